@@ -1,0 +1,28 @@
+//===- Matrix.cpp - A dense matrix of doubles -----------------------------===//
+
+#include "test/oracle/Matrix.h"
+
+#include "test/oracle/Half.h"
+
+#include <cmath>
+#include <limits>
+
+namespace kvarn::oracle {
+
+double relativeError(std::span<const double> got,
+                     std::span<const double> want) {
+  require(got.size() == want.size(), "relativeError: sizes differ");
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    difference += (got[i] - want[i]) * (got[i] - want[i]);
+    norm += want[i] * want[i];
+  }
+  if (difference == 0)
+    return 0;
+  // Written so that a NaN ends here as well.
+  if (!(difference < std::numeric_limits<double>::infinity()) || norm == 0)
+    return std::numeric_limits<double>::infinity();
+  return std::sqrt(difference / norm);
+}
+
+} // namespace kvarn::oracle
