@@ -1,0 +1,523 @@
+/*===- kvarn.h - The KVarN runtime ------------------------------------------===
+ *
+ * Opens a kernel library (a folder NAME.kvlib/ made by the KVarN compiler),
+ * chooses a kernel and launches it. Usable from C99, C++ (see kvarn.hpp) and,
+ * through ctypes, Python. Links neither LLVM nor a GPU driver.
+ *
+ * Manners of this header:
+ *  - A function that can fail returns kvarn_status. The message of the last
+ *    failure in this thread is kvarn_last_error(). After a failure, outputs
+ *    are unchanged.
+ *  - Structs that may grow start with `size_t struct_size`; set it to the
+ *    sizeof the struct. A member left 0 or NULL has the default stated at it.
+ *  - Strings are UTF-8, ended by a zero byte.
+ *  - Sizes are in bytes, extents and strides in elements, lengths in tokens.
+ *  - Libraries and kernels may be used from several threads at once; a page
+ *    manager may not.
+ *
+ *===------------------------------------------------------------------------===*/
+
+#ifndef KVARN_H
+#define KVARN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define KVARN_API __attribute__((visibility("default")))
+#else
+#define KVARN_API
+#endif
+
+/*===-- Version and errors
+ * --------------------------------------------------===*/
+
+/* Changes when a program must be recompiled against this header. */
+#define KVARN_ABI_VERSION 1
+
+typedef enum kvarn_status {
+  KVARN_STATUS_OK = 0,
+  KVARN_STATUS_INVALID_ARGUMENT = 1, /* the caller's mistake */
+  KVARN_STATUS_NOT_FOUND = 2,        /* no such file, variant or request */
+  KVARN_STATUS_IO = 3,               /* a file cannot be read */
+  KVARN_STATUS_CORRUPT = 4,          /* manifest or binary is damaged */
+  KVARN_STATUS_UNSUPPORTED = 5,      /* not on this CPU or device */
+  KVARN_STATUS_OUT_OF_MEMORY = 6,
+  KVARN_STATUS_CAPACITY = 7, /* no free block, slot or request; try later */
+  KVARN_STATUS_INTERNAL = 8  /* a bug in this library */
+} kvarn_status;
+
+/* The ABI version of the loaded library: compare with KVARN_ABI_VERSION. */
+KVARN_API int kvarn_abi_version(void);
+/* "MAJOR.MINOR.PATCH". */
+KVARN_API const char *kvarn_version(void);
+/* "ok", "invalid argument", ... Never NULL. */
+KVARN_API const char *kvarn_status_name(kvarn_status status);
+/* The message of the last failed call of this thread, or "". Valid until the
+ * next failure in this thread. */
+KVARN_API const char *kvarn_last_error(void);
+/* Frees a string that a function below handed out as `char **`. NULL is fine.
+ */
+KVARN_API void kvarn_string_free(char *text);
+
+/*===-- Tensors
+ * -------------------------------------------------------------===*/
+
+/* The same memory layout as DLTensor, so that a DLTensor * can be cast. */
+
+enum {
+  KVARN_DEVICE_CPU = 1,
+  KVARN_DEVICE_CUDA = 2,
+  KVARN_DEVICE_CUDA_HOST = 3
+};
+typedef struct kvarn_device {
+  int32_t type;
+  int32_t id;
+} kvarn_device;
+
+enum {
+  KVARN_CODE_INT = 0,
+  KVARN_CODE_UINT = 1,
+  KVARN_CODE_FLOAT = 2,
+  KVARN_CODE_BFLOAT = 4
+};
+/* f16 = {FLOAT, 16, 1}, bf16 = {BFLOAT, 16, 1}, f32 = {FLOAT, 32, 1},
+ * i8 = {INT or UINT, 8, 1}, i32 = {INT, 32, 1}, i64 = {INT, 64, 1}. */
+typedef struct kvarn_dtype {
+  uint8_t code;
+  uint8_t bits;
+  uint16_t lanes; /* always 1 */
+} kvarn_dtype;
+
+typedef struct kvarn_tensor {
+  void *data; /* may be NULL if an extent is 0 */
+  kvarn_device device;
+  int32_t ndim;
+  kvarn_dtype dtype;
+  const int64_t *shape;
+  const int64_t *strides; /* in elements; NULL = row-major, contiguous */
+  uint64_t byte_offset;   /* added to data */
+} kvarn_tensor;
+
+/*===-- Kernel libraries
+ * ----------------------------------------------------===*/
+
+typedef struct kvarn_library kvarn_library;
+/* A loaded variant. Belongs to its library. */
+typedef struct kvarn_kernel kvarn_kernel;
+
+/* Opens the folder `path` and checks its manifest. Binaries are checked (size,
+ * sha256) when they are first selected, before they are loaded. The hashes
+ * detect damage, not attackers: a library is code, open only what you trust.
+ *   NOT_FOUND  no such folder or no manifest.json in it
+ *   CORRUPT    the manifest is damaged, or of an unknown schema or ABI */
+KVARN_API kvarn_status kvarn_library_open(const char *path,
+                                          kvarn_library **library);
+/* Unloads everything; kernels of the library must not be used any more. NULL is
+ * fine. */
+KVARN_API void kvarn_library_close(kvarn_library *library);
+
+/* One variant, as in the manifest. Strings live as long as the library. */
+typedef struct kvarn_variant_info {
+  size_t struct_size;
+  const char *id; /* unique in the library */
+  const char *kernel;
+  const char *format; /* "" if it has none; so have layout and dtype */
+  const char *layout;
+  int64_t head_dim; /* 0 if it has none; so have ratio and query_rows */
+  int64_t ratio;
+  const char *dtype;
+  int64_t query_rows;
+  const char *features; /* "causal,lse", sorted */
+  const char *options;  /* "iterations=8,prescale=off", sorted */
+  const char *target;
+  const char *schedule;
+  const char *schedule_from;
+  const char *binary_file; /* name inside the folder */
+  const char *binary_kind;
+  const char *binary_sha256;
+  int64_t binary_bytes;
+  int64_t parameter_count;
+} kvarn_variant_info;
+
+KVARN_API size_t kvarn_library_variant_count(const kvarn_library *library);
+/* Variant number `index`; *info is filled up to the struct_size given in it. */
+KVARN_API kvarn_status kvarn_library_variant(const kvarn_library *library,
+                                             size_t index,
+                                             kvarn_variant_info *info);
+/* Version of the compiler that made the library. */
+KVARN_API const char *kvarn_library_compiler(const kvarn_library *library);
+
+/* What a program needs. What is stated must match; members that are NULL or 0
+ * match anything. But if the variants that match differ in such a member
+ * (format, layout, head_dim, ratio, dtype or an option), that is an error which
+ * names it: nothing that changes results is chosen silently. */
+typedef struct kvarn_request {
+  size_t struct_size;
+  const char *kernel; /* required: "attend", "append", "flush", ... */
+  const char *format; /* "kvarn_k4v2_g128" */
+  const char *layout; /* "reference", "mma16816" */
+  int64_t head_dim;
+  int64_t ratio;        /* query heads per KV head */
+  const char *dtype;    /* "f16", "bf16" */
+  const char *features; /* all of them, "causal,lse"; NULL = none of them */
+  const char *options;  /* "iterations=8,split=balanced" */
+  const char *target;   /* "x86_64", "sm_90a"; NULL = the CPU of this process */
+  /* Hints: they decide between variants that compute the same. */
+  int64_t query_rows;       /* take this bucket only */
+  int64_t max_batch;        /* requests of one launch */
+  int64_t max_query_tokens; /* query tokens of one request */
+  int64_t context;          /* usual tokens of one request */
+} kvarn_request;
+
+/* Chooses the best variant for the request, checks and loads it. The same
+ * variant always gives the same handle. On x86 the variant for the highest
+ * level that the CPU has is taken (x86-64-v4 before x86-64-v3), then the query
+ * bucket, then the hints decide, then the order in the manifest.
+ *
+ * The environment variable KVARN_CPU (x86-64, x86-64-v2, x86-64-v3, x86-64-v4)
+ * makes the runtime treat the CPU as of that level; it cannot be above the
+ * real one.
+ *   NOT_FOUND        no variant matches
+ *   UNSUPPORTED      variants match, but none runs here; names what is missing
+ *   INVALID_ARGUMENT variants match that compute different things
+ *   CORRUPT          the binary has another size or hash than in the manifest
+ */
+KVARN_API kvarn_status kvarn_select(kvarn_library *library,
+                                    const kvarn_request *request,
+                                    kvarn_kernel **kernel);
+/* The variant called `id`. */
+KVARN_API kvarn_status kvarn_select_id(kvarn_library *library, const char *id,
+                                       kvarn_kernel **kernel);
+/* For people: which variant kvarn_select would take, and why not each of the
+ * others. Loads nothing. Succeeds also when no variant fits. Free *text with
+ * kvarn_string_free(). */
+KVARN_API kvarn_status kvarn_library_explain(const kvarn_library *library,
+                                             const kvarn_request *request,
+                                             char **text);
+
+/*===-- Kernels
+ * -------------------------------------------------------------===*/
+
+KVARN_API kvarn_status kvarn_kernel_variant(const kvarn_kernel *kernel,
+                                            kvarn_variant_info *info);
+
+typedef struct kvarn_parameter_info {
+  size_t struct_size;
+  const char *name;
+  int is_tensor; /* else a scalar */
+  int is_output;
+  const char *dtype; /* "f16", "bf16", "f32", "i8", "i32", "i64" */
+  int64_t ndim;
+  const int64_t *shape; /* -1 = any */
+  int64_t alignment;    /* bytes */
+} kvarn_parameter_info;
+
+/* Parameter number `index`, below kvarn_variant_info.parameter_count. */
+KVARN_API kvarn_status kvarn_kernel_parameter(const kvarn_kernel *kernel,
+                                              size_t index,
+                                              kvarn_parameter_info *info);
+
+typedef enum kvarn_argument_kind {
+  KVARN_ARGUMENT_TENSOR = 0,
+  KVARN_ARGUMENT_INTEGER = 1, /* for i32, i64 and f32 parameters */
+  KVARN_ARGUMENT_REAL = 2     /* for f32 parameters */
+} kvarn_argument_kind;
+
+typedef struct kvarn_argument {
+  const char *name;
+  int32_t kind; /* kvarn_argument_kind */
+  union {
+    const kvarn_tensor *tensor;
+    int64_t integer;
+    double real;
+  } value;
+} kvarn_argument;
+
+/* A workspace must start at a multiple of this. */
+#define KVARN_WORKSPACE_ALIGNMENT 256
+
+typedef struct kvarn_launch_options {
+  size_t struct_size;
+  int32_t threads; /* CPU: worker threads, 0 = all. Never changes results. */
+  /* At least kvarn_workspace_bytes(). Zero it before its first use; a launch
+   * leaves it fit for the next one. One launch at a time may use it. NULL = the
+   * runtime allocates one for this launch (CPU only). */
+  void *workspace;
+  size_t workspace_bytes;
+  void *stream; /* GPU only; must be NULL on a CPU */
+} kvarn_launch_options;
+
+/* Runs the kernel. All parameters must be given, by name, in any order. Every
+ * tensor is checked against the manifest before anything runs: device, dtype,
+ * rank, static extents, innermost stride 1, alignment, data. Tensors that are
+ * written must not overlap others. On a CPU the call returns when the results
+ * are there. `options` may be NULL.
+ *   INVALID_ARGUMENT  names the parameter and says what was expected */
+KVARN_API kvarn_status kvarn_launch(const kvarn_kernel *kernel,
+                                    const kvarn_argument *arguments,
+                                    size_t count,
+                                    const kvarn_launch_options *options);
+/* The workspace that such a launch needs; 0 = none. Only shapes and integers
+ * are looked at: `data` may be NULL. */
+KVARN_API kvarn_status kvarn_workspace_bytes(const kvarn_kernel *kernel,
+                                             const kvarn_argument *arguments,
+                                             size_t count, size_t *bytes);
+
+/*===-- The kernels of a KVarN cache
+ * ----------------------------------------===*/
+
+/* Typed forms of kvarn_launch for the four kernels. Besides the checks of
+ * kvarn_launch they compare the tensors with each other.
+ *
+ *   T   tokens of the launch, all requests     B   requests
+ *   Hk  KV heads                               Hq  query heads = ratio * Hk
+ *   D   head_dim                               G   tokens of a block
+ *
+ * pages [blocks, Hk, record] i8: the packed cache. record is at least the size
+ *   of a record of the format; any strides of at least that are fine.
+ * pool_k, pool_v [slots, G, Hk, D] f16: blocks that are not packed, rotated.
+ * block_table [B, max_blocks] i32, block_to_slot [blocks] i32 (-1 = packed),
+ * seq_lens [B] i32.
+ * "dtype" is that of the kernel's key. */
+
+/* Attention of ragged queries over the cache. Request b has the query tokens
+ * [query_start[b], query_start[b+1]); seq_lens counts them too. */
+typedef struct kvarn_attend_args {
+  size_t struct_size;
+  const kvarn_tensor *q;           /* [T, Hq, D] dtype */
+  const kvarn_tensor *query_start; /* [B + 1] i32, first 0, last T */
+  const kvarn_tensor *pages;
+  const kvarn_tensor *pool_k;
+  const kvarn_tensor *pool_v;
+  const kvarn_tensor *block_table;
+  const kvarn_tensor *block_to_slot;
+  const kvarn_tensor *seq_lens;
+  float scale;               /* of the scores; 0 = 1 / sqrt(D) */
+  int32_t window;            /* feature window: > 0 tokens; else 0 */
+  float softcap;             /* feature softcap: > 0; else 0 */
+  const kvarn_tensor *sinks; /* feature sinks: [Hq] f32; else NULL */
+  const kvarn_tensor *out;   /* [T, Hq, D] dtype, written */
+  const kvarn_tensor *lse;   /* feature lse: [T, Hq] f32, written; else NULL */
+} kvarn_attend_args;
+
+/* Rotates new keys and values and stores them in the pool. */
+typedef struct kvarn_append_args {
+  size_t struct_size;
+  const kvarn_tensor *k;            /* [T, Hk, D] dtype */
+  const kvarn_tensor *v;            /* [T, Hk, D] dtype */
+  const kvarn_tensor *slot_mapping; /* [T] i64: block * G + offset; -1 = skip */
+  const kvarn_tensor *pool_k;       /* written */
+  const kvarn_tensor *pool_v;       /* written */
+  const kvarn_tensor *block_to_slot;
+} kvarn_append_args;
+
+/* Packs blocks of the pool into pages. */
+typedef struct kvarn_flush_args {
+  size_t struct_size;
+  const kvarn_tensor *pairs; /* [capacity, 2] i32: block, slot */
+  const kvarn_tensor *count; /* [1] i32: the pairs in use */
+  const kvarn_tensor *pages; /* written */
+  const kvarn_tensor *pool_k;
+  const kvarn_tensor *pool_v;
+} kvarn_flush_args;
+
+/* Keys and values of whole requests, rotated back. L is at least the longest of
+ * seq_lens. */
+typedef struct kvarn_materialize_args {
+  size_t struct_size;
+  const kvarn_tensor *pages;
+  const kvarn_tensor *pool_k;
+  const kvarn_tensor *pool_v;
+  const kvarn_tensor *block_table;
+  const kvarn_tensor *block_to_slot;
+  const kvarn_tensor *seq_lens;
+  const kvarn_tensor *k_out; /* [B, L, Hk, D] dtype, written */
+  const kvarn_tensor *v_out; /* [B, L, Hk, D] dtype, written */
+} kvarn_materialize_args;
+
+KVARN_API kvarn_status kvarn_attend(const kvarn_kernel *kernel,
+                                    const kvarn_attend_args *args,
+                                    const kvarn_launch_options *options);
+KVARN_API kvarn_status kvarn_append(const kvarn_kernel *kernel,
+                                    const kvarn_append_args *args,
+                                    const kvarn_launch_options *options);
+KVARN_API kvarn_status kvarn_flush(const kvarn_kernel *kernel,
+                                   const kvarn_flush_args *args,
+                                   const kvarn_launch_options *options);
+KVARN_API kvarn_status kvarn_materialize(const kvarn_kernel *kernel,
+                                         const kvarn_materialize_args *args,
+                                         const kvarn_launch_options *options);
+
+/*===-- Page manager
+ * --------------------------------------------------------===*/
+
+/* Host-side bookkeeping of a cache: which blocks and pool slots belong to which
+ * request. It touches no tensor; one manager serves all layers, which share the
+ * numbers of blocks and slots. Optional: a serving system with a scheduler of
+ * its own only has to keep the same rules.
+ *
+ * A request is a row of the block table and has `length` tokens, of which the
+ * first `committed` are final. The others are speculative. One step:
+ *
+ *   kvarn_pages_append          blocks, slots and slot_mapping of new tokens
+ *   upload block_table, block_to_slot, seq_lens; run append and attend
+ *   kvarn_pages_commit          the tokens that were accepted
+ *   kvarn_pages_truncate        drops the others
+ *   kvarn_pages_take_flushes    blocks that are complete and committed
+ *   run flush with these pairs in every layer, on the same stream
+ *   kvarn_pages_flushed         now block_to_slot says packed, slots are free
+ *
+ * Guarantees:
+ *  - A block or slot has one owner. A slot is not given out again before
+ *    kvarn_pages_flushed, a block not before its flush in flight is over.
+ *  - A block is handed out for flushing only if all its tokens are committed.
+ *    A request's first block is not, unless first_block_packed.
+ *  - block_to_slot changes only in calls of this API, and a block that is being
+ *    flushed stays readable in the pool until kvarn_pages_flushed.
+ *  - A call that fails changes nothing.
+ *  - The three arrays never move.
+ *
+ * Sharing (kvarn_pages_fork) is by whole blocks, complete and committed. They
+ * are counted, never written while shared, and freed with their last user. An
+ * unfinished block is never shared: there is nothing to copy on write, the new
+ * request appends those tokens itself. */
+typedef struct kvarn_pages kvarn_pages;
+
+typedef struct kvarn_pages_options {
+  size_t struct_size;
+  const char *format;         /* required: "kvarn_k4v2_g128" */
+  int64_t head_dim;           /* required */
+  int64_t kv_heads;           /* required: of this device */
+  int64_t layers;             /* 0 = 1; only for the sizes in bytes */
+  int64_t record_stride;      /* bytes; 0 = compact */
+  int64_t blocks;             /* required: extent 0 of pages */
+  int64_t slots;              /* required: extent 0 of pool_k and pool_v */
+  int64_t max_requests;       /* required: rows of block_table */
+  int64_t max_blocks;         /* required: columns of block_table */
+  int32_t first_block_packed; /* 1: first blocks are flushed like the others */
+} kvarn_pages_options;
+
+typedef struct kvarn_pages_sizes {
+  size_t struct_size;
+  int64_t block_tokens;   /* G */
+  int64_t block_bytes;    /* records of one block: all heads and layers */
+  int64_t slot_bytes;     /* K and V of one slot: all heads and layers */
+  double bytes_per_token; /* packed: block_bytes / block_tokens */
+  /* With `memory_bytes`, of which the pool takes slots * slot_bytes: */
+  int64_t blocks_that_fit;
+  int64_t tokens_that_fit;
+} kvarn_pages_sizes;
+
+/* Sizes in bytes, before anything is allocated. Uses format, head_dim,
+ * kv_heads, layers, record_stride and slots; the other options may be 0. */
+KVARN_API kvarn_status kvarn_pages_measure(const kvarn_pages_options *options,
+                                           int64_t memory_bytes,
+                                           kvarn_pages_sizes *sizes);
+
+KVARN_API kvarn_status kvarn_pages_create(const kvarn_pages_options *options,
+                                          kvarn_pages **pages);
+KVARN_API void kvarn_pages_destroy(kvarn_pages *pages);
+
+/* A new, empty request; *request is its row of the block table.
+ *   CAPACITY  all rows are in use */
+KVARN_API kvarn_status kvarn_pages_begin(kvarn_pages *pages, int32_t *request);
+/* A new request that shares the longest run of whole, committed blocks within
+ * the first `tokens` tokens of `parent`. *shared (may be NULL) is its length:
+ * a multiple of G, at most `tokens`, possibly 0.
+ *   CAPACITY  all rows are in use */
+KVARN_API kvarn_status kvarn_pages_fork(kvarn_pages *pages, int32_t parent,
+                                        int64_t tokens, int32_t *request,
+                                        int64_t *shared);
+/* Ends a request and drops its blocks. */
+KVARN_API kvarn_status kvarn_pages_end(kvarn_pages *pages, int32_t request);
+
+/* Adds `tokens` speculative tokens. slot_mapping[tokens] (may be NULL) receives
+ * block * G + offset of each.
+ *   CAPACITY  not enough free blocks, slots or columns; take and finish
+ *             flushes, or end a request, and try again */
+KVARN_API kvarn_status kvarn_pages_append(kvarn_pages *pages, int32_t request,
+                                          int64_t tokens,
+                                          int64_t *slot_mapping);
+/* Makes the first `tokens` speculative tokens final. */
+KVARN_API kvarn_status kvarn_pages_commit(kvarn_pages *pages, int32_t request,
+                                          int64_t tokens);
+
+typedef struct kvarn_pages_truncation {
+  size_t struct_size;
+  int64_t length; /* what is left */
+  /* If not -1: before the next launch, run un-flush (record to pool) with this
+   * pair in every layer. block_to_slot already says so. */
+  int32_t unflush_block;
+  int32_t unflush_slot;
+} kvarn_pages_truncation;
+
+/* Keeps the first `length` tokens. Dropping speculative tokens (length >=
+ * committed) never needs an un-flush. Below `committed`, the cut may fall into
+ * a packed block, which then must return to the pool; its values are those of
+ * the record from then on. If it falls into a shared block, the whole block is
+ * dropped: truncation.length says what is left, and the caller appends the
+ * rest again. `truncation` may be NULL only if length >= committed.
+ *   CAPACITY  no free slot for the un-flush */
+KVARN_API kvarn_status kvarn_pages_truncate(kvarn_pages *pages, int32_t request,
+                                            int64_t length,
+                                            kvarn_pages_truncation *truncation);
+
+/* Hands out up to `capacity` pairs (block, slot) to flush, oldest first; *count
+ * is their number. Call again for more. pairs[2 * capacity]. */
+KVARN_API kvarn_status kvarn_pages_take_flushes(kvarn_pages *pages,
+                                                int32_t *pairs, size_t capacity,
+                                                size_t *count);
+/* All flushes handed out so far are done, or queued on the stream that every
+ * later launch uses. */
+KVARN_API kvarn_status kvarn_pages_flushed(kvarn_pages *pages);
+
+/* The arrays the kernels want, in host memory; they never move. Columns of
+ * block_table behind the end of a request are 0. */
+typedef struct kvarn_pages_tables {
+  size_t struct_size;
+  const int32_t *block_table;   /* [max_requests, max_blocks] */
+  const int32_t *seq_lens;      /* [max_requests]: all tokens; 0 = free row */
+  const int32_t *block_to_slot; /* [blocks] */
+} kvarn_pages_tables;
+KVARN_API kvarn_status kvarn_pages_get_tables(const kvarn_pages *pages,
+                                              kvarn_pages_tables *tables);
+/* Copies the rows of a batch, in its order: block_table[count][max_blocks] and
+ * seq_lens[count] (each may be NULL). */
+KVARN_API kvarn_status kvarn_pages_gather(const kvarn_pages *pages,
+                                          const int32_t *requests, size_t count,
+                                          int32_t *block_table,
+                                          int32_t *seq_lens);
+
+typedef struct kvarn_pages_request_info {
+  size_t struct_size;
+  int64_t length;
+  int64_t committed;
+  int64_t blocks;
+  int64_t room; /* tokens that can be appended now */
+} kvarn_pages_request_info;
+KVARN_API kvarn_status kvarn_pages_request(const kvarn_pages *pages,
+                                           int32_t request,
+                                           kvarn_pages_request_info *info);
+
+typedef struct kvarn_pages_usage {
+  size_t struct_size;
+  int64_t free_blocks;
+  int64_t free_slots;
+  int64_t free_requests;
+  int64_t pending_flushes;   /* waiting for kvarn_pages_take_flushes */
+  int64_t flushes_in_flight; /* waiting for kvarn_pages_flushed */
+  int64_t room; /* tokens a new request could append now, without a flush */
+} kvarn_pages_usage;
+KVARN_API kvarn_status kvarn_pages_get_usage(const kvarn_pages *pages,
+                                             kvarn_pages_usage *usage);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* KVARN_H */
