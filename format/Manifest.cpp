@@ -1,0 +1,162 @@
+//===- Manifest.cpp - Names and writing of manifests ----------------------===//
+
+#include "format/Manifest.h"
+
+#include "format/Hash.h"
+
+#include <nlohmann/json.hpp>
+
+namespace kvarn {
+
+using nlohmann::json;
+
+template <typename Enum, size_t N>
+static std::optional<Enum>
+parseEnum(const std::array<std::string_view, N> &names, std::string_view name) {
+  for (size_t i = 0; i < N; ++i)
+    if (names[i] == name)
+      return static_cast<Enum>(i);
+  return std::nullopt;
+}
+
+std::string_view dtypeName(DType dtype) {
+  return kDTypeNames[static_cast<size_t>(dtype)];
+}
+
+std::optional<DType> parseDType(std::string_view name) {
+  return parseEnum<DType>(kDTypeNames, name);
+}
+
+int64_t dtypeBytes(DType dtype) {
+  switch (dtype) {
+  case DType::I8:
+    return 1;
+  case DType::F16:
+  case DType::BF16:
+    return 2;
+  case DType::F32:
+  case DType::I32:
+    return 4;
+  case DType::I64:
+    return 8;
+  }
+  return 0;
+}
+
+std::string_view binaryKindName(BinaryKind kind) {
+  return kBinaryKindNames[static_cast<size_t>(kind)];
+}
+
+std::optional<BinaryKind> parseBinaryKind(std::string_view name) {
+  return parseEnum<BinaryKind>(kBinaryKindNames, name);
+}
+
+//===----------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------===//
+
+template <typename List, typename ToJson>
+static json arrayOf(const List &list, ToJson toJson) {
+  json result = json::array();
+  for (const auto &item : list)
+    result.push_back(toJson(item));
+  return result;
+}
+
+static json toJson(const VariantKey &key) {
+  return {{"kernel", key.kernel},         {"format", key.format},
+          {"layout", key.layout},         {"head_dim", key.headDim},
+          {"ratio", key.ratio},           {"dtype", key.dtype},
+          {"query_rows", key.queryRows},  {"features", json(key.features)},
+          {"options", json(key.options)}, {"target", key.target}};
+}
+
+static json toJson(const Binary &binary) {
+  return {{"file", binary.file},
+          {"kind", binaryKindName(binary.kind)},
+          {"sha256", binary.sha256},
+          {"bytes", binary.bytes}};
+}
+
+static json toJson(const Requirements &requirements) {
+  return {{"arch", requirements.arch},
+          {"cpu", requirements.cpu},
+          {"cpu_features", json(requirements.cpuFeatures)},
+          {"chip", requirements.chip}};
+}
+
+static json toJson(const Parameter &parameter) {
+  bool tensor = parameter.kind == Parameter::Kind::Tensor;
+  json result = {{"name", parameter.name},
+                 {"kind", tensor ? "tensor" : "scalar"},
+                 {"dtype", dtypeName(parameter.dtype)},
+                 {"output", parameter.output}};
+  if (tensor || !parameter.shape.empty())
+    result["shape"] = json(parameter.shape);
+  if (parameter.alignment)
+    result["alignment"] = parameter.alignment;
+  return result;
+}
+
+static json toJson(const Buffer &buffer) {
+  return {{"name", buffer.name},
+          {"dtype", dtypeName(buffer.dtype)},
+          {"shape", arrayOf(buffer.shape, ruleToJson)}};
+}
+
+static json toJson(const Launch &launch) {
+  return {
+      {"entry", launch.entry},     {"grid", arrayOf(launch.grid, ruleToJson)},
+      {"block", launch.block},     {"shared_bytes", launch.sharedBytes},
+      {"cluster", launch.cluster}, {"arguments", json(launch.arguments)}};
+}
+
+static json toJson(const Hint &hint) {
+  json result = json::object();
+  if (hint.maxBatch)
+    result["max_batch"] = *hint.maxBatch;
+  if (hint.maxQueryTokens)
+    result["max_query_tokens"] = *hint.maxQueryTokens;
+  if (hint.context)
+    result["context"] = *hint.context;
+  return result;
+}
+
+static json toJson(const Variant &variant) {
+  auto convert = [](const auto &item) { return toJson(item); };
+  return {{"id", variant.id},
+          {"key", toJson(variant.key)},
+          {"schedule", variant.schedule},
+          {"schedule_from", variant.scheduleFrom},
+          {"binary", toJson(variant.binary)},
+          {"requires", toJson(variant.requirements)},
+          {"parameters", arrayOf(variant.parameters, convert)},
+          {"buffers", arrayOf(variant.buffers, convert)},
+          {"launches", arrayOf(variant.launches, convert)},
+          {"hint", toJson(variant.hint)}};
+}
+
+std::string writeManifest(const Manifest &manifest) {
+  json root = {{"schema", manifest.schema},
+               {"abi", manifest.abi},
+               {"compiler", manifest.compiler},
+               {"variants", arrayOf(manifest.variants, [](const Variant &v) {
+                  return toJson(v);
+                })}};
+  // Bytes that are not UTF-8 would make dump() throw; replaced, they are found
+  // by describeManifestError() only if they matter.
+  auto dump = [&](int indent) {
+    return root.dump(indent, ' ', false, json::error_handler_t::replace);
+  };
+  std::string canonical = dump(-1);
+  root["checksum"] = sha256Hex(canonical);
+  return dump(1) + "\n";
+}
+
+std::string describeManifestError(const Manifest &manifest) {
+  std::string error;
+  readManifest(writeManifest(manifest), error);
+  return error;
+}
+
+} // namespace kvarn
