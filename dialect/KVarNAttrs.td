@@ -1,0 +1,178 @@
+//===- KVarNAttrs.td - Format, schedule, target, fragment -------*- tablegen -*-===//
+
+#ifndef KVARN_DIALECT_KVARNATTRS_TD
+#define KVARN_DIALECT_KVARNATTRS_TD
+
+include "dialect/KVarNDialect.td"
+
+
+def KVarN_Layout : I32EnumAttr<"RecordLayout", "order of codes in a record", [
+    I32EnumAttrCase<"Reference", 0, "reference">,
+    I32EnumAttrCase<"Mma16816", 1, "mma16816">]> {
+  let cppNamespace = "::mlir::kvarn";
+  let genSpecializedAttr = 0;
+}
+
+def KVarN_Part : I32EnumAttr<"RecordPart", "the two tiles of a record", [
+    I32EnumAttrCase<"Key", 0, "key">, I32EnumAttrCase<"Value", 1, "value">]> {
+  let cppNamespace = "::mlir::kvarn";
+  let genSpecializedAttr = 0;
+}
+def KVarN_PartAttr : EnumAttr<KVarN_Dialect, KVarN_Part, "part"> {
+  let assemblyFormat = "$value";
+}
+
+def KVarN_Field : I32EnumAttr<"RecordField", "the fp16 vectors of a record", [
+    I32EnumAttrCase<"KeyScale", 0, "key_scale">,
+    I32EnumAttrCase<"KeyZero", 1, "key_zero">,
+    I32EnumAttrCase<"KeyToken", 2, "key_token">,
+    I32EnumAttrCase<"ValueChannel", 3, "value_channel">,
+    I32EnumAttrCase<"ValueScale", 4, "value_scale">,
+    I32EnumAttrCase<"ValueZero", 5, "value_zero">]> {
+  let cppNamespace = "::mlir::kvarn";
+  let genSpecializedAttr = 0;
+}
+def KVarN_FieldAttr : EnumAttr<KVarN_Dialect, KVarN_Field, "field"> {
+  let assemblyFormat = "$value";
+}
+
+def KVarN_Range : I32EnumAttr<"QuantRange", "how the range of a row is chosen", [
+    I32EnumAttrCase<"MinMax", 0, "minmax">, I32EnumAttrCase<"Mse", 1, "mse">]> {
+  let cppNamespace = "::mlir::kvarn";
+  let genSpecializedAttr = 0;
+}
+def KVarN_RangeAttr : EnumAttr<KVarN_Dialect, KVarN_Range, "range"> {
+  let assemblyFormat = "$value";
+}
+
+def KVarN_Frame : I32EnumAttr<"Frame", "frame of K and V", [
+    I32EnumAttrCase<"Rotated", 0, "rotated">,
+    I32EnumAttrCase<"Original", 1, "original">]> {
+  let cppNamespace = "::mlir::kvarn";
+  let genSpecializedAttr = 0;
+}
+def KVarN_FrameAttr : EnumAttr<KVarN_Dialect, KVarN_Frame, "frame"> {
+  let assemblyFormat = "$value";
+}
+
+def KVarN_Copy : I32EnumAttr<"CopyMode", "how codes reach the arithmetic", [
+    I32EnumAttrCase<"Direct", 0, "direct">,
+    I32EnumAttrCase<"Async", 1, "async">]> {
+  let cppNamespace = "::mlir::kvarn";
+  let genSpecializedAttr = 0;
+}
+
+def KVarN_Expand : I32EnumAttr<"ExpandMode", "how codes become operands", [
+    I32EnumAttrCase<"Convert", 0, "convert">,
+    I32EnumAttrCase<"Subnormal", 1, "subnormal">]> {
+  let cppNamespace = "::mlir::kvarn";
+  let genSpecializedAttr = 0;
+}
+def KVarN_ExpandAttr : EnumAttr<KVarN_Dialect, KVarN_Expand, "expand"> {
+  let assemblyFormat = "$value";
+}
+
+class KVarN_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<KVarN_Dialect, name, traits> {
+  let mnemonic = attrMnemonic;
+}
+
+def KVarN_FormatAttr : KVarN_Attr<"Format", "format"> {
+  let summary = "a record format: every fact about the bytes of a record";
+  let description = [{
+    Key and value bits (2, 4 or 8), group = tokens of a block (64 or 128),
+    head_dim (64, 128 or 256) and the order of the codes. Sizes, offsets and bit
+    positions come from `kvarn::Format` in `format/Format.h`, which the runtime
+    shares.
+
+    Example:
+    ```mlir
+    #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+    ```
+  }];
+  let parameters = (ins "int64_t":$keyBits, "int64_t":$valueBits,
+                        "int64_t":$group, "int64_t":$headDim,
+                        "::mlir::kvarn::RecordLayout":$layout);
+  let builders = [AttrBuilder<(ins "const ::kvarn::Format &":$format)>];
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The arithmetic of the record.
+    ::kvarn::Format get() const;
+  }];
+}
+
+def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
+  let summary = "every decision of tiling and code generation";
+  let description = [{
+    The autotuner enumerates these and nothing else; a pass takes no decision
+    that is not here.
+
+    | field | meaning |
+    |---|---|
+    | `rows` | query rows (query tokens x ratio) of one tile |
+    | `tokens` | tokens of one tile, divides the group |
+    | `warps` | warps of one program; each owns whole records |
+    | `splits` | parts into which the blocks of a request are cut |
+    | `copy` | `direct` from the pages, or `async` into slots |
+    | `expand` | codes to operands: `convert`, or fp16 `subnormal` numbers |
+    | `operand` | element type of matrix operands, `f32` or `f16` |
+    | `register_rows`, `register_columns` | register tile of a matrix product on a target without matrix instructions |
+
+    Example:
+    ```mlir
+    #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>
+    ```
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$tokens, "int64_t":$warps,
+                        "int64_t":$splits, "::mlir::kvarn::CopyMode":$copy,
+                        "::mlir::kvarn::ExpandMode":$expand,
+                        "::mlir::Type":$operand, "int64_t":$registerRows,
+                        "int64_t":$registerColumns);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def KVarN_TargetAttr : KVarN_Attr<"Target", "target"> {
+  let summary = "a known target, by name";
+  let description = [{
+    The facts about a target (instruction set, vector width, shared memory,
+    matrix instructions, default schedule) are one row of the table in
+    `dialect/Targets.cpp`; this attribute names the row.
+
+    Example:
+    ```mlir
+    #kvarn.target<"x86-64-v4">
+    ```
+  }];
+  let parameters = (ins StringRefParameter<"name of a row">:$name);
+  let assemblyFormat = "`<` $name `>`";
+  let genVerifyDecl = 1;
+}
+
+def Tile_FragmentAttr : AttrDef<Tile_Dialect, "Fragment"> {
+  let mnemonic = "fragment";
+  let summary = "which lane of which warp holds which element of a tile";
+  let description = [{
+    Per dimension, an index is split (from the slowest) into a repetition, a
+    warp, a lane and an element held by that lane. Lanes and warps are numbered
+    with dimension `order[0]` fastest. All three operands of an `m16n8k16`
+    matrix instruction are such fragments.
+
+    Example (the accumulator of `m16n8k16`):
+    ```mlir
+    tensor<16x8xf32, #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>>
+    ```
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$warps,
+                        ArrayRefParameter<"int64_t">:$lanes,
+                        ArrayRefParameter<"int64_t">:$elements,
+                        ArrayRefParameter<"int64_t">:$order);
+  let assemblyFormat = [{
+    `<` `warps` `=` `[` $warps `]` `,` `lanes` `=` `[` $lanes `]` `,`
+        `elements` `=` `[` $elements `]` `,` `order` `=` `[` $order `]` `>`
+  }];
+  let genVerifyDecl = 1;
+}
+
+#endif // KVARN_DIALECT_KVARNATTRS_TD

@@ -1,0 +1,69 @@
+//===- Targets.cpp - The table of known targets ---------------------------===//
+
+#include "dialect/Targets.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir::kvarn;
+
+static constexpr llvm::StringLiteral kLinux = "x86_64-unknown-linux-gnu";
+static constexpr llvm::StringLiteral kArmLinux = "aarch64-unknown-linux-gnu";
+static constexpr llvm::StringLiteral kCuda = "nvptx64-nvidia-cuda";
+static constexpr llvm::StringLiteral kRocm = "amdgcn-amd-amdhsa";
+
+static const Target kTargets[] = {
+    {"x86-64-v3", Backend::Cpu, kLinux, "x86-64-v3", "", "x86_64", 256, true,
+     "x86-64 with AVX2, FMA and F16C"},
+    {"x86-64-v4", Backend::Cpu, kLinux, "x86-64-v4", "+prefer-no-gather",
+     "x86_64", 512, true, "x86-64 with AVX-512 (F, BW, CD, DQ, VL)"},
+    {"aarch64", Backend::Cpu, kArmLinux, "generic", "+neon,+fullfp16",
+     "aarch64", 128, true, "64-bit Arm with NEON and half precision"},
+    {"sm_80", Backend::Nvptx, kCuda, "sm_80", "+ptx80", "nvptx", 1024, true,
+     "NVIDIA A100"},
+    {"sm_86", Backend::Nvptx, kCuda, "sm_86", "+ptx80", "nvptx", 1024, true,
+     "NVIDIA A10, RTX 30"},
+    {"sm_89", Backend::Nvptx, kCuda, "sm_89", "+ptx80", "nvptx", 1024, true,
+     "NVIDIA L4, L40S, RTX 40"},
+    {"sm_90", Backend::Nvptx, kCuda, "sm_90", "+ptx80", "nvptx", 1024, true,
+     "NVIDIA H100, H200; base of later chips"},
+    {"sm_90a", Backend::Nvptx, kCuda, "sm_90a", "+ptx80", "nvptx", 1024, true,
+     "NVIDIA H100, H200, with Hopper's own instructions"},
+    {"gfx942", Backend::Amdgpu, kRocm, "gfx942", "", "amdgcn", 2048, true,
+     "AMD MI300 (object code only)"},
+};
+
+static const llvm::StringRef kX86Members[] = {"x86-64-v4", "x86-64-v3"};
+static const TargetFamily kFamilies[] = {{"x86_64", kX86Members}};
+
+llvm::ArrayRef<Target> mlir::kvarn::knownTargets() { return kTargets; }
+
+llvm::ArrayRef<TargetFamily> mlir::kvarn::targetFamilies() { return kFamilies; }
+
+const Target *mlir::kvarn::findTarget(llvm::StringRef name) {
+  for (const Target &target : kTargets)
+    if (target.name == name)
+      return &target;
+  return nullptr;
+}
+
+llvm::SmallVector<const Target *>
+mlir::kvarn::expandTarget(llvm::StringRef name) {
+  llvm::SmallVector<const Target *> targets;
+  for (const TargetFamily &family : kFamilies)
+    if (family.name == name)
+      for (llvm::StringRef member : family.members)
+        targets.push_back(findTarget(member));
+  if (const Target *target = findTarget(name))
+    targets.push_back(target);
+  return targets;
+}
+
+std::string mlir::kvarn::knownTargetNames() {
+  llvm::SmallVector<llvm::StringRef> names;
+  for (const TargetFamily &family : kFamilies)
+    names.push_back(family.name);
+  for (const Target &target : kTargets)
+    names.push_back(target.name);
+  return llvm::join(names, ", ");
+}

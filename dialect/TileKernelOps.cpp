@@ -1,0 +1,149 @@
+//===- TileKernelOps.cpp - Kernels, launches, warps -----------------------===//
+
+#include "dialect/TileDialect.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/Interfaces/FunctionImplementation.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using namespace mlir::kvarn::tile;
+
+//===----------------------------------------------------------------------===//
+// kernel
+//===----------------------------------------------------------------------===//
+
+void KernelOp::build(OpBuilder &builder, OperationState &state, StringRef name,
+                     FunctionType type, ScheduleAttr schedule) {
+  state.addAttribute(getSymNameAttrName(state.name),
+                     builder.getStringAttr(name));
+  state.addAttribute(getFunctionTypeAttrName(state.name), TypeAttr::get(type));
+  if (schedule)
+    state.addAttribute(getScheduleAttrName(state.name), schedule);
+  Block *body = new Block;
+  state.addRegion()->push_back(body);
+  for (Type input : type.getInputs())
+    body->addArgument(input, state.location);
+}
+
+ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
+  auto makeType = [](Builder &builder, ArrayRef<Type> arguments,
+                     ArrayRef<Type> results,
+                     function_interface_impl::VariadicFlag, std::string &) {
+    return builder.getFunctionType(arguments, results);
+  };
+  return function_interface_impl::parseFunctionOp(
+      parser, result, /*allowVariadic=*/false,
+      getFunctionTypeAttrName(result.name), makeType,
+      getArgAttrsAttrName(result.name), getResAttrsAttrName(result.name));
+}
+
+void KernelOp::print(OpAsmPrinter &printer) {
+  function_interface_impl::printFunctionOp(
+      printer, *this, /*isVariadic=*/false, getFunctionTypeAttrName(),
+      getArgAttrsAttrName(), getResAttrsAttrName());
+}
+
+LogicalResult KernelOp::verify() {
+  if (!getFunctionType().getResults().empty())
+    return emitOpError() << "returns " << getFunctionType().getResults().size()
+                         << " values, expected none";
+  for (auto [i, type] : llvm::enumerate(getFunctionType().getInputs())) {
+    if (type.isF32() || type.isInteger(32) || type.isInteger(64))
+      continue;
+    auto memref = dyn_cast<MemRefType>(type);
+    SmallVector<int64_t> strides;
+    int64_t offset;
+    if (!memref || failed(getStridesAndOffset(memref, strides, offset)) ||
+        (!strides.empty() && strides.back() != 1))
+      return emitOpError() << "argument " << i << " is " << type
+                           << ", expected f32, i32, i64 or a memref whose last "
+                              "stride is 1";
+  }
+  return success();
+}
+
+LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto kernel =
+      symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
+  if (!kernel)
+    return emitOpError() << "no kernel is called '" << getKernel() << "'";
+  if (kernel.getFunctionType().getInputs() != getArguments().getTypes())
+    return emitOpError() << "argument types differ from those of kernel '"
+                         << getKernel() << "': expected "
+                         << kernel.getFunctionType();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// warps
+//===----------------------------------------------------------------------===//
+
+static RankedTensorType stackedType(int64_t count, Type yielded) {
+  auto type = cast<RankedTensorType>(yielded);
+  SmallVector<int64_t> shape = {count};
+  llvm::append_range(shape, type.getShape());
+  return RankedTensorType::get(shape, type.getElementType());
+}
+
+void WarpsOp::build(OpBuilder &builder, OperationState &state, int64_t count,
+                    TypeRange yielded) {
+  state.addAttribute(getCountAttrName(state.name),
+                     builder.getI64IntegerAttr(count));
+  for (Type type : yielded)
+    state.addTypes(stackedType(count, type));
+  Block *body = new Block;
+  body->addArgument(builder.getIndexType(), state.location);
+  state.addRegion()->push_back(body);
+}
+
+ParseResult WarpsOp::parse(OpAsmParser &parser, OperationState &result) {
+  IntegerAttr count;
+  OpAsmParser::Argument warp;
+  SmallVector<Type> types;
+  Builder &builder = parser.getBuilder();
+  if (parser.parseAttribute(count, builder.getIntegerType(64),
+                            getCountAttrName(result.name), result.attributes) ||
+      parser.parseLParen() || parser.parseArgument(warp) ||
+      parser.parseRParen())
+    return failure();
+  warp.type = builder.getIndexType();
+  if (succeeded(parser.parseOptionalArrow()) &&
+      (parser.parseLParen() || parser.parseTypeList(types) ||
+       parser.parseRParen()))
+    return failure();
+  result.addTypes(types);
+  Region *body = result.addRegion();
+  if (parser.parseRegion(*body, {warp}))
+    return failure();
+  WarpsOp::ensureTerminator(*body, builder, result.location);
+  return parser.parseOptionalAttrDict(result.attributes);
+}
+
+void WarpsOp::print(OpAsmPrinter &printer) {
+  printer << " " << getCount() << " (";
+  printer.printRegionArgument(getWarp(), {}, /*omitType=*/true);
+  printer << ")";
+  if (getNumResults())
+    printer << " -> (" << getResultTypes() << ")";
+  printer << " ";
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/false,
+                      /*printBlockTerminators=*/getNumResults() != 0);
+  printer.printOptionalAttrDict((*this)->getAttrs(), {getCountAttrName()});
+}
+
+LogicalResult WarpsOp::verify() {
+  if (getCount() < 1 || getCount() > 32)
+    return emitOpError() << "count is " << getCount() << ", expected 1 to 32";
+  auto yield = cast<YieldOp>(getBody().front().getTerminator());
+  if (yield.getNumOperands() != getNumResults())
+    return emitOpError() << "yields " << yield.getNumOperands()
+                         << " values for " << getNumResults() << " results";
+  for (auto [value, result] : llvm::zip(yield.getValues(), getResults())) {
+    auto want = stackedType(getCount(), value.getType());
+    if (cast<RankedTensorType>(result.getType()).getShape() != want.getShape())
+      return emitOpError() << "result is " << result.getType() << ", expected "
+                           << want;
+  }
+  return success();
+}

@@ -1,0 +1,300 @@
+//===- TileOps.cpp - Verifiers and effects of level 2 ---------------------===//
+
+#include "dialect/TileDialect.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using namespace mlir::kvarn::tile;
+
+#define GET_OP_CLASSES
+#include "dialect/TileOps.cpp.inc"
+
+static RankedTensorType tileType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+LogicalResult IotaOp::verify() {
+  if (int64_t(getDim()) >= getResult().getType().getRank())
+    return emitOpError() << "dim is " << getDim() << ", expected less than "
+                         << getResult().getType().getRank();
+  return success();
+}
+
+LogicalResult BroadcastOp::verify() {
+  RankedTensorType from = tileType(getInput()), to = tileType(getResult());
+  if (int64_t(getDims().size()) != from.getRank())
+    return emitOpError() << "has " << getDims().size()
+                         << " dims for an operand of rank " << from.getRank();
+  int64_t last = -1;
+  for (auto [i, dim] : llvm::enumerate(getDims())) {
+    if (dim <= last || dim >= to.getRank())
+      return emitOpError() << "dims must rise and be less than "
+                           << to.getRank();
+    if (from.getDimSize(i) != to.getDimSize(dim))
+      return emitOpError() << "dimension " << i << " of " << from
+                           << " does not match dimension " << dim << " of "
+                           << to;
+    last = dim;
+  }
+  if (from.getElementType() != to.getElementType())
+    return emitOpError() << "changes the element type from "
+                         << from.getElementType() << " to "
+                         << to.getElementType();
+  return success();
+}
+
+LogicalResult TransposeOp::verify() {
+  RankedTensorType from = tileType(getInput()), to = tileType(getResult());
+  if (from.getRank() != 2 || to.getRank() != 2 ||
+      from.getDimSize(0) != to.getDimSize(1) ||
+      from.getDimSize(1) != to.getDimSize(0) ||
+      from.getElementType() != to.getElementType())
+    return emitOpError() << "cannot transpose " << from << " into " << to;
+  return success();
+}
+
+LogicalResult ReduceOp::verify() {
+  RankedTensorType from = tileType(getInput());
+  if (int64_t(getDim()) >= from.getRank())
+    return emitOpError() << "dim is " << getDim() << ", expected less than "
+                         << from.getRank();
+  SmallVector<int64_t> shape(from.getShape());
+  shape.erase(shape.begin() + getDim());
+  auto to = dyn_cast<RankedTensorType>(getResult().getType());
+  bool matches =
+      to ? to.getShape() == ArrayRef(shape) &&
+               to.getElementType() == from.getElementType()
+         : shape.empty() && getResult().getType() == from.getElementType();
+  if (!matches)
+    return emitOpError() << "cannot reduce dimension " << getDim() << " of "
+                         << from << " to " << getResult().getType();
+  return success();
+}
+
+LogicalResult DotOp::verify() {
+  RankedTensorType a = tileType(getLhs()), b = tileType(getRhs()),
+                   c = tileType(getAccumulator());
+  if (a.getRank() != 2 || b.getRank() != 2 || c.getRank() != 2 ||
+      a.getDimSize(1) != b.getDimSize(0) ||
+      a.getDimSize(0) != c.getDimSize(0) || b.getDimSize(1) != c.getDimSize(1))
+    return emitOpError() << "cannot multiply " << a << " by " << b << " into "
+                         << c;
+  return success();
+}
+
+LogicalResult HadamardOp::verify() {
+  RankedTensorType type = getInput().getType();
+  if (type.getRank() < 1 || !llvm::isPowerOf2_64(type.getShape().back()))
+    return emitOpError() << "operand is " << type
+                         << ", expected a power of two as last dimension";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+/// `rows` is the extent that row indices and masks must have. `lastScalar`:
+/// the last index is the first element of a contiguous row.
+static LogicalResult checkAccess(Operation *op, MemRefType memory,
+                                 OperandRange indices, Value mask, Type element,
+                                 std::optional<int64_t> rows, bool lastScalar) {
+  if (memory.getElementType() != element)
+    return op->emitOpError()
+           << "accesses " << memory << " with elements of " << element;
+  if (int64_t(indices.size()) != memory.getRank())
+    return op->emitOpError()
+           << "has " << indices.size() << " indices for " << memory;
+  auto checkRows = [&](StringRef what, Type type) -> LogicalResult {
+    auto tile = dyn_cast<RankedTensorType>(type);
+    if (!tile || (rows && tile.getDimSize(0) == *rows))
+      return success();
+    return op->emitOpError()
+           << what << " is " << type << ", expected "
+           << (rows ? std::to_string(*rows) : std::string("no row index"))
+           << (rows ? " elements" : "");
+  };
+  for (Value index : indices)
+    if (failed(checkRows("index", index.getType())))
+      return failure();
+  if (mask && failed(checkRows("mask", mask.getType())))
+    return failure();
+  if (lastScalar && !indices.empty() && !indices.back().getType().isIndex())
+    return op->emitOpError() << "last index is " << indices.back().getType()
+                             << ", expected index";
+  return success();
+}
+
+static LogicalResult checkRowAccess(Operation *op, MemRefType memory,
+                                    OperandRange indices, Value mask,
+                                    RankedTensorType tile) {
+  if (tile.getRank() != 1 && tile.getRank() != 2)
+    return op->emitOpError() << "accesses a tile of rank " << tile.getRank()
+                             << ", expected 1 or 2";
+  std::optional<int64_t> rows;
+  if (tile.getRank() == 2)
+    rows = tile.getDimSize(0);
+  return checkAccess(op, memory, indices, mask, tile.getElementType(), rows,
+                     /*lastScalar=*/true);
+}
+
+LogicalResult LoadOp::verify() {
+  return checkRowAccess(*this, cast<MemRefType>(getMemory().getType()),
+                        getIndices(), getMask(), tileType(getResult()));
+}
+
+LogicalResult StoreOp::verify() {
+  return checkRowAccess(*this, cast<MemRefType>(getMemory().getType()),
+                        getIndices(), getMask(), tileType(getValue()));
+}
+
+LogicalResult GatherOp::verify() {
+  RankedTensorType tile = tileType(getResult());
+  return checkAccess(*this, cast<MemRefType>(getMemory().getType()),
+                     getIndices(), getMask(), tile.getElementType(),
+                     tile.getDimSize(0), /*lastScalar=*/false);
+}
+
+LogicalResult ScatterOp::verify() {
+  RankedTensorType tile = tileType(getValue());
+  return checkAccess(*this, cast<MemRefType>(getMemory().getType()),
+                     getIndices(), getMask(), tile.getElementType(),
+                     tile.getDimSize(0), /*lastScalar=*/false);
+}
+
+using Effects =
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>;
+
+void LoadOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getMemoryMutable());
+}
+
+void GatherOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getMemoryMutable());
+}
+
+void StoreOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), &getMemoryMutable());
+}
+
+void ScatterOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), &getMemoryMutable());
+}
+
+//===----------------------------------------------------------------------===//
+// Records
+//===----------------------------------------------------------------------===//
+
+/// A record is read from pages at [block, head] or from a slot of its part.
+static LogicalResult checkSource(Operation *op, Type source, size_t indices,
+                                 FormatAttr format, RecordPart part) {
+  if (auto slot = dyn_cast<SlotType>(source)) {
+    if (indices)
+      return op->emitOpError() << "has " << indices << " indices for a slot";
+    if (slot.getFormat() != format || slot.getPart() != part)
+      return op->emitOpError() << "reads the " << stringifyRecordPart(part)
+                               << " part of " << format << " from " << slot;
+    return success();
+  }
+  if (cast<MemRefType>(source).getRank() != 3 || indices != 2)
+    return op->emitOpError()
+           << "expected pages of rank 3 with the indices [block, head]";
+  return success();
+}
+
+static RecordPart partOf(RecordField field) {
+  return field < RecordField::ValueChannel ? RecordPart::Key
+                                           : RecordPart::Value;
+}
+
+LogicalResult LoadVectorOp::verify() {
+  int64_t length = getFormat().get().vectorLength(toFormat(getField()));
+  if (getResult().getType().getDimSize(0) > length)
+    return emitOpError() << "loads " << getResult().getType().getDimSize(0)
+                         << " elements of a vector of " << length;
+  return checkSource(*this, getSource().getType(), getIndices().size(),
+                     getFormat(), partOf(getField()));
+}
+
+LogicalResult LoadCodesOp::verify() {
+  RankedTensorType type = tileType(getResult());
+  bool key = getPart() == RecordPart::Key;
+  if (type.getRank() != 2 ||
+      type.getDimSize(key ? 0 : 1) != getFormat().getHeadDim() ||
+      type.getDimSize(key ? 1 : 0) > getFormat().getGroup())
+    return emitOpError() << "result is " << type << ", expected "
+                         << (key ? "[head_dim, tokens]" : "[tokens, head_dim]");
+  return checkSource(*this, getSource().getType(), getIndices().size(),
+                     getFormat(), getPart());
+}
+
+LogicalResult ExpandOp::verify() {
+  if (getResult().getType().getShape() != getCodes().getType().getShape())
+    return emitOpError() << "changes the shape of " << getCodes().getType();
+  if (getMode() == ExpandMode::Subnormal &&
+      !getResult().getType().getElementType().isF16())
+    return emitOpError() << "subnormal gives f16, not "
+                         << getResult().getType();
+  return success();
+}
+
+LogicalResult ExpandScaleOp::verify() {
+  ::kvarn::Format format = getFormat().get();
+  int64_t length = format.bitAxis(toFormat(getPart())) == ::kvarn::Axis::Token
+                       ? format.group
+                       : format.headDim;
+  if (getResult().getType().getDimSize(0) > length)
+    return emitOpError() << "result is " << getResult().getType()
+                         << ", expected at most " << length << " elements";
+  return success();
+}
+
+static LogicalResult checkPages(Operation *op, Type pages) {
+  if (cast<MemRefType>(pages).getRank() != 3)
+    return op->emitOpError() << "expected pages of rank 3";
+  return success();
+}
+
+LogicalResult StoreVectorOp::verify() {
+  int64_t length = getFormat().get().vectorLength(toFormat(getField()));
+  if (tileType(getValue()).getDimSize(0) != length)
+    return emitOpError() << "stores " << tileType(getValue())
+                         << " to a vector of " << length;
+  return checkPages(*this, getPages().getType());
+}
+
+LogicalResult StoreCodesOp::verify() {
+  int64_t expected[] = {getFormat().getGroup(), getFormat().getHeadDim()};
+  if (tileType(getCodes()).getShape() != ArrayRef(expected))
+    return emitOpError() << "stores " << tileType(getCodes())
+                         << ", expected [group, head_dim]";
+  return checkPages(*this, getPages().getType());
+}
+
+void LoadVectorOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getSourceMutable());
+}
+
+void LoadCodesOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getSourceMutable());
+}
+
+void StoreVectorOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), &getPagesMutable());
+}
+
+void StoreCodesOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), &getPagesMutable());
+}
+
+void AsyncCopyOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getPagesMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getSlotMutable());
+}

@@ -1,0 +1,534 @@
+//===- TileOps.td - Level 2: tiles ------------------------------*- tablegen -*-===//
+
+#ifndef KVARN_DIALECT_TILEOPS_TD
+#define KVARN_DIALECT_TILEOPS_TD
+
+include "dialect/KVarNTypes.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Tile_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Tile_Dialect, mnemonic, traits>;
+
+def Tile_Tile : StaticShapeTensorOf<[AnyFloat, AnySignlessInteger, Index]>;
+def Tile_FloatTile : StaticShapeTensorOf<[AnyFloat]>;
+def Tile_CodeTile : StaticShapeTensorOf<[I8]>;
+def Tile_IndexOrTile : AnyTypeOf<[Index, 1DTensorOf<[Index]>]>;
+def Tile_MemRef : MemRefOf<[AnyFloat, AnySignlessInteger]>;
+def Tile_Source : AnyTypeOf<[MemRefOf<[I8]>, Tile_SlotType]>;
+
+def Tile_Axis : I32EnumAttr<"Axis", "axis of the launch grid", [
+    I32EnumAttrCase<"X", 0, "x">, I32EnumAttrCase<"Y", 1, "y">,
+    I32EnumAttrCase<"Z", 2, "z">]> {
+  let cppNamespace = "::mlir::kvarn::tile";
+  let genSpecializedAttr = 0;
+}
+def Tile_AxisAttr : EnumAttr<Tile_Dialect, Tile_Axis, "axis"> {
+  let assemblyFormat = "$value";
+}
+
+def Tile_ReduceKind : I32EnumAttr<"ReduceKind", "how tiles are reduced", [
+    I32EnumAttrCase<"Add", 0, "add">, I32EnumAttrCase<"Max", 1, "max">,
+    I32EnumAttrCase<"Min", 2, "min">]> {
+  let cppNamespace = "::mlir::kvarn::tile";
+  let genSpecializedAttr = 0;
+}
+def Tile_ReduceKindAttr : EnumAttr<Tile_Dialect, Tile_ReduceKind, "reduce"> {
+  let assemblyFormat = "$value";
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+def Tile_KernelOp : Tile_Op<"kernel", [
+    FunctionOpInterface, IsolatedFromAbove, HasParent<"::mlir::ModuleOp">,
+    AutomaticAllocationScope]> {
+  let summary = "a kernel: one program, run for every point of a grid";
+  let description = [{
+    Arguments are memrefs (with any strides but 1 in the last dimension) and
+    scalars (`f32`, `i32`, `i64`). The optional schedule is what code generation
+    reads its own decisions from. Programs of a grid run in any order and share
+    nothing.
+
+    Example:
+    ```mlir
+    tile.kernel @copy(%x: memref<?xf32>, %y: memref<?xf32>) {
+      %i = tile.program_id x
+      %v = tile.load %x[%i] : memref<?xf32> -> tensor<16xf32>
+      tile.store %v, %y[%i] : tensor<16xf32>, memref<?xf32>
+      tile.return
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name,
+                       TypeAttrOf<FunctionType>:$function_type,
+                       OptionalAttr<KVarN_ScheduleAttr>:$schedule,
+                       OptionalAttr<DictArrayAttr>:$arg_attrs,
+                       OptionalAttr<DictArrayAttr>:$res_attrs);
+  let regions = (region MinSizedRegion<1>:$body);
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$name,
+                                 "::mlir::FunctionType":$type,
+                                 "::mlir::kvarn::ScheduleAttr":$schedule)>];
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::ArrayRef<::mlir::Type> getArgumentTypes() {
+      return getFunctionType().getInputs();
+    }
+    ::mlir::ArrayRef<::mlir::Type> getResultTypes() {
+      return getFunctionType().getResults();
+    }
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+  }];
+}
+
+def Tile_ReturnOp : Tile_Op<"return", [
+    Pure, Terminator, HasParent<"::mlir::kvarn::tile::KernelOp">]> {
+  let summary = "end of a kernel";
+  let description = "Example: `tile.return`";
+  let assemblyFormat = "attr-dict";
+}
+
+def Tile_LaunchOp : Tile_Op<"launch", [
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "run a kernel over a grid";
+  let description = [{
+    Stands in a `func.func` whose other ops compute grids and buffer sizes from
+    the extents of arguments: that function becomes the launch rules of the
+    manifest.
+
+    Example:
+    ```mlir
+    tile.launch @copy grid(%n, %c1, %c1) (%x, %y) : memref<?xf32>, memref<?xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Index:$gridX, Index:$gridY,
+                       Index:$gridZ, Variadic<AnyType>:$arguments);
+  let assemblyFormat = [{
+    $kernel `grid` `(` $gridX `,` $gridY `,` $gridZ `)`
+    `(` ($arguments^)? `)` attr-dict (`:` type($arguments)^)?
+  }];
+}
+
+def Tile_ProgramIdOp : Tile_Op<"program_id", [Pure]> {
+  let summary = "this program's place in the grid";
+  let description = "Example: `%i = tile.program_id x`";
+  let arguments = (ins Tile_AxisAttr:$axis);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$axis attr-dict";
+}
+
+def Tile_WarpsOp : Tile_Op<"warps", [
+    RecursiveMemoryEffects, SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "run a region once per warp and stack the results";
+  let description = [{
+    The warps of a program run the region without waiting for one another;
+    `%w` is the warp's number. Result i has a leading dimension of `count` more
+    than the value that the region yields. Slots allocated in the region belong
+    to one warp.
+
+    Example:
+    ```mlir
+    %s = tile.warps 4 (%w) -> (tensor<4x16xf32>) {
+      tile.yield %x : tensor<16xf32>
+    }
+    ```
+  }];
+  let arguments = (ins I64Attr:$count);
+  let results = (outs Variadic<Tile_Tile>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let builders = [OpBuilder<(ins "int64_t":$count,
+                                 "::mlir::TypeRange":$yielded)>];
+  let skipDefaultBuilders = 1;
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::BlockArgument getWarp() { return getBody().getArgument(0); }
+  }];
+}
+
+def Tile_YieldOp : Tile_Op<"yield", [
+    Pure, Terminator, ReturnLike, HasParent<"WarpsOp">]> {
+  let summary = "results of a warp";
+  let description = "Example: `tile.yield %x : tensor<16xf32>`";
+  let arguments = (ins Variadic<Tile_Tile>:$values);
+  let builders = [OpBuilder<(ins), [{}]>];
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+def Tile_IotaOp : Tile_Op<"iota", [Pure]> {
+  let summary = "the index along one dimension";
+  let description = "Example: `%i = tile.iota 1 : tensor<16x32xi32>`";
+  let arguments = (ins I64Attr:$dim);
+  let results = (outs StaticShapeTensorOf<[I32, Index]>:$result);
+  let assemblyFormat = "$dim attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_SplatOp : Tile_Op<"splat", [
+    Pure, TypesMatchWith<"operand type matches element type of result",
+      "result", "input",
+      "::llvm::cast<::mlir::RankedTensorType>($_self).getElementType()">]> {
+  let summary = "a tile of equal elements";
+  let description = "Example: `%t = tile.splat %x : tensor<16x32xf32>`";
+  let arguments = (ins AnyTypeOf<[AnyFloat, AnySignlessInteger, Index]>:$input);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$input attr-dict `:` type($result)";
+}
+
+def Tile_BroadcastOp : Tile_Op<"broadcast", [Pure]> {
+  let summary = "repeat a tile along new dimensions";
+  let description = [{
+    Dimension i of the operand becomes dimension `dims[i]` of the result.
+
+    Example:
+    ```mlir
+    %b = tile.broadcast %x dims [0] : tensor<16xf32> -> tensor<16x32xf32>
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$input, DenseI64ArrayAttr:$dims);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = [{
+    $input `dims` $dims attr-dict `:` type($input) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_TransposeOp : Tile_Op<"transpose", [Pure]> {
+  let summary = "exchange the two dimensions of a tile";
+  let description = [{
+    Example: `%t = tile.transpose %x : tensor<16x32xf16> -> tensor<32x16xf16>`
+  }];
+  let arguments = (ins Tile_Tile:$input);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_ReduceOp : Tile_Op<"reduce", [Pure]> {
+  let summary = "reduce one dimension of a tile";
+  let description = [{
+    Floats only; `max` and `min` ignore the order of equal elements, and the
+    result where one element is NaN is unspecified.
+
+    Example: `%m = tile.reduce max %x dim 1 : tensor<16x32xf32> -> tensor<16xf32>`
+  }];
+  let arguments = (ins Tile_ReduceKindAttr:$kind, Tile_FloatTile:$input,
+                       I64Attr:$dim);
+  let results = (outs AnyTypeOf<[Tile_FloatTile, AnyFloat]>:$result);
+  let assemblyFormat = [{
+    $kind $input `dim` $dim attr-dict `:` type($input) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_DotOp : Tile_Op<"dot", [
+    Pure, AllTypesMatch<["accumulator", "result"]>]> {
+  let summary = "matrix product of tiles";
+  let description = [{
+    `result = accumulator + lhs * rhs` for [M, K] x [K, N] + [M, N]; products
+    and sums are f32 whatever the operands are.
+
+    Example:
+    ```mlir
+    %d = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64x32xf16> -> tensor<16x32xf32>
+    ```
+  }];
+  let arguments = (ins Tile_FloatTile:$lhs, Tile_FloatTile:$rhs,
+                       StaticShapeTensorOf<[F32]>:$accumulator);
+  let results = (outs StaticShapeTensorOf<[F32]>:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs `,` $accumulator attr-dict `:` type($lhs) `,` type($rhs) `->`
+    type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_HadamardOp : Tile_Op<"hadamard", [Pure, SameOperandsAndResultType]> {
+  let summary = "Walsh-Hadamard transform of the last dimension";
+  let description = [{
+    Natural order, not scaled: entries of the matrix are +-1.
+
+    Example: `%h = tile.hadamard %x : tensor<8x128xf32>`
+  }];
+  let arguments = (ins StaticShapeTensorOf<[F32]>:$input);
+  let results = (outs StaticShapeTensorOf<[F32]>:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+class Tile_MemoryOp<string mnemonic, list<Trait> traits = []>
+    : Tile_Op<mnemonic, traits> {
+  string indexDescription = [{
+    One index per dimension of the memref: a scalar, or a rank-1 tile that gives
+    each row of the tile (its dimension 0) a place of its own. Rows whose
+    element of `mask` is false are not accessed.
+  }];
+}
+
+def Tile_LoadOp : Tile_MemoryOp<"load", [
+    AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "load a tile whose last dimension is contiguous";
+  let description = indexDescription # [{
+    Masked rows are 0. The last index is scalar: the first element of every row.
+
+    Example:
+    ```mlir
+    %x = tile.load %q[%token, %head, %c0] mask %valid
+        : memref<?x?x128xf16, strided<[?, ?, 1], offset: ?>>, tensor<8xindex>, tensor<8xindex>, index
+        -> tensor<8x128xf16>
+    ```
+  }];
+  let arguments = (ins Tile_MemRef:$memory, Variadic<Tile_IndexOrTile>:$indices,
+                       Optional<1DTensorOf<[I1]>>:$mask);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = [{
+    $memory `[` $indices `]` (`mask` $mask^ `:` type($mask))? attr-dict `:`
+    type($memory) `,` type($indices) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_StoreOp : Tile_MemoryOp<"store", [
+    AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "store a tile whose last dimension is contiguous";
+  let description = indexDescription # [{
+    The last index is scalar: the first element of every row.
+
+    Example:
+    ```mlir
+    tile.store %x, %out[%token, %head, %c0]
+        : tensor<8x128xf16>, memref<?x?x128xf16>, tensor<8xindex>, tensor<8xindex>, index
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$value, Tile_MemRef:$memory,
+                       Variadic<Tile_IndexOrTile>:$indices,
+                       Optional<1DTensorOf<[I1]>>:$mask);
+  let assemblyFormat = [{
+    $value `,` $memory `[` $indices `]` (`mask` $mask^ `:` type($mask))?
+    attr-dict `:` type($value) `,` type($memory) `,` type($indices)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_GatherOp : Tile_MemoryOp<"gather", [
+    AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "load one element per row";
+  let description = indexDescription # [{
+    Masked elements are 0.
+
+    Example:
+    ```mlir
+    %s = tile.gather %slots[%block] : memref<?xi32>, tensor<8xindex> -> tensor<8xi32>
+    ```
+  }];
+  let arguments = (ins Tile_MemRef:$memory, Variadic<Tile_IndexOrTile>:$indices,
+                       Optional<1DTensorOf<[I1]>>:$mask);
+  let results = (outs 1DTensorOf<[AnyFloat, AnySignlessInteger]>:$result);
+  let assemblyFormat = [{
+    $memory `[` $indices `]` (`mask` $mask^ `:` type($mask))? attr-dict `:`
+    type($memory) `,` type($indices) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_ScatterOp : Tile_MemoryOp<"scatter", [
+    AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "store one element per row";
+  let description = indexDescription # [{
+
+    Example:
+    ```mlir
+    tile.scatter %lse, %out[%token, %head] : tensor<8xf32>, memref<?x?xf32>, tensor<8xindex>, tensor<8xindex>
+    ```
+  }];
+  let arguments = (ins 1DTensorOf<[AnyFloat, AnySignlessInteger]>:$value,
+                       Tile_MemRef:$memory, Variadic<Tile_IndexOrTile>:$indices,
+                       Optional<1DTensorOf<[I1]>>:$mask);
+  let assemblyFormat = [{
+    $value `,` $memory `[` $indices `]` (`mask` $mask^ `:` type($mask))?
+    attr-dict `:` type($value) `,` type($memory) `,` type($indices)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Records
+//===----------------------------------------------------------------------===//
+
+def Tile_LoadVectorOp : Tile_Op<"load_vector", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "load a part of one of a record's fp16 vectors";
+  let description = [{
+    From pages at [block, head] or from a slot, elements `start` and up.
+
+    Example:
+    ```mlir
+    %s = tile.load_vector value_scale %pages[%block, %head] start %t format #fmt
+        : memref<?x?x?xi8> -> tensor<32xf16>
+    ```
+  }];
+  let arguments = (ins KVarN_FieldAttr:$field, Tile_Source:$source,
+                       Variadic<Index>:$indices, Index:$start,
+                       KVarN_FormatAttr:$format);
+  let results = (outs 1DTensorOf<[F16]>:$result);
+  let assemblyFormat = [{
+    $field $source `[` $indices `]` `start` $start `format` $format attr-dict
+    `:` type($source) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_LoadCodesOp : Tile_Op<"load_codes", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "load codes of some tokens of a record";
+  let description = [{
+    All channels of the tokens `start` and up, as [channels, tokens] for the key
+    part and [tokens, channels] for the value part.
+
+    Example:
+    ```mlir
+    %c = tile.load_codes key %pages[%block, %head] start %t format #fmt
+        : memref<?x?x?xi8> -> tensor<128x32xi8>
+    ```
+  }];
+  let arguments = (ins KVarN_PartAttr:$part, Tile_Source:$source,
+                       Variadic<Index>:$indices, Index:$start,
+                       KVarN_FormatAttr:$format);
+  let results = (outs Tile_CodeTile:$result);
+  let assemblyFormat = [{
+    $part $source `[` $indices `]` `start` $start `format` $format attr-dict `:`
+    type($source) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_ExpandOp : Tile_Op<"expand", [Pure]> {
+  let summary = "codes to matrix operands";
+  let description = [{
+    `convert`: the integer as a float. `subnormal`: the fp16 number whose bits
+    are the code where it lies in its byte, that is code * 2^(-24 + bit % 8);
+    `tile.expand_scale` gives the power of two to multiply with afterwards.
+
+    Example:
+    ```mlir
+    %x = tile.expand subnormal %c part key format #fmt : tensor<128x32xi8> -> tensor<128x32xf16>
+    ```
+  }];
+  let arguments = (ins KVarN_ExpandAttr:$mode, Tile_CodeTile:$codes,
+                       KVarN_PartAttr:$part, KVarN_FormatAttr:$format);
+  let results = (outs StaticShapeTensorOf<[F16, F32]>:$result);
+  let assemblyFormat = [{
+    $mode $codes `part` $part `format` $format attr-dict `:` type($codes) `->`
+    type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_ExpandScaleOp : Tile_Op<"expand_scale", [Pure]> {
+  let summary = "what expanded codes still have to be multiplied with";
+  let description = [{
+    2^-(bit % 8) of each token or channel, whichever the bit position of the
+    layout depends on (`kvarn::Format::bitAxis`). With the constant 2^24 it
+    turns `subnormal` operands into codes.
+
+    Example: `%e = tile.expand_scale part key format #fmt : tensor<128xf32>`
+  }];
+  let arguments = (ins KVarN_PartAttr:$part, KVarN_FormatAttr:$format);
+  let results = (outs 1DTensorOf<[F32]>:$result);
+  let assemblyFormat = [{
+    `part` $part `format` $format attr-dict `:` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_StoreVectorOp : Tile_Op<"store_vector", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "store one of a record's fp16 vectors";
+  let description = [{
+    Example:
+    ```mlir
+    tile.store_vector key_scale %s, %pages[%block, %head] format #fmt : tensor<128xf16>, memref<?x?x?xi8>
+    ```
+  }];
+  let arguments = (ins KVarN_FieldAttr:$field, 1DTensorOf<[F16]>:$value,
+                       MemRefOf<[I8]>:$pages, Index:$block, Index:$head,
+                       KVarN_FormatAttr:$format);
+  let assemblyFormat = [{
+    $field $value `,` $pages `[` $block `,` $head `]` `format` $format attr-dict
+    `:` type($value) `,` type($pages)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_StoreCodesOp : Tile_Op<"store_codes", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "pack the codes of one part of a record";
+  let description = [{
+    `codes` is [tokens, channels] of the whole block, for both parts.
+
+    Example:
+    ```mlir
+    tile.store_codes value %c, %pages[%block, %head] format #fmt : tensor<128x128xi8>, memref<?x?x?xi8>
+    ```
+  }];
+  let arguments = (ins KVarN_PartAttr:$part, Tile_CodeTile:$codes,
+                       MemRefOf<[I8]>:$pages, Index:$block, Index:$head,
+                       KVarN_FormatAttr:$format);
+  let assemblyFormat = [{
+    $part $codes `,` $pages `[` $block `,` $head `]` `format` $format attr-dict
+    `:` type($codes) `,` type($pages)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_SlotOp : Tile_Op<"alloc_slot", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "reserve a slot for the whole kernel";
+  let description = "Example: `%s = tile.alloc_slot : !tile.slot<#fmt, key>`";
+  let results = (outs Tile_SlotType:$slot);
+  let assemblyFormat = "attr-dict `:` type($slot)";
+}
+
+def Tile_AsyncCopyOp : Tile_Op<"async_copy", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "start copying one part of a record into a slot";
+  let description = [{
+    Nothing is copied where `predicate` is false. The slot must not be read
+    before `tile.wait` on the token, nor may a copy into it be under way.
+
+    Example:
+    ```mlir
+    %t = tile.async_copy %pages[%block, %head] to %slot if %packed
+        : memref<?x?x?xi8>, !tile.slot<#fmt, key>
+    ```
+  }];
+  let arguments = (ins MemRefOf<[I8]>:$pages, Index:$block, Index:$head,
+                       Tile_SlotType:$slot, I1:$predicate);
+  let results = (outs Tile_TokenType:$token);
+  let assemblyFormat = [{
+    $pages `[` $block `,` $head `]` `to` $slot `if` $predicate attr-dict `:`
+    type($pages) `,` type($slot)
+  }];
+}
+
+def Tile_WaitOp : Tile_Op<"wait", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "wait for an asynchronous copy";
+  let description = "Example: `tile.wait %t`";
+  let arguments = (ins Tile_TokenType:$token);
+  let assemblyFormat = "$token attr-dict";
+}
+
+#endif // KVARN_DIALECT_TILEOPS_TD
