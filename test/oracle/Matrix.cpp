@@ -25,4 +25,17 @@ double relativeError(std::span<const double> got,
   return std::sqrt(difference / norm);
 }
 
+double dot(std::span<const double> a, std::span<const double> b) {
+  require(a.size() == b.size() && a.size() % 8 == 0, "dot: bad sizes");
+  // Eight partial sums, so that the compiler may use vector instructions.
+  double partial[8] = {};
+  for (size_t i = 0; i < a.size(); i += 8)
+    for (size_t k = 0; k < 8; ++k)
+      partial[k] += a[i + k] * b[i + k];
+  double sum = 0;
+  for (double value : partial)
+    sum += value;
+  return sum;
+}
+
 } // namespace kvarn::oracle

@@ -46,6 +46,9 @@ struct Matrix {
 /// holds anything that is not finite; 0 if both are all zero.
 double relativeError(std::span<const double> got, std::span<const double> want);
 
+/// The size must be a multiple of 8, as every head_dim is.
+double dot(std::span<const double> a, std::span<const double> b);
+
 } // namespace kvarn::oracle
 
 #endif // KVARN_TEST_ORACLE_MATRIX_H

@@ -13,7 +13,7 @@ namespace kvarn::oracle {
 static constexpr double kImbalanceTolerance = 1e-4;
 static constexpr double kVectorTolerance = 1e-3;
 static constexpr int kMostCodes = 8;
-static constexpr double kSubnormalSpacing = 0x1p-24;
+static constexpr double kSubnormalRounding = 0x1p-25;
 static constexpr double kValueNoise = 0x1p-18;
 static constexpr double kExponentTolerance = 1e-3;
 
@@ -72,9 +72,9 @@ static Distance measure(const QuantizedTile &got, const Matrix &tile,
     double noise = 2 * kValueNoise * want.magnitude[r];
     double rowScale = std::ldexp(iterate.rowScale[r], -rowExponent);
     distance.compare(got.rowScale[r], rowScale * want.scale[r],
-                     kSubnormalSpacing + rowScale * noise / levels,
+                     kSubnormalRounding + rowScale * noise / levels,
                      isKey ? "Kscale" : "Vscale", r);
-    distance.compare(got.rowZero[r], rowScale * want.low[r], kSubnormalSpacing,
+    distance.compare(got.rowZero[r], rowScale * want.low[r], kSubnormalRounding,
                      isKey ? "Kzero" : "Vzero", r);
     for (int c = 0; c < tile.cols; ++c) {
       int code = got.code(r, c);
@@ -89,7 +89,7 @@ static Distance measure(const QuantizedTile &got, const Matrix &tile,
   for (int c = 0; c < tile.cols; ++c)
     distance.compare(got.colScale[c],
                      std::ldexp(iterate.colScale[c], rowExponent - exponent),
-                     kSubnormalSpacing, isKey ? "Ktok" : "Vch", c);
+                     kSubnormalRounding, isKey ? "Ktok" : "Vch", c);
   return distance;
 }
 

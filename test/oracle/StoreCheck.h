@@ -12,8 +12,8 @@
 //
 //  * Saturation. The wanted vectors are clamped to +-65504 before comparing.
 //  * Subnormals. Below 6e-5 the spacing of fp16 is constant, 2^-24, and a rtol
-//    means nothing: vectors may always be off by 2^-24 absolutely. (A scale at
-//    its lower bound of 1e-10 is stored as 0 or the least subnormal.)
+//    means nothing: half of it, 2^-25, is always allowed on top. (A scale at
+//    its lower bound of 1e-10 is stored as 0.)
 //  * Constant rows. In fp32 an element x of row r of the balanced tile is
 //    uncertain by noise = 2^-18 * max|row r|. The step of the row is thus
 //    uncertain by 2 * noise / levels, which is allowed on top (times Sr), and
