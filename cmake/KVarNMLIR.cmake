@@ -17,7 +17,8 @@ include(AddMLIR)
 # System headers: their warnings are not ours. TableGen looks here too.
 include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
 
-# A library of compiler code: RTTI on and exceptions off as in LLVM itself.
+# A library of compiler code: RTTI on and exceptions off as in LLVM itself. All
+# of them together are libkvarn-compiler.so, see KVarNCompiler.cmake.
 function(kvarn_compiler_library name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LINK" ${ARGN})
   add_library(${name} OBJECT ${ARG_UNPARSED_ARGUMENTS})
@@ -26,6 +27,7 @@ function(kvarn_compiler_library name)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
+  set_property(GLOBAL APPEND PROPERTY KVARN_COMPILER_LIBRARIES ${name})
 endfunction()
 
 function(kvarn_compiler_options name)

@@ -1,0 +1,32 @@
+# -*- Python -*-
+import os
+
+import lit.formats
+
+config.name = "kvarn"
+# False: an internal shell, so that a `RUN: a | b` fails when `a` fails.
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["Inputs", "CMakeLists.txt", "conformance", "oracle", "unit", "fuzz"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.kvarn_build, "test")
+
+# Our programs first: `kvarn-opt`, not one that happens to be installed.
+config.environment["PATH"] = os.pathsep.join(
+    [config.kvarn_bin, config.llvm_bin, os.environ["PATH"]]
+)
+# A failed FileCheck shows the input around the place.
+config.environment["FILECHECK_OPTS"] = "--dump-input=fail"
+for name in ["ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"]:
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+
+config.substitutions.append(("%golden", os.path.join(config.test_source_root, "conformance", "golden")))
+config.substitutions.append(("%bin", config.kvarn_bin))
+config.substitutions.append(("%lib", config.kvarn_lib))
+config.substitutions.append(("%source", config.kvarn_source))
+
+if os.path.exists(os.path.join(config.kvarn_bin, "kvarn-compile")):
+    config.available_features.add("kvarn-compile")
+if os.path.exists(os.path.join(config.kvarn_bin, "kvarn-run")):
+    config.available_features.add("kvarn-run")
