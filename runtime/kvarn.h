@@ -33,8 +33,7 @@ extern "C" {
 #define KVARN_API
 #endif
 
-/*===-- Version and errors
- * --------------------------------------------------===*/
+/*===-- Version and errors ---===*/
 
 /* Changes when a program must be recompiled against this header. */
 #define KVARN_ABI_VERSION 1
@@ -64,8 +63,7 @@ KVARN_API const char *kvarn_last_error(void);
  */
 KVARN_API void kvarn_string_free(char *text);
 
-/*===-- Tensors
- * -------------------------------------------------------------===*/
+/*===-- Tensors ---===*/
 
 /* The same memory layout as DLTensor, so that a DLTensor * can be cast. */
 
@@ -103,8 +101,7 @@ typedef struct kvarn_tensor {
   uint64_t byte_offset;   /* added to data */
 } kvarn_tensor;
 
-/*===-- Kernel libraries
- * ----------------------------------------------------===*/
+/*===-- Kernel libraries ---===*/
 
 typedef struct kvarn_library kvarn_library;
 /* A loaded variant. Belongs to its library. */
@@ -200,8 +197,7 @@ KVARN_API kvarn_status kvarn_library_explain(const kvarn_library *library,
                                              const kvarn_request *request,
                                              char **text);
 
-/*===-- Kernels
- * -------------------------------------------------------------===*/
+/*===-- Kernels ---===*/
 
 KVARN_API kvarn_status kvarn_kernel_variant(const kvarn_kernel *kernel,
                                             kvarn_variant_info *info);
@@ -268,8 +264,7 @@ KVARN_API kvarn_status kvarn_workspace_bytes(const kvarn_kernel *kernel,
                                              const kvarn_argument *arguments,
                                              size_t count, size_t *bytes);
 
-/*===-- The kernels of a KVarN cache
- * ----------------------------------------===*/
+/*===-- The kernels of a KVarN cache ---===*/
 
 /* Typed forms of kvarn_launch for the four kernels. Besides the checks of
  * kvarn_launch they compare the tensors with each other.
@@ -353,8 +348,7 @@ KVARN_API kvarn_status kvarn_materialize(const kvarn_kernel *kernel,
                                          const kvarn_materialize_args *args,
                                          const kvarn_launch_options *options);
 
-/*===-- Page manager
- * --------------------------------------------------------===*/
+/*===-- Page manager ---===*/
 
 /* Host-side bookkeeping of a cache: which blocks and pool slots belong to which
  * request. It touches no tensor; one manager serves all layers, which share the

@@ -1,0 +1,85 @@
+//===- Backend.h - Kinds of devices -----------------------------*- C++ -*-===//
+//
+// A backend loads binaries and launches them on one kind of device. To add one:
+// a file with a subclass, and a line in findBackend().
+//
+// The calling convention of a kernel on a CPU (kKernelAbi 1): a shared object
+// exports, for each launch of its variant,
+//
+//   void entry(const int64_t *params, void *scratch,
+//              int64_t x, int64_t y, int64_t z);
+//
+// which is called once for each cell of the grid, from many threads at once and
+// in any order. `params` holds the arguments of the launch in order, as 8-byte
+// words:
+//   tensor or buffer  address of the first element, the extents, the strides in
+//                     elements
+//   scalar            one word: f32 in the low 4 bytes, i32 sign-extended, i64
+// `scratch` is `sharedBytes` of memory, 64-byte aligned, not initialized, which
+// belongs to the call.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KVARN_RUNTIME_BACKEND_H
+#define KVARN_RUNTIME_BACKEND_H
+
+#include "format/Manifest.h"
+#include "runtime/kvarn.h"
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvarn::runtime {
+
+/// One launch, ready to run.
+struct LaunchCall {
+  size_t index; // in Variant::launches
+  std::array<int64_t, 3> grid;
+  std::vector<int64_t> params;
+};
+
+/// A variant whose binary is loaded. Safe to use from several threads.
+class LoadedVariant {
+public:
+  virtual ~LoadedVariant() = default;
+
+  /// Runs the calls in order.
+  virtual kvarn_status run(const std::vector<LaunchCall> &calls,
+                           const kvarn_launch_options &options) const = 0;
+};
+
+class Backend {
+public:
+  virtual ~Backend() = default;
+
+  /// Why `variant` does not run here; "" if it does.
+  virtual std::string missing(const Variant &variant) const = 0;
+
+  /// Loads the binary at `path`, whose hash has been checked.
+  virtual kvarn_status load(const Variant &variant, const std::string &path,
+                            std::unique_ptr<LoadedVariant> &loaded) const = 0;
+
+  virtual bool acceptsDevice(kvarn_device device) const = 0;
+
+  virtual kvarn_status
+  checkOptions(const kvarn_launch_options &options) const = 0;
+
+  /// Whether the runtime may allocate the workspace of a launch with calloc.
+  virtual bool usesHostMemory() const = 0;
+
+  /// For launch rules.
+  virtual std::optional<int64_t> fact(std::string_view name) const = 0;
+};
+
+const Backend &cpuBackend();
+
+/// The backend for Requirements::arch, or nullptr.
+const Backend *findBackend(std::string_view arch);
+
+} // namespace kvarn::runtime
+
+#endif // KVARN_RUNTIME_BACKEND_H
