@@ -1,0 +1,94 @@
+// RUN: kvarn-opt %s --allow-unregistered-dialect -split-input-file -verify-diagnostics
+
+// expected-error @+1 {{key bits is 3, expected one of 2, 4, 8}}
+"test.op"() {a = #kvarn.format<key_bits = 3, value_bits = 2, group = 128, head_dim = 128, layout = reference>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{value bits is 16, expected one of 2, 4, 8}}
+"test.op"() {a = #kvarn.format<key_bits = 4, value_bits = 16, group = 128, head_dim = 128, layout = reference>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{group is 32, expected one of 64, 128}}
+"test.op"() {a = #kvarn.format<key_bits = 4, value_bits = 2, group = 32, head_dim = 128, layout = reference>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{head_dim is 96, expected one of 64, 128, 256}}
+"test.op"() {a = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 96, layout = reference>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{unknown layout 'linear', expected one of reference, mma16816}}
+"test.op"() {a = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = linear>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{expected 'value_bits'}}
+"test.op"() {a = #kvarn.format<key_bits = 4, group = 128, head_dim = 128, layout = reference>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{expected ','}}
+"test.op"() {a = #kvarn.format<key_bits = 4>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{rows is 0, expected 1 to 128}}
+"test.op"() {a = #kvarn.schedule<rows = 0, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{tokens is 256, expected 1 to 128}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 256, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{tokens is 48, expected a multiple of 32}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 48, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{warps is 33, expected 1 to 32}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 33, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{splits is 1025, expected 1 to 1024}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1025, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{register_rows is 33, expected 1 to 32}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 33, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{register_columns is 257, expected 1 to 256}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 257>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{unknown copy 'bulk', expected one of direct, async}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = bulk, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{unknown expand 'magic', expected one of convert, subnormal}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = magic, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{operand is 'bf16', expected f16 or f32}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = bf16, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{expand = subnormal needs operand = f16}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = subnormal, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{unknown target 'sm_42', expected one of x86_64, x86-64-v3, x86-64-v4, aarch64, sm_80, sm_86, sm_89, sm_90, sm_90a, gfx942}}
+"test.op"() {a = #kvarn.target<"sm_42">} : () -> ()
