@@ -10,6 +10,10 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 class KVarN_Op<string mnemonic, list<Trait> traits = []>
     : Op<KVarN_Dialect, mnemonic, traits>;
 
+// AllTypesMatch would infer one result from the other.
+class KVarN_SameType<string a, string b>
+    : TypesMatchWith<a # " and " # b # " have the same type", a, b, "$_self">;
+
 def KVarN_Float : AnyTypeOf<[F16, BF16, F32]>;
 def KVarN_Half : AnyTypeOf<[F16, BF16]>;
 
@@ -31,6 +35,18 @@ def KVarN_RotateOp : KVarN_Op<"rotate", [Pure, SameOperandsAndResultType]> {
   let assemblyFormat = "$input attr-dict `:` type($input)";
   let hasVerifier = 1;
   let hasFolder = 1;
+}
+
+def KVarN_ScaleOp : KVarN_Op<"scale", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "multiply a tensor by a number";
+  let description = [{
+    Products are f32, rounded once to the element type.
+
+    Example: `%y = kvarn.scale %x by %s : tensor<?x8x128xf16>`
+  }];
+  let arguments = (ins RankedTensorOf<[KVarN_Float]>:$input, F32:$factor);
+  let results = (outs RankedTensorOf<[KVarN_Float]>:$result);
+  let assemblyFormat = "$input `by` $factor attr-dict `:` type($input)";
 }
 
 def KVarN_NormalizeOp : KVarN_Op<"normalize", [Pure, AllTypesMatch<["input", "balanced"]>]> {
@@ -62,7 +78,7 @@ def KVarN_NormalizeOp : KVarN_Op<"normalize", [Pure, AllTypesMatch<["input", "ba
   let hasVerifier = 1;
 }
 
-def KVarN_QuantizeOp : KVarN_Op<"quantize", [Pure, AllTypesMatch<["scale", "zero"]>]> {
+def KVarN_QuantizeOp : KVarN_Op<"quantize", [Pure, KVarN_SameType<"scale", "zero">]> {
   let summary = "round rows to codes of a few bits";
   let description = [{
     Asymmetric round-to-nearest over the last dimension: `zero` = the row's
@@ -113,7 +129,7 @@ def KVarN_CacheOp : KVarN_Op<"cache", [Pure, AllTypesMatch<["poolK", "poolV"]>]>
   let hasVerifier = 1;
 }
 
-def KVarN_DequantizeOp : KVarN_Op<"dequantize", [Pure, AllTypesMatch<["k", "v"]>]> {
+def KVarN_DequantizeOp : KVarN_Op<"dequantize", [Pure, KVarN_SameType<"k", "v">]> {
   let summary = "the K and V of a cache as dense tensors";
   let description = [{
     K and V of every request, [B, max_blocks * G, Hk, D], in the rotated frame;
@@ -137,7 +153,7 @@ class KVarN_AttentionLike<string mnemonic>
   // Options shared by `attention` and `attend`.
   dag optional = (ins F32:$scale, Optional<I32>:$window, Optional<F32>:$softcap,
                       Optional<RankedTensorOf<[F32]>>:$sinks,
-                      UnitAttr:$causal);
+                      UnitAttr:$causal, I64Attr:$ratio);
 }
 
 def KVarN_AttentionOp : KVarN_AttentionLike<"attention"> {
@@ -149,11 +165,12 @@ def KVarN_AttentionOp : KVarN_AttentionLike<"attention"> {
     a window W only the last W of those. The result of a row that sees nothing
     is 0 and its `lse` (natural logarithm) is -inf. `softcap`: `s = cap *
     tanh(s * scale / cap)`. `sinks` [Hq]: an extra logit per head that takes
-    weight and has no value.
+    weight and has no value. `ratio` = Hq / Hk: query head h attends to KV head
+    h / ratio.
 
     Example:
     ```mlir
-    %o = kvarn.attention %q, %k, %v, %start, %lens scale %s causal
+    %o = kvarn.attention %q, %k, %v, %start, %lens scale %s ratio 8 causal
         : tensor<?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?xi32>, tensor<?xi32>
         -> tensor<?x?x128xf16>
     ```
@@ -166,7 +183,7 @@ def KVarN_AttentionOp : KVarN_AttentionLike<"attention"> {
   let results = (outs RankedTensorOf<[KVarN_Half]>:$out,
                       Optional<RankedTensorOf<[F32]>>:$lse);
   let assemblyFormat = [{
-    $q `,` $k `,` $v `,` $queryStart `,` $seqLens `scale` $scale
+    $q `,` $k `,` $v `,` $queryStart `,` $seqLens `scale` $scale `ratio` $ratio
     oilist(`window` $window | `softcap` $softcap
            | `sinks` $sinks `:` type($sinks) | `causal` $causal)
     attr-dict `:` type($q) `,` type($k) `,` type($v) `,` type($queryStart) `,`
@@ -185,7 +202,7 @@ def KVarN_AttendOp : KVarN_AttentionLike<"attend"> {
 
     Example:
     ```mlir
-    %o = kvarn.attend %q, %start, %cache scale %s causal rotate_query rotate_output
+    %o = kvarn.attend %q, %start, %cache scale %s ratio 8 causal rotate_query rotate_output
         : tensor<?x?x128xf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<?x?x128xf16>
     ```
   }];
@@ -196,7 +213,7 @@ def KVarN_AttendOp : KVarN_AttentionLike<"attend"> {
   let results = (outs RankedTensorOf<[KVarN_Half]>:$out,
                       Optional<RankedTensorOf<[F32]>>:$lse);
   let assemblyFormat = [{
-    $q `,` $queryStart `,` $cache `scale` $scale
+    $q `,` $queryStart `,` $cache `scale` $scale `ratio` $ratio
     oilist(`window` $window | `softcap` $softcap
            | `sinks` $sinks `:` type($sinks) | `causal` $causal
            | `rotate_query` $rotateQuery | `rotate_output` $rotateOutput)
@@ -260,7 +277,7 @@ def KVarN_FlushOp : KVarN_Op<"flush", [Pure, AllTypesMatch<["cache", "result"]>]
   let hasVerifier = 1;
 }
 
-def KVarN_MaterializeOp : KVarN_Op<"materialize", [Pure, AllTypesMatch<["k", "v"]>]> {
+def KVarN_MaterializeOp : KVarN_Op<"materialize", [Pure, KVarN_SameType<"k", "v">]> {
   let summary = "copy a cache to dense K and V, rotated back if asked";
   let description = [{
     As `kvarn.dequantize`, in the `rotated` or the `original` frame.

@@ -157,7 +157,7 @@ def Tile_YieldOp : Tile_Op<"yield", [
   let summary = "results of a warp";
   let description = "Example: `tile.yield %x : tensor<16xf32>`";
   let arguments = (ins Variadic<Tile_Tile>:$values);
-  let builders = [OpBuilder<(ins), [{}]>];
+  let builders = [OpBuilder<(ins), [{ (void)$_state; }]>];
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
 

@@ -4,6 +4,7 @@
 
 #include "dialect/KVarNDialect.h"
 #include "dialect/TileDialect.h"
+#include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -31,4 +32,5 @@ void mlir::kvarn::registerDialects(DialectRegistry &registry) {
 void mlir::kvarn::registerPasses() {
   // canonicalize, cse, inline, symbol-dce and the like.
   registerTransformsPasses();
+  registerKVarNPasses();
 }

@@ -1,0 +1,132 @@
+//===- Fuse.cpp - The pass kvarn-fuse -------------------------------------===//
+//
+// Each pattern replaces a composition by a kernel op that computes the same
+// without its intermediate tensors. Producers with other users stay.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Passes.h"
+
+#include "dialect/KVarNDialect.h"
+
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+
+namespace mlir::kvarn {
+#define GEN_PASS_DEF_KVARNFUSE
+#include "passes/Passes.h.inc"
+} // namespace mlir::kvarn
+
+namespace {
+
+/// attention(q, dequantize(c)) -> attend(q, c)
+struct FuseDequantize : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(AttentionOp op,
+                                PatternRewriter &rewriter) const override {
+    auto k = op.getK().getDefiningOp<DequantizeOp>();
+    if (!k || op.getK() != k.getK() || op.getV() != k.getV())
+      return rewriter.notifyMatchFailure(op, "k and v of no one dequantize");
+    auto cache = k.getCache().getDefiningOp<CacheOp>();
+    // attend takes the lengths from the cache.
+    if (!cache || cache.getSeqLens() != op.getSeqLens())
+      return rewriter.notifyMatchFailure(op, "lengths are not the cache's");
+    rewriter.replaceOpWithNewOp<AttendOp>(
+        op, op.getResultTypes(), op.getQ(), op.getQueryStart(), k.getCache(),
+        op.getScale(), op.getWindow(), op.getSoftcap(), op.getSinks(),
+        op.getCausal(), op.getRatio(), /*rotateQuery=*/false,
+        /*rotateOutput=*/false);
+    return success();
+  }
+};
+
+/// attend(rotate(q)) -> attend{rotate_query}(q)
+struct FuseQueryRotation : OpRewritePattern<AttendOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(AttendOp op,
+                                PatternRewriter &rewriter) const override {
+    auto rotate = op.getQ().getDefiningOp<RotateOp>();
+    if (!rotate || op.getRotateQuery())
+      return rewriter.notifyMatchFailure(op, "no rotation to draw in");
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getQMutable().assign(rotate.getInput());
+      op.setRotateQuery(true);
+    });
+    return success();
+  }
+};
+
+/// rotate(attend(..)) -> attend{rotate_output}(..)
+struct FuseOutputRotation : OpRewritePattern<RotateOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(RotateOp op,
+                                PatternRewriter &rewriter) const override {
+    auto attend = op.getInput().getDefiningOp<AttendOp>();
+    if (!attend || attend.getRotateOutput() || !attend.getOut().hasOneUse() ||
+        op.getInput() != attend.getOut())
+      return rewriter.notifyMatchFailure(op, "not the only use of an attend");
+    rewriter.modifyOpInPlace(attend, [&] { attend.setRotateOutput(true); });
+    rewriter.replaceOp(op, attend.getOut());
+    return success();
+  }
+};
+
+/// append(rotate(k), rotate(v)) -> append{rotate}(k, v)
+struct FuseAppendRotation : OpRewritePattern<AppendOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(AppendOp op,
+                                PatternRewriter &rewriter) const override {
+    auto k = op.getK().getDefiningOp<RotateOp>();
+    auto v = op.getV().getDefiningOp<RotateOp>();
+    if (!k || !v || op.getRotate())
+      return rewriter.notifyMatchFailure(op, "k and v are not both rotated");
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getKMutable().assign(k.getInput());
+      op.getVMutable().assign(v.getInput());
+      op.setRotate(true);
+    });
+    return success();
+  }
+};
+
+/// rotate(dequantize(c)) for both K and V -> materialize{original}(c)
+struct FuseMaterialize : OpRewritePattern<DequantizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(DequantizeOp op,
+                                PatternRewriter &rewriter) const override {
+    auto onlyRotation = [](Value value) -> RotateOp {
+      return value.hasOneUse() ? dyn_cast<RotateOp>(*value.user_begin())
+                               : RotateOp();
+    };
+    RotateOp k = onlyRotation(op.getK()), v = onlyRotation(op.getV());
+    if (!k || !v)
+      return rewriter.notifyMatchFailure(op, "k and v are not only rotated");
+    auto fused = rewriter.create<MaterializeOp>(
+        op.getLoc(), k.getType(), v.getType(), op.getCache(), Frame::Original);
+    rewriter.replaceOp(k, fused.getK());
+    rewriter.replaceOp(v, fused.getV());
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct KVarNFuse : public mlir::kvarn::impl::KVarNFuseBase<KVarNFuse> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<FuseDequantize, FuseQueryRotation, FuseOutputRotation,
+                 FuseAppendRotation, FuseMaterialize>(&getContext());
+    if (failed(
+            applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+
+} // namespace

@@ -1,0 +1,166 @@
+//===- Programs.cpp - Level-1 programs from a format name -----------------===//
+
+#include "passes/Programs.h"
+
+#include "passes/Tiling.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+
+static constexpr StringRef kKernels[] = {"attend", "append", "flush",
+                                         "materialize"};
+
+ArrayRef<StringRef> mlir::kvarn::knownKernels() { return kKernels; }
+
+namespace {
+
+/// Builds one function: parameters are named and typed as they are used first.
+class ProgramBuilder {
+public:
+  ProgramBuilder(MLIRContext *context, const Model &model, StringRef name)
+      : builder(context), loc(builder.getUnknownLoc()), model(model),
+        module(ModuleOp::create(loc)) {
+    OpBuilder at = OpBuilder::atBlockEnd(module->getBody());
+    function =
+        at.create<func::FuncOp>(loc, name, builder.getFunctionType({}, {}));
+    builder.setInsertionPointToStart(function.addEntryBlock());
+    half = model.bfloat16 ? Type(builder.getBF16Type()) : builder.getF16Type();
+  }
+
+  void attend();
+  void append();
+  void flush();
+  void materialize();
+
+  OwningOpRef<ModuleOp> take() { return std::move(module); }
+
+private:
+  Value parameter(StringRef name, Type type) {
+    function.insertArgument(function.getNumArguments(), type,
+                            builder.getDictionaryAttr(builder.getNamedAttr(
+                                kNameAttr, builder.getStringAttr(name))),
+                            loc);
+    return function.getArguments().back();
+  }
+  Type tensor(ArrayRef<int64_t> shape, Type element) {
+    return RankedTensorType::get(shape, element);
+  }
+  Type ints(int64_t rank) {
+    return tensor(SmallVector<int64_t>(rank, any), builder.getI32Type());
+  }
+  Value cache();
+  void finish(ValueRange results, ArrayRef<StringRef> names);
+
+  static constexpr int64_t any = ShapedType::kDynamic;
+  OpBuilder builder;
+  Location loc;
+  const Model &model;
+  OwningOpRef<ModuleOp> module;
+  func::FuncOp function;
+  Type half;
+};
+
+} // namespace
+
+Value ProgramBuilder::cache() {
+  const ::kvarn::Format &f = model.format;
+  auto type = CacheType::get(builder.getContext(),
+                             FormatAttr::get(builder.getContext(), f));
+  Type pool = tensor({any, f.group, any, f.headDim}, builder.getF16Type());
+  Value pages =
+      parameter("pages", tensor({any, any, any}, builder.getI8Type()));
+  Value poolK = parameter("pool_k", pool), poolV = parameter("pool_v", pool);
+  Value table = parameter("block_table", ints(2));
+  Value slots = parameter("block_to_slot", ints(1));
+  Value lengths = parameter("seq_lens", ints(1));
+  return builder.create<CacheOp>(loc, type, pages, poolK, poolV, table, slots,
+                                 lengths);
+}
+
+void ProgramBuilder::finish(ValueRange results, ArrayRef<StringRef> names) {
+  builder.create<func::ReturnOp>(loc, results);
+  function.setType(builder.getFunctionType(function.getArguments().getTypes(),
+                                           results.getTypes()));
+  for (auto [i, name] : llvm::enumerate(names))
+    function.setResultAttr(i, kNameAttr, builder.getStringAttr(name));
+}
+
+void ProgramBuilder::attend() {
+  int64_t depth = model.format.headDim;
+  Type rows = tensor({any, any, depth}, half);
+  Value q = parameter("q", rows);
+  Value starts = parameter("query_start", ints(1));
+  Value cached = cache();
+  Value lengths = cached.getDefiningOp<CacheOp>().getSeqLens();
+  Value scale = parameter("scale", builder.getF32Type());
+  Value window, softcap, sinks;
+  if (model.window)
+    window = parameter("window", builder.getI32Type());
+  if (model.softcap)
+    softcap = parameter("softcap", builder.getF32Type());
+  if (model.sinks)
+    sinks = parameter("sinks", tensor({any}, builder.getF32Type()));
+  SmallVector<Type> types = {rows};
+  if (model.lse)
+    types.push_back(tensor({any, any}, builder.getF32Type()));
+
+  Value rotated = builder.create<RotateOp>(loc, q);
+  Type dense = tensor({any, any, any, depth}, half);
+  auto kv = builder.create<DequantizeOp>(loc, dense, dense, cached);
+  auto attention = builder.create<AttentionOp>(
+      loc, types, rotated, kv.getK(), kv.getV(), starts, lengths, scale, window,
+      softcap, sinks, model.causal, model.ratio);
+  SmallVector<Value> results = {
+      builder.create<RotateOp>(loc, attention.getOut())};
+  if (model.lse)
+    results.push_back(attention.getLse());
+  finish(results, ArrayRef<StringRef>{"out", "lse"}.take_front(results.size()));
+}
+
+void ProgramBuilder::append() {
+  Type rows = tensor({any, any, model.format.headDim}, half);
+  Value k = parameter("k", rows), v = parameter("v", rows);
+  Value mapping =
+      parameter("slot_mapping", tensor({any}, builder.getI64Type()));
+  Value cached = cache();
+  Value rotatedK = builder.create<RotateOp>(loc, k);
+  Value rotatedV = builder.create<RotateOp>(loc, v);
+  Value updated = builder.create<AppendOp>(loc, rotatedK, rotatedV, mapping,
+                                           cached, /*rotate=*/false);
+  finish(updated, {});
+}
+
+void ProgramBuilder::flush() {
+  Value pairs = parameter("pairs", tensor({any, 2}, builder.getI32Type()));
+  Value count = parameter("count", tensor({1}, builder.getI32Type()));
+  Value cached = cache();
+  Value updated = builder.create<FlushOp>(
+      loc, pairs, count, cached, model.iterations, model.prescale, model.range);
+  finish(updated, {});
+}
+
+void ProgramBuilder::materialize() {
+  Value cached = cache();
+  Type dense = tensor({any, any, any, model.format.headDim}, half);
+  auto kv = builder.create<DequantizeOp>(loc, dense, dense, cached);
+  SmallVector<Value> results = {kv.getK(), kv.getV()};
+  if (model.frame == Frame::Original)
+    for (Value &result : results)
+      result = builder.create<RotateOp>(loc, result);
+  finish(results, {"k_out", "v_out"});
+}
+
+OwningOpRef<ModuleOp> mlir::kvarn::buildProgram(MLIRContext *context,
+                                                const Model &model,
+                                                StringRef kernel) {
+  ProgramBuilder program(context, model, kernel);
+  if (kernel == "attend")
+    program.attend();
+  else if (kernel == "append")
+    program.append();
+  else if (kernel == "flush")
+    program.flush();
+  else
+    program.materialize();
+  return program.take();
+}

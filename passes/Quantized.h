@@ -1,0 +1,89 @@
+//===- Quantized.h - Arithmetic on packed records ---------------*- C++ -*-===//
+//
+// The folding of the KVarN paper's reading side: scales leave the inner loop
+// and are applied to the query, to the weights and to the results of the
+// products.
+//
+//   score[h,t] = Ktok[t] * (sum_d (q[h,d] Kscale[d]) codeK[d,t] + q[h]·Kzero)
+//   out[h,d]   = Vch[d] * (sum_t (p[h,t] Vscale[t]) codeV[t,d] + p[h]·Vzero)
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KVARN_PASSES_QUANTIZED_H
+#define KVARN_PASSES_QUANTIZED_H
+
+#include "passes/TileBuilder.h"
+
+namespace mlir::kvarn {
+
+/// Query rows with the key scales of one record folded in.
+struct ScaledQuery {
+  Value operand; // [M, D]
+  Value bias;    // [M]: q · Kzero
+  Value factor;  // scalar by which products are too small; null = 1
+};
+
+/// Emits the reading of records: straight from the pages, or by asynchronous
+/// copies into one slot for keys and one for values.
+class RecordReader {
+public:
+  RecordReader(TileBuilder &b, FormatAttr format, ScheduleAttr schedule,
+               Value pages);
+
+  bool async() const { return schedule.getCopy() == CopyMode::Async; }
+
+  /// The record that is read from now on.
+  void enter(Value block, Value head);
+
+  ScaledQuery scaleQuery(Value q);
+  /// Unscaled scores [M, tokens] of the tokens `start` and up.
+  Value scores(const ScaledQuery &query, Value start, int64_t tokens);
+  /// Sum over these tokens of weights `p` [M, tokens] times V: [M, D].
+  Value weightedValues(Value p, Value start);
+
+  // The pipeline of copies: `begin` starts the first record, `setNext` names
+  // the one to copy as soon as the slots are free, `keysDone` and `valuesDone`
+  // say when. Tokens travel around the loop as SSA values. Without slots all
+  // of these do nothing.
+  void begin(Value block, Value head, Value packed);
+  void setNext(Value block, Value head, Value packed);
+  void keysDone();
+  void valuesDone();
+  SmallVector<Value> tokens() const;
+  void setTokens(ValueRange tokens);
+  SmallVector<Value> nextTokens() const;
+  void setNextTokens(ValueRange tokens);
+
+private:
+  Value vector(RecordField field, Value start, int64_t count);
+  Value operands(RecordPart part, Value start, int64_t tokens);
+  Value expandScale(RecordPart part, int64_t count);
+  Value copy(Value slot);
+  ::kvarn::Axis bitAxis(RecordPart part) const {
+    return format.get().bitAxis(toFormat(part));
+  }
+  bool subnormal() const {
+    return schedule.getExpand() == ExpandMode::Subnormal;
+  }
+  bool narrow() const { return schedule.getOperand().isF16(); }
+
+  TileBuilder &b;
+  FormatAttr format;
+  ScheduleAttr schedule;
+  Value pages;
+  Value block, head;                   // the current record
+  Value slots[2], current[2], next[2]; // by part
+  Value nextBlock, nextHead, nextPacked;
+};
+
+/// The K and V of one record in the rotated frame, [tokens, D] f32, unfolded.
+struct Dequantized {
+  Value k, v;
+};
+Dequantized dequantizeRecord(TileBuilder &b, FormatAttr format, Value pages,
+                             Value block, Value head, Value start,
+                             int64_t tokens);
+
+} // namespace mlir::kvarn
+
+#endif // KVARN_PASSES_QUANTIZED_H

@@ -1,0 +1,88 @@
+//===- Schedules.cpp - Default schedules ----------------------------------===//
+
+#include "passes/Schedules.h"
+
+#include "mlir/AsmParser/AsmParser.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+
+namespace {
+
+enum class Family { Attend, Store };
+
+/// One row of the table. `rows` of attention is a limit: a program of few query
+/// rows takes no more than it has.
+struct Defaults {
+  Backend backend;
+  Family family;
+  int64_t rows, tokens, warps, splits;
+  CopyMode copy;
+  ExpandMode expand;
+  bool narrow; // fp16 operands
+  int64_t registerRows, registerVectors;
+};
+
+} // namespace
+
+static constexpr Defaults kDefaults[] = {
+    {Backend::Cpu, Family::Attend, 8, 128, 1, 1, CopyMode::Direct,
+     ExpandMode::Convert, false, 8, 2},
+    {Backend::Cpu, Family::Store, 16, 128, 1, 1, CopyMode::Direct,
+     ExpandMode::Convert, false, 8, 2},
+    {Backend::Nvptx, Family::Attend, 16, 128, 4, 4, CopyMode::Async,
+     ExpandMode::Subnormal, true, 8, 2},
+    {Backend::Nvptx, Family::Store, 16, 128, 4, 1, CopyMode::Direct,
+     ExpandMode::Convert, false, 8, 2},
+    {Backend::Amdgpu, Family::Attend, 16, 64, 4, 4, CopyMode::Direct,
+     ExpandMode::Convert, true, 8, 2},
+    {Backend::Amdgpu, Family::Store, 16, 128, 4, 1, CopyMode::Direct,
+     ExpandMode::Convert, false, 8, 2},
+};
+
+ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
+                                          const Target &target,
+                                          func::FuncOp program) {
+  Family family = Family::Store;
+  int64_t group = ::kvarn::kGroups.back(), ratio = 0;
+  program.walk([&](Operation *op) {
+    for (Value operand : op->getOperands())
+      if (auto cache = dyn_cast<CacheType>(operand.getType()))
+        group = cache.getFormat().getGroup();
+    if (auto attend = dyn_cast<AttendOp>(op))
+      ratio = attend.getRatio();
+    else if (auto attention = dyn_cast<AttentionOp>(op))
+      ratio = attention.getRatio();
+    else
+      return;
+    family = Family::Attend;
+  });
+  const Defaults *row = llvm::find_if(kDefaults, [&](const Defaults &d) {
+    return d.backend == target.backend && d.family == family;
+  });
+  int64_t rows = row->rows;
+  // Matrix instructions have rows of their own; elsewhere empty rows cost time.
+  if (family == Family::Attend && target.backend == Backend::Cpu)
+    rows = std::min(rows, ratio);
+  Builder builder(context);
+  Type operand =
+      row->narrow ? Type(builder.getF16Type()) : builder.getF32Type();
+  int64_t registerRows = std::min(row->registerRows, rows);
+  int64_t columns = row->registerVectors * target.vectorBits / 32;
+  return ScheduleAttr::get(context, rows, std::min(row->tokens, group),
+                           row->warps, row->splits, row->copy, row->expand,
+                           operand, registerRows,
+                           std::min<int64_t>(columns, 64));
+}
+
+ScheduleAttr mlir::kvarn::parseSchedule(MLIRContext *context, StringRef text) {
+  std::string full = text.trim().str();
+  if (StringRef(full).starts_with("<"))
+    full = "#kvarn.schedule" + full;
+  auto schedule = dyn_cast_or_null<ScheduleAttr>(parseAttribute(full, context));
+  if (!schedule)
+    emitError(UnknownLoc::get(context))
+        << "'" << text << "' is no schedule, expected <rows = ...>";
+  return schedule;
+}

@@ -1,0 +1,24 @@
+//===- Schedules.h - Default schedules --------------------------*- C++ -*-===//
+
+#ifndef KVARN_PASSES_SCHEDULES_H
+#define KVARN_PASSES_SCHEDULES_H
+
+#include "dialect/KVarNDialect.h"
+#include "dialect/Targets.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace mlir::kvarn {
+
+/// The schedule of a level-1 program for a target when nobody gives one: a row
+/// of the table in Schedules.cpp, by backend and family, fitted to the format.
+ScheduleAttr defaultSchedule(MLIRContext *context, const Target &target,
+                             func::FuncOp program);
+
+/// The schedule written as `<rows = 8, ..>` or `#kvarn.schedule<..>`; null
+/// after an error was reported.
+ScheduleAttr parseSchedule(MLIRContext *context, StringRef text);
+
+} // namespace mlir::kvarn
+
+#endif // KVARN_PASSES_SCHEDULES_H

@@ -1,0 +1,122 @@
+//===- TileBuilder.h - Shorthand for building tile programs -----*- C++ -*-===//
+
+#ifndef KVARN_PASSES_TILEBUILDER_H
+#define KVARN_PASSES_TILEBUILDER_H
+
+#include "dialect/TileDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Builders.h"
+
+namespace mlir::kvarn {
+
+/// An OpBuilder whose methods take scalars and tiles alike.
+class TileBuilder : public OpBuilder {
+public:
+  TileBuilder(OpBuilder builder, Location loc)
+      : OpBuilder(std::move(builder)), loc(loc) {}
+
+  using Shape = ArrayRef<int64_t>;
+
+  template <typename OpTy, typename... Args> auto op(Args &&...args) {
+    auto created = OpBuilder::create<OpTy>(loc, std::forward<Args>(args)...);
+    if constexpr (OpTy::template hasTrait<OpTrait::OneResult>())
+      return created->getResult(0);
+    else
+      return created;
+  }
+
+  // Constants.
+  Value index(int64_t value);
+  Value f32(double value);
+  Value i1(bool value);
+  Value tileOf(double value, Shape shape);
+
+  // Shapes.
+  Value splat(Value scalar, Shape shape);
+  /// Repeats `tile` so that its dimension i becomes dimension dims[i].
+  Value broadcast(Value tile, ArrayRef<int64_t> dims, Shape shape);
+  /// A rank-1 tile along one dimension of a rank-2 shape.
+  Value along(Value tile, int64_t dim, Shape shape) {
+    return broadcast(tile, {dim}, shape);
+  }
+  Value iota(int64_t dim, Shape shape);
+  /// start + 0, 1, ..: the places of `count` rows.
+  Value range(Value start, int64_t count);
+  Value transpose(Value tile);
+
+  // Arithmetic; a scalar operand beside a tile is repeated.
+  Value add(Value a, Value b);
+  Value sub(Value a, Value b);
+  Value mul(Value a, Value b);
+  Value div(Value a, Value b);
+  Value rem(Value a, Value b);
+  Value ceilDiv(Value a, Value b);
+  Value min(Value a, Value b);
+  Value max(Value a, Value b);
+  Value clamp(Value x, double low, double high);
+  Value both(Value a, Value b);
+  Value either(Value a, Value b);
+  Value select(Value condition, Value a, Value b);
+  Value less(Value a, Value b);
+  Value lessEqual(Value a, Value b);
+  Value equal(Value a, Value b);
+  Value exp2(Value x) { return op<math::Exp2Op>(x); }
+  Value log2(Value x) { return op<math::Log2Op>(x); }
+
+  /// To another float type, rounded once; saturates if that is f16.
+  Value toFloat(Value x, Type element);
+  Value toF32(Value x) { return toFloat(x, getF32Type()); }
+  Value toIndex(Value x);
+  Value intToF32(Value x);
+
+  Value reduce(tile::ReduceKind kind, Value x, int64_t dim);
+  Value sum(Value x, int64_t dim) {
+    return reduce(tile::ReduceKind::Add, x, dim);
+  }
+  /// The product without an accumulator.
+  Value dot(Value a, Value b);
+  /// Multiplies the last dimension by the Hadamard matrix of the reference.
+  Value rotate(Value x);
+
+  // Memory.
+  Value dim(Value memref, int64_t i);
+  Value loadScalar(Value memref, ValueRange indices);
+  Value load(Value memref, ValueRange indices, Shape shape, Value mask = {});
+  Value gather(Value memref, ValueRange indices, Value mask = {});
+  void store(Value tile, Value memref, ValueRange indices, Value mask = {});
+  void scatter(Value tile, Value memref, ValueRange indices, Value mask = {});
+
+  // Control flow. `body` gets the loop variable and carried values and returns
+  // the next ones.
+  using LoopBody =
+      function_ref<SmallVector<Value>(Value iv, ValueRange carried)>;
+  SmallVector<Value> loop(Value from, Value to, Value step, ValueRange initial,
+                          LoopBody body);
+  using Branch = function_ref<SmallVector<Value>()>;
+  SmallVector<Value> branch(Value condition, Branch then, Branch otherwise);
+  void when(Value condition, function_ref<void()> then);
+
+  Location getLoc() const { return loc; }
+
+private:
+  /// Both operands in the shape of the one that is a tile.
+  void unify(Value &a, Value &b);
+  template <typename FloatOp, typename IntOp> Value binary(Value a, Value b);
+  Value compare(arith::CmpFPredicate floats, arith::CmpIPredicate ints, Value a,
+                Value b);
+
+  Location loc;
+};
+
+/// f16, f32, .. of a tile or a scalar.
+inline Type elementOf(Value value) { return getElementTypeOrSelf(value); }
+
+/// The shape of a tile; empty for a scalar.
+ArrayRef<int64_t> shapeOf(Value value);
+
+} // namespace mlir::kvarn
+
+#endif // KVARN_PASSES_TILEBUILDER_H
