@@ -30,10 +30,13 @@ int cpuLevel(std::string_view name) {
   return 0;
 }
 
+/// Of features that belong to no level.
+static constexpr int kNoLevel = 5;
+
 namespace {
 struct CpuFeature {
   std::string_view name;
-  int level; // the level that it belongs to; 5 = none
+  int level;
   bool present;
 };
 } // namespace
@@ -63,16 +66,16 @@ static std::vector<CpuFeature> detectFeatures() {
           KVARN_FEATURE("avx512cd", 4),
           KVARN_FEATURE("avx512dq", 4),
           KVARN_FEATURE("avx512vl", 4),
-          KVARN_FEATURE("avx512vnni", 5),
-          KVARN_FEATURE("avx512bf16", 5),
-          KVARN_FEATURE("avx512fp16", 5),
-          KVARN_FEATURE("avx512vbmi", 5),
-          KVARN_FEATURE("avx512vbmi2", 5),
-          KVARN_FEATURE("avx512bitalg", 5),
-          KVARN_FEATURE("avx512vpopcntdq", 5),
-          KVARN_FEATURE("avx512ifma", 5),
-          KVARN_FEATURE("avxvnni", 5),
-          KVARN_FEATURE("gfni", 5)};
+          KVARN_FEATURE("avx512vnni", kNoLevel),
+          KVARN_FEATURE("avx512bf16", kNoLevel),
+          KVARN_FEATURE("avx512fp16", kNoLevel),
+          KVARN_FEATURE("avx512vbmi", kNoLevel),
+          KVARN_FEATURE("avx512vbmi2", kNoLevel),
+          KVARN_FEATURE("avx512bitalg", kNoLevel),
+          KVARN_FEATURE("avx512vpopcntdq", kNoLevel),
+          KVARN_FEATURE("avx512ifma", kNoLevel),
+          KVARN_FEATURE("avxvnni", kNoLevel),
+          KVARN_FEATURE("gfni", kNoLevel)};
 #undef KVARN_FEATURE
 #else
   return {};
@@ -84,10 +87,12 @@ static const std::vector<CpuFeature> &features() {
   return detected;
 }
 
-static std::string joinMissing(int level) {
+/// Features of `level` that are missing when those above level `limit` do not
+/// count.
+static std::string joinMissing(int level, int limit) {
   std::string missing;
   for (const CpuFeature &feature : features())
-    if (feature.level <= level && !feature.present)
+    if (feature.level <= level && !(feature.present && feature.level <= limit))
       missing += (missing.empty() ? "" : ", ") + std::string(feature.name);
   return missing;
 }
@@ -111,37 +116,40 @@ kvarn_status checkForcedCpu() {
     return fail(KVARN_STATUS_UNSUPPORTED,
                 "KVARN_CPU is '" + std::string(forced) + "', but this CPU is " +
                     std::string(hostArch()));
-  if (std::string missing = joinMissing(level); !missing.empty())
+  if (std::string missing = joinMissing(level, kNoLevel); !missing.empty())
     return fail(KVARN_STATUS_UNSUPPORTED,
                 "KVARN_CPU is '" + std::string(forced) +
                     "', but this CPU lacks " + missing);
   return KVARN_STATUS_OK;
 }
 
+/// That KVARN_CPU may be the reason, for messages.
+static std::string printForced() {
+  const char *forced = forcedCpu();
+  return forced ? " (KVARN_CPU is " + std::string(forced) + ")" : "";
+}
+
 static std::string missingFeature(const std::string &name, int limit) {
-  for (const CpuFeature &feature : features()) {
-    if (feature.name != name)
-      continue;
-    if (feature.present && feature.level > limit)
-      return "needs " + name + ", but KVARN_CPU is " + forcedCpu();
-    return feature.present ? "" : "needs " + name + ", which this CPU lacks";
-  }
+  for (const CpuFeature &feature : features())
+    if (feature.name == name)
+      return feature.present && feature.level <= limit
+                 ? ""
+                 : "needs " + name + ", which this CPU lacks" + printForced();
   return "needs the CPU feature '" + name +
          "', which this runtime cannot check";
 }
 
 std::string missingOnCpu(const Requirements &requirements) {
   const char *forced = forcedCpu();
-  int limit = forced ? cpuLevel(forced) : 5;
+  int limit = forced ? cpuLevel(forced) : kNoLevel;
   if (!requirements.cpu.empty()) {
     int level = cpuLevel(requirements.cpu);
     if (level == 0 || hostArch() != "x86_64")
       return "needs the CPU '" + requirements.cpu +
              "', which this runtime does not know";
-    if (level > limit)
-      return "needs " + requirements.cpu + ", but KVARN_CPU is " + forced;
-    if (std::string missing = joinMissing(level); !missing.empty())
-      return "needs " + requirements.cpu + ", but this CPU lacks " + missing;
+    if (std::string missing = joinMissing(level, limit); !missing.empty())
+      return "needs " + requirements.cpu + ", but this CPU lacks " + missing +
+             printForced();
   }
   for (const std::string &name : requirements.cpuFeatures)
     if (std::string missing = missingFeature(name, limit); !missing.empty())
