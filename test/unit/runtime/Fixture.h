@@ -1,0 +1,78 @@
+//===- Fixture.h - Small kernel libraries for tests -------------*- C++ -*-===//
+
+#ifndef KVARN_TEST_UNIT_RUNTIME_FIXTURE_H
+#define KVARN_TEST_UNIT_RUNTIME_FIXTURE_H
+
+#include "format/Manifest.h"
+#include "runtime/kvarn.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <gtest/gtest.h>
+
+/// Expects that `call` fails with `status` and exactly this message.
+#define EXPECT_KVARN_ERROR(call, status, message)                              \
+  do {                                                                         \
+    EXPECT_EQ(call, status);                                                   \
+    EXPECT_EQ(std::string(kvarn_last_error()), message);                       \
+  } while (false)
+
+namespace kvarn::test {
+
+/// A folder with a manifest and a copy of the fixture's binary, `kernels.so`;
+/// gone at the end.
+class TempLibrary {
+public:
+  /// Fills in the binary of every variant.
+  explicit TempLibrary(std::vector<Variant> variants);
+  ~TempLibrary();
+
+  std::string path(const std::string &file = "") const;
+  Library open() const { return Library(path()); }
+  void writeFile(const std::string &name, const std::string &text) const;
+  std::string readFile(const std::string &name) const;
+
+private:
+  std::filesystem::path folder;
+};
+
+/// A variant for this CPU that runs `entry` once.
+Variant makeVariant(const std::string &id, const std::string &kernel,
+                    std::vector<Parameter> parameters,
+                    const std::string &entry);
+
+Parameter tensor(const std::string &name, DType dtype,
+                 std::vector<int64_t> shape, bool output = false);
+Parameter scalar(const std::string &name, DType dtype);
+
+/// y = factor * x
+Variant scaleVariant();
+/// sums = the sum of the squares of each row of x, through a buffer.
+Variant sumVariant();
+
+/// Sets an environment variable as long as it lives.
+class ScopedEnvironment {
+public:
+  ScopedEnvironment(const char *name, const char *value) : name(name) {
+    setenv(name, value, 1);
+  }
+  ~ScopedEnvironment() { unsetenv(name); }
+
+private:
+  const char *name;
+};
+
+/// The status and message of the exception that `body` throws.
+template <typename Body> std::string errorOf(kvarn_status status, Body body) {
+  try {
+    body();
+  } catch (const Error &error) {
+    EXPECT_EQ(error.status(), status) << error.what();
+    return error.what();
+  }
+  return "no error";
+}
+
+} // namespace kvarn::test
+
+#endif // KVARN_TEST_UNIT_RUNTIME_FIXTURE_H
