@@ -4,12 +4,14 @@
 #include "runtime/Cpu.h"
 #include "runtime/Status.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <dlfcn.h>
 #include <map>
 #include <mutex>
 #include <new>
 #include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/info.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
@@ -197,7 +199,8 @@ void CpuVariant::runGrid(const LaunchCall &call, int64_t cells,
   // a number, the arena of the caller says how many threads there are.
   if (threads == 0)
     return tbb::this_task_arena::isolate(body);
-  tbb::task_arena arena(threads);
+  // TBB has no more threads than this, and would warn.
+  tbb::task_arena arena(std::min(threads, tbb::info::default_concurrency()));
   arena.execute(body);
 }
 

@@ -148,8 +148,9 @@ TEST(Pages, ExhaustionChangesNothing) {
   EXPECT_EQ(before,
             std::vector<int32_t>(tables.block_table, tables.block_table + 18));
   pages.append(b, G);
-  EXPECT_EQ(
-      errorOf(KVARN_STATUS_CAPACITY, [&] { pages.append(b, INT64_MAX); }),
+  EXPECT_KVARN_ERROR(
+      kvarn_pages_append(pages.get(), b, INT64_MAX, nullptr),
+      KVARN_STATUS_CAPACITY,
       "no room for 9223372036854775807 tokens, only for 0: 3 free blocks, "
       "0 free slots, 5 free columns of the request");
   pages.begin();
