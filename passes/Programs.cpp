@@ -79,7 +79,7 @@ Value ProgramBuilder::cache() {
 
 void ProgramBuilder::finish(ValueRange results, ArrayRef<StringRef> names) {
   builder.create<func::ReturnOp>(loc, results);
-  function.setType(builder.getFunctionType(function.getArguments().getTypes(),
+  function.setType(builder.getFunctionType(function.getBody().getArgumentTypes(),
                                            results.getTypes()));
   for (auto [i, name] : llvm::enumerate(names))
     function.setResultAttr(i, kNameAttr, builder.getStringAttr(name));
