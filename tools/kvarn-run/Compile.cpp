@@ -1,0 +1,187 @@
+//===- Compile.cpp - Kernel libraries made on demand ----------------------===//
+
+#include "tools/kvarn-run/Compile.h"
+
+#include "tools/kvarn-run/Process.h"
+#include "tools/kvarn-run/Text.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace kvarn::run {
+
+namespace fs = std::filesystem;
+
+#if defined(__aarch64__)
+static constexpr const char *kHostTarget = "aarch64";
+#else
+static constexpr const char *kHostTarget = "x86_64";
+#endif
+
+std::string Need::describe() const {
+  std::string text = format + " head_dim " + std::to_string(headDim);
+  if (ratio())
+    text += " ratio " + std::to_string(ratio()) + " " + dtype + " features " +
+            (features.empty() ? "none" : features);
+  if (iterations != 8)
+    text += " iterations " + std::to_string(iterations);
+  return text;
+}
+
+WorkFolder::~WorkFolder() {
+  std::error_code ignored;
+  if (temporary)
+    fs::remove_all(folder, ignored);
+}
+
+const std::string &WorkFolder::path(const std::string &keep) {
+  if (!folder.empty())
+    return folder;
+  std::error_code error;
+  if (!keep.empty()) {
+    fs::create_directories(keep, error);
+    if (error)
+      throw Error(kInput, keep + ": cannot create: " + error.message());
+    return folder = keep;
+  }
+  fs::path place = fs::temp_directory_path(error);
+  std::string name = (place / "kvarn-run-XXXXXX").string();
+  if (error || !mkdtemp(name.data()))
+    throw Error(kInput, name + ": cannot create a temporary folder");
+  temporary = true;
+  return folder = name;
+}
+
+void LibrarySource::addTo(CLI::App &app) {
+  const char *group = "Kernels";
+  auto *library =
+      app.add_option("--library", given,
+                     "Use this library and skip what it lacks; may be repeated")
+          ->type_name("DIR")
+          ->allow_extra_args(false)
+          ->group(group);
+  auto compiled = [&](const char *name, std::string &value, const char *help) {
+    app.add_option(name, value, help)->excludes(library)->group(group);
+  };
+  compiled("--target", target, "Compile for this target (default: this CPU)");
+  compiled("--schedule-from", scheduleFrom,
+           "with the schedules of this other target");
+  compiled("--schedule", schedule, "with this schedule");
+  app.add_option("--layout", layout, "reference or mma16816")
+      ->check(CLI::IsMember({"reference", "mma16816"}))
+      ->group(group);
+  app.add_option("--compile-option", compilerArguments,
+                 "Passed on to kvarn-compile; may be repeated")
+      ->excludes(library)
+      ->allow_extra_args(false)
+      ->group(group);
+  compiled("--keep", keep, "Keep the libraries in this folder");
+}
+
+/// The compiler: $KVARN_COMPILER, else beside this program, else in PATH.
+static std::string findCompiler() {
+  if (const char *named = std::getenv("KVARN_COMPILER"); named && *named) {
+    if (isProgram(named))
+      return named;
+    throw Error(kMissing, std::string("KVARN_COMPILER: '") + named +
+                              "' is not a program that can be run");
+  }
+  std::string program = findProgram("kvarn-compile");
+  if (program.empty())
+    throw Error(kMissing,
+                "kvarn-compile not found (looked at $KVARN_COMPILER, beside "
+                "kvarn-run and in PATH); it is needed unless --library is "
+                "given");
+  return program;
+}
+
+std::vector<std::string>
+LibrarySource::command(const Need &need, const std::string &output) const {
+  // A library without attend is not worth its own option: one ratio will do.
+  int64_t kvHeads = need.kvHeads ? need.kvHeads : 1;
+  std::vector<std::string> words = {
+      findCompiler(),
+      "--format=" + need.format,
+      "--head-dim=" + std::to_string(need.headDim),
+      "--query-heads=" +
+          std::to_string(need.kvHeads ? need.queryHeads : kvHeads),
+      "--kv-heads=" + std::to_string(kvHeads),
+      "--dtype=" + need.dtype,
+      "--target=" + (target.empty() ? kHostTarget : target)};
+  if (!scheduleFrom.empty())
+    words.push_back("--schedule-from=" + scheduleFrom);
+  if (!schedule.empty())
+    words.push_back("--schedule=" + schedule);
+  if (!layout.empty())
+    words.push_back("--layout=" + layout);
+  if (!need.kvHeads)
+    words.emplace_back("--kernels=append,flush,materialize");
+  if (need.features != "causal")
+    words.push_back("--features=" + need.features);
+  if (need.iterations != 8)
+    words.push_back("--iterations=" + std::to_string(need.iterations));
+  words.insert(words.end(), compilerArguments.begin(), compilerArguments.end());
+  words.insert(words.end(), {"-o", output});
+  return words;
+}
+
+const Library *LibrarySource::compile(const Need &need) {
+  const Library *&found = byNeed[need.describe()];
+  if (found)
+    return found;
+  std::string output = work.path(keep) + "/" +
+                       std::to_string(libraries.size()) + "-" + need.format +
+                       ".kvlib";
+  std::vector<std::string> words = command(need, output);
+  ProcessResult result = runProcess(words);
+  if (result.exitCode != 0) {
+    ExitCode code = result.exitCode == kInput || result.exitCode == kMissing
+                        ? static_cast<ExitCode>(result.exitCode)
+                        : kInternal;
+    throw CompileError(code, "kvarn-compile " + result.describe() +
+                                 "; to repeat it: " + joinList(words, " ") +
+                                 "\n" + result.output);
+  }
+  libraries.emplace_back(output);
+  return found = &libraries.back();
+}
+
+const Library *LibrarySource::findGiven(const Need &need, std::string &why) {
+  if (libraries.empty())
+    for (const std::string &path : given)
+      libraries.emplace_back(path);
+  for (const Library &library : libraries) {
+    try {
+      select(library, need, need.kvHeads ? "attend" : "flush");
+      return &library;
+    } catch (const Error &error) {
+      if (error.code != kInput)
+        throw;
+      why = library.path() + ": " + error.what();
+    }
+  }
+  return nullptr;
+}
+
+const Library *LibrarySource::find(const Need &need, std::string &why) {
+  return compiles() ? compile(need) : findGiven(need, why);
+}
+
+Kernel LibrarySource::select(const Library &library, const Need &need,
+                             const std::string &kernel) const {
+  Request request;
+  request.kernel = kernel;
+  request.format = need.format;
+  request.headDim = need.headDim;
+  request.layout = layout;
+  request.target = target;
+  if (kernel == "attend") {
+    request.ratio = need.ratio();
+    request.features = need.features;
+  }
+  if (kernel != "flush")
+    request.dtype = need.dtype;
+  return library.select(request);
+}
+
+} // namespace kvarn::run

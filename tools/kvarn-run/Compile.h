@@ -1,0 +1,86 @@
+//===- Compile.h - Kernel libraries made on demand ------------------------===//
+//
+// kvarn-run links no compiler; it runs the program kvarn-compile.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KVARN_TOOLS_RUN_COMPILE_H
+#define KVARN_TOOLS_RUN_COMPILE_H
+
+#include "tools/kvarn-run/Runtime.h"
+
+#include <CLI/CLI.hpp>
+
+#include <list>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace kvarn::run {
+
+/// The kernels that a case needs.
+struct Need {
+  std::string format;
+  int64_t headDim = 0;
+  int64_t queryHeads = 0, kvHeads = 0; // 0 = no attend
+  std::string dtype = "f16";
+  std::string features = "causal"; // of attend
+  int64_t iterations = 8;          // of flush
+
+  int64_t ratio() const { return kvHeads ? queryHeads / kvHeads : 0; }
+  std::string describe() const;
+};
+
+/// kvarn-compile failed; what it printed is in the message.
+class CompileError : public Error {
+public:
+  using Error::Error;
+};
+
+/// A folder that disappears with this object, unless it is kept.
+class WorkFolder {
+public:
+  WorkFolder() = default;
+  WorkFolder(const WorkFolder &) = delete;
+  WorkFolder &operator=(const WorkFolder &) = delete;
+  ~WorkFolder();
+
+  /// `keep` is the place of a folder that stays, or "".
+  const std::string &path(const std::string &keep);
+
+private:
+  std::string folder;
+  bool temporary = false;
+};
+
+/// Where conformance and random take their kernels from: given libraries, or
+/// the compiler.
+class LibrarySource {
+public:
+  void addTo(CLI::App &app);
+
+  bool compiles() const { return given.empty(); }
+  /// A library for `need`, or NULL and why if libraries were given and none
+  /// has it. Throws Error, CompileError if the compiler failed.
+  const Library *find(const Need &need, std::string &why);
+  /// Chooses a kernel of `library`.
+  Kernel select(const Library &library, const Need &need,
+                const std::string &kernel) const;
+
+private:
+  std::vector<std::string> command(const Need &need,
+                                   const std::string &output) const;
+  const Library *compile(const Need &need);
+  const Library *findGiven(const Need &need, std::string &why);
+
+  std::vector<std::string> given, compilerArguments;
+  std::string target, scheduleFrom, schedule, layout, keep;
+
+  WorkFolder work; // before the libraries in it
+  std::list<Library> libraries;
+  std::map<std::string, const Library *> byNeed;
+};
+
+} // namespace kvarn::run
+
+#endif // KVARN_TOOLS_RUN_COMPILE_H

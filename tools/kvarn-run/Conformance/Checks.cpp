@@ -1,0 +1,94 @@
+//===- Checks.cpp - What the checks share ---------------------------------===//
+
+#include "tools/kvarn-run/Conformance/Checks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace kvarn::run {
+
+oracle::Format oracleFormat(const Format &format) {
+  return {static_cast<int>(format.keyBits), static_cast<int>(format.valueBits),
+          static_cast<int>(format.group), static_cast<int>(format.headDim)};
+}
+
+static oracle::TensorView halfView(const HostTensor &tensor) {
+  return {
+      tensor.bytes().data(),
+      oracle::DType::F16,
+      {tensor.extent(0), tensor.extent(1), tensor.extent(2), tensor.extent(3)}};
+}
+
+oracle::CacheView CacheTensors::view(const Format &format,
+                                     const HostTensor &reference) const {
+  oracle::CacheView view;
+  view.format = oracleFormat(format);
+  view.kvHeads = static_cast<int>(pages.extent(1));
+  view.records = reference.bytes().data();
+  view.headStride = pages.extent(2);
+  view.blockStride = pages.extent(1) * pages.extent(2);
+  view.poolK = halfView(poolK);
+  view.poolV = halfView(poolV);
+  view.blockTable = blockTable.as<int32_t>().data();
+  view.blockTableStride = blockTable.extent(1);
+  view.blockToSlot = blockToSlot.as<int32_t>();
+  view.seqLens = seqLens.as<int32_t>();
+  return view;
+}
+
+/// How many bytes of the tensors differ.
+static Figure bitEqual(const std::vector<HostTensor> &a,
+                       const std::vector<HostTensor> &b) {
+  size_t differing = 0;
+  for (size_t i = 0; i < a.size(); ++i)
+    for (size_t at = 0; at < a[i].bytes().size(); ++at)
+      differing += a[i].bytes()[at] != b[i].bytes()[at];
+  return {std::to_string(differing) + " bytes differ", "bit-equal",
+          differing == 0, ""};
+}
+
+std::vector<HostTensor>
+runRepeatedly(const Context &context, const std::string &name,
+              const Kernel &kernel,
+              const std::function<std::vector<HostTensor>(int)> &launch) {
+  std::vector<HostTensor> first = launch(context.threads);
+  context.add(name + " repeat", bitEqual(first, launch(context.threads)),
+              kernel);
+  context.add(name + " threads",
+              bitEqual(first, launch(context.threads == 1 ? 0 : 1)), kernel);
+  return first;
+}
+
+Figure untouched(const HostTensor &tensor, uint8_t byte,
+                 const std::function<bool(size_t)> &owned) {
+  size_t written = 0;
+  std::span<const uint8_t> bytes = tensor.bytes();
+  for (size_t i = 0; i < bytes.size(); ++i)
+    written += bytes[i] != byte && !owned(i);
+  return {std::to_string(written) + " stray bytes", "0", written == 0, ""};
+}
+
+double relativeL2(const std::vector<double> &got,
+                  const std::vector<double> &want) {
+  constexpr double kLeastNormal = 0x1p-14;
+  double error = 0, norm = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    error += (got[i] - want[i]) * (got[i] - want[i]);
+    norm += want[i] * want[i];
+  }
+  double floor =
+      kLeastNormal *
+      std::sqrt(static_cast<double>(std::max<size_t>(want.size(), 1)));
+  return std::sqrt(error) / std::max(std::sqrt(norm), floor);
+}
+
+std::vector<double> roundTo(DType dtype, std::vector<double> values) {
+  for (double &value : values)
+    value = dtype == DType::F16    ? oracle::roundToHalf(value)
+            : dtype == DType::BF16 ? oracle::roundToBfloat16(value)
+                                   : value;
+  return values;
+}
+
+} // namespace kvarn::run

@@ -1,0 +1,108 @@
+//===- Checks.h - Checks of kernels against the oracle --------------------===//
+//
+// algorithm.md, section 6. Shared by conformance (cases from files) and random
+// (cases of the oracle).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KVARN_TOOLS_RUN_CONFORMANCE_CHECKS_H
+#define KVARN_TOOLS_RUN_CONFORMANCE_CHECKS_H
+
+#include "test/oracle/Attention.h"
+#include "test/oracle/StoreCheck.h"
+#include "tools/kvarn-run/Conformance/Report.h"
+#include "tools/kvarn-run/Runtime.h"
+#include "tools/kvarn-run/Tensors.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace kvarn::run {
+
+/// Where the checks of one case go to and how kernels are run.
+struct Context {
+  Report &report;
+  std::string where; // names the case
+  int threads = 0;
+
+  void add(const std::string &check, const Figure &figure,
+           const Kernel &kernel) const {
+    report.add(where, check, figure, kernel.hash());
+  }
+};
+
+oracle::Format oracleFormat(const Format &format);
+
+/// The tensors of a cache, as kernels take them.
+struct CacheTensors {
+  HostTensor pages, poolK, poolV, blockTable, blockToSlot, seqLens;
+
+  /// The oracle's view of it; `reference` holds the records of `pages` in
+  /// layout reference.
+  oracle::CacheView view(const Format &format,
+                         const HostTensor &reference) const;
+};
+
+/// Runs `launch(threads)` with the wanted number of threads, again, and with
+/// one thread or all; adds the checks "NAME repeat" and "NAME threads". The
+/// function returns the tensors written; those of the first run are the result.
+std::vector<HostTensor>
+runRepeatedly(const Context &context, const std::string &name,
+              const Kernel &kernel,
+              const std::function<std::vector<HostTensor>(int)> &launch);
+
+/// Checks that `tensor` holds `byte` wherever `owned` says false, given the
+/// index of a byte.
+Figure untouched(const HostTensor &tensor, uint8_t byte,
+                 const std::function<bool(size_t)> &owned);
+
+//===-- Store -------------------------------------------------------------===//
+
+/// Tiles to be stored: K and V, raw and rotated, as [tiles, G, D].
+struct TileSet {
+  Format format; // layout that of the kernels
+  int64_t recordStride = 0;
+  int64_t iterations = 8;
+  HostTensor k, v;               // f16 or bf16
+  HostTensor kRotated, vRotated; // f16: what the rotation should give
+};
+
+struct StoreKernels {
+  Kernel append, flush;
+};
+
+/// Rotation through append, then packing of the wanted rotated values through
+/// flush. Returns the records [tiles, stride] in layout reference.
+HostTensor checkStore(const Context &context, const StoreKernels &kernels,
+                      const TileSet &tiles);
+
+//===-- Reading -----------------------------------------------------------===//
+
+struct AttendCase {
+  CacheTensors cache;
+  HostTensor q, queryStart, sinks; // sinks may be empty
+  double scale = 0, softcap = 0;
+  int64_t window = 0;
+};
+
+/// Attention against `exact`. Returns `out`.
+HostTensor checkAttend(const Context &context, const Kernel &kernel,
+                       const AttendCase &input,
+                       const oracle::AttentionInput &reference);
+
+/// Keys and values of a whole cache against the oracle's.
+void checkMaterialize(const Context &context, const Kernel &kernel,
+                      const CacheTensors &cache, const oracle::CacheView &view);
+
+/// ||got - want|| / ||want||; values below the normal range of fp16 count as if
+/// they were at its lower end.
+double relativeL2(const std::vector<double> &got,
+                  const std::vector<double> &want);
+
+/// `values` rounded to `dtype` and back; f32 stays.
+std::vector<double> roundTo(DType dtype, std::vector<double> values);
+
+} // namespace kvarn::run
+
+#endif // KVARN_TOOLS_RUN_CONFORMANCE_CHECKS_H

@@ -1,0 +1,222 @@
+//===- Conformance.cpp - conformance: cases from files --------------------===//
+
+#include "tools/kvarn-run/Commands.h"
+#include "tools/kvarn-run/Compile.h"
+#include "tools/kvarn-run/Conformance/CaseFile.h"
+#include "tools/kvarn-run/Conformance/Checks.h"
+#include "tools/kvarn-run/Conformance/Relayout.h"
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+
+namespace kvarn::run {
+
+namespace {
+
+struct ConformanceCommand {
+  std::vector<std::string> files;
+  LibrarySource source;
+  Selection running; // only its threads
+
+  int run();
+};
+
+/// One file: which kernels its cases need, then the cases.
+class FileRun {
+public:
+  FileRun(const std::string &path, ConformanceCommand &command, Report &report)
+      : command(command), report(report), cases(readCases(path)) {}
+
+  void run();
+
+private:
+  Need needOf(const Case &each) const;
+  void runCase(const Case &each);
+  void checkStoreCase(const Context &context, const Library &library,
+                      const Need &need, const Case &each);
+  void checkDecodeCase(const Context &context, const Library &library,
+                       const Need &need, const Case &each);
+
+  ConformanceCommand &command;
+  Report &report;
+  std::vector<Case> cases;
+};
+
+} // namespace
+
+static std::string dtypeName(const HostTensor &tensor) {
+  return std::string(npy::dtypeName(tensor.dtype()));
+}
+
+/// A store case runs with the library of a decode case, if one fits: attend
+/// kernels of any ratio are as good.
+Need FileRun::needOf(const Case &each) const {
+  Need need;
+  need.format = each.format.name();
+  need.headDim = each.format.headDim;
+  bool store = each.kind == Case::Kind::Store;
+  need.dtype = dtypeName(each[store ? "k" : "q"]);
+  if (!store) {
+    need.queryHeads = each.queryHeads;
+    need.kvHeads = each.kvHeads;
+    return need;
+  }
+  need.iterations = each.iterations;
+  if (need.iterations != 8 || !command.source.compiles())
+    return need;
+  for (const Case &other : cases)
+    if (other.kind == Case::Kind::Decode && other.format == each.format &&
+        dtypeName(other["q"]) == need.dtype)
+      return needOf(other);
+  return need;
+}
+
+/// The format with the layout that the kernels of a library have.
+static Format withLayout(Format format, const Kernel &kernel) {
+  if (std::optional<Format> own = formatOf(kernel.info()))
+    format.layout = own->layout;
+  return format;
+}
+
+/// A copy of the records of a file, in the layout of the kernels.
+static HostTensor inLayout(const HostTensor &records, const Format &format,
+                           int64_t stride) {
+  HostTensor copy = records.clone();
+  relayout(copy.bytes(), stride, format, Layout::Reference, format.layout);
+  return copy;
+}
+
+/// A cache of one request that holds the tiles of `records`, one KV head, all
+/// packed.
+static CacheTensors packedCache(HostTensor records, const Format &format) {
+  int64_t tiles = records.extent(0), stride = records.extent(1);
+  CacheTensors cache;
+  cache.pages = HostTensor(DType::U8, {tiles, 1, stride});
+  std::copy(records.bytes().begin(), records.bytes().end(),
+            cache.pages.bytes().begin());
+  cache.poolK = HostTensor(DType::F16, {1, format.group, 1, format.headDim});
+  cache.poolV = cache.poolK.clone();
+  cache.blockTable = HostTensor(DType::I32, {1, tiles});
+  auto table = cache.blockTable.as<int32_t>();
+  std::iota(table.begin(), table.end(), 0);
+  cache.blockToSlot = HostTensor(DType::I32, {tiles});
+  cache.blockToSlot.fill(0xff); // -1
+  cache.seqLens = HostTensor(DType::I32, {1});
+  cache.seqLens.as<int32_t>()[0] = static_cast<int32_t>(tiles * format.group);
+  return cache;
+}
+
+void FileRun::checkStoreCase(const Context &context, const Library &library,
+                             const Need &need, const Case &each) {
+  Kernel append = command.source.select(library, need, "append");
+  Kernel flush = command.source.select(library, need, "flush");
+  Kernel materialize = command.source.select(library, need, "materialize");
+  TileSet tiles;
+  tiles.format = withLayout(each.format, flush);
+  tiles.recordStride = each.recordStride;
+  tiles.iterations = each.iterations;
+  tiles.k = each["k"].clone();
+  tiles.v = each["v"].clone();
+  tiles.kRotated = each["k_rotated"].clone();
+  tiles.vRotated = each["v_rotated"].clone();
+  checkStore(context, {append, flush}, tiles);
+
+  // The reference's own records, read.
+  CacheTensors reference = packedCache(each["record"].clone(), each.format);
+  CacheTensors cache = packedCache(
+      inLayout(each["record"], tiles.format, each.recordStride), each.format);
+  checkMaterialize(context, materialize, cache,
+                   reference.view(each.format, reference.pages));
+}
+
+void FileRun::checkDecodeCase(const Context &context, const Library &library,
+                              const Need &need, const Case &each) {
+  Kernel attend = command.source.select(library, need, "attend");
+  Kernel materialize = command.source.select(library, need, "materialize");
+  AttendCase input;
+  input.cache.pages = inLayout(each["cache"], withLayout(each.format, attend),
+                               each.recordStride);
+  input.cache.poolK = each["pool_k_rotated"].clone();
+  input.cache.poolV = each["pool_v_rotated"].clone();
+  input.cache.blockTable = each["block_table"].clone();
+  input.cache.blockToSlot = each["block_to_slot"].clone();
+  input.cache.seqLens = each["seq_lens"].clone();
+  input.q = each["q"].clone();
+  input.queryStart = HostTensor(DType::I32, {input.q.extent(0) + 1});
+  auto starts = input.queryStart.as<int32_t>();
+  std::iota(starts.begin(), starts.end(), 0);
+  input.scale = each.scale;
+
+  oracle::AttentionInput reference;
+  reference.cache = input.cache.view(each.format, each["cache"]);
+  reference.q = {input.q.bytes().data(),
+                 input.q.dtype() == DType::BF16 ? oracle::DType::BF16
+                                                : oracle::DType::F16,
+                 {input.q.extent(0), input.q.extent(1), input.q.extent(2)}};
+  reference.queryStart = starts;
+  reference.scale = each.scale;
+  HostTensor out = checkAttend(context, attend, input, reference);
+  context.add(
+      "attend golden",
+      below(oracle::relativeError(toDoubles(out), toDoubles(each["out"])),
+            3e-3),
+      attend);
+  checkMaterialize(context, materialize, input.cache, reference.cache);
+}
+
+void FileRun::runCase(const Case &each) {
+  Context context = {report, each.name, command.running.threads};
+  Need need = needOf(each);
+  try {
+    std::string why;
+    const Library *library = command.source.find(need, why);
+    if (!library)
+      report.skip(each.name, why);
+    else if (each.kind == Case::Kind::Store)
+      checkStoreCase(context, *library, need, each);
+    else
+      checkDecodeCase(context, *library, need, each);
+  } catch (const CompileError &error) {
+    // A bad option or a missing tool fails every case alike.
+    if (error.code != kInternal)
+      throw;
+    report.add(each.name, "compile",
+               {"failed", "compiles", false, error.what()}, "-");
+  } catch (const Error &error) {
+    if (error.code == kMissing)
+      throw;
+    report.add(each.name, "run", {"failed", "runs", false, error.what()}, "-");
+  }
+}
+
+void FileRun::run() {
+  for (const Case &each : cases)
+    runCase(each);
+}
+
+int ConformanceCommand::run() {
+  // All files first: a bad one should not show after minutes.
+  Report report;
+  std::vector<FileRun> runs;
+  for (const std::string &path : files)
+    runs.emplace_back(path, *this, report);
+  for (FileRun &each : runs)
+    each.run();
+  return report.finish();
+}
+
+void addConformanceCommand(CLI::App &app, Action &action) {
+  auto command = std::make_shared<ConformanceCommand>();
+  CLI::App &sub = *app.add_subcommand(
+      "conformance", "Checks kernels on cases of the reference implementation");
+  sub.add_option("cases", command->files,
+                 "NAME.json, which describes NAME.bin beside it")
+      ->required()
+      ->type_name("CASES.json");
+  command->source.addTo(sub);
+  command->running.addThreads(sub);
+  sub.callback([=, &action] { action = [=] { return command->run(); }; });
+}
+
+} // namespace kvarn::run

@@ -1,0 +1,336 @@
+//===- StoreChecks.cpp - append and flush against the oracle --------------===//
+
+#include "tools/kvarn-run/Conformance/Checks.h"
+#include "tools/kvarn-run/Conformance/Relayout.h"
+#include "tools/kvarn-run/Text.h"
+
+#include "test/oracle/Half.h"
+#include "test/oracle/Rotation.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace kvarn::run {
+
+using oracle::Matrix;
+using oracle::Side;
+
+namespace {
+
+// What kernels must not write to is filled with these: NaN for a reader.
+constexpr uint8_t kPoolByte = 0x7f, kPagesByte = 0xa5;
+
+/// Tiles in a cache. Block 0 and the last slot belong to nobody; blocks and
+/// slots run in opposite directions, so that mixing them up shows.
+class Placement {
+public:
+  explicit Placement(const TileSet &tiles)
+      : tiles(tiles), count(tiles.k.extent(0)), kvHeads(count % 2 == 0 ? 2 : 1),
+        blocks(count / kvHeads) {}
+
+  int64_t block(int64_t tile) const { return blocks - tile / kvHeads; }
+  int64_t slot(int64_t tile) const { return tile / kvHeads; }
+  int64_t head(int64_t tile) const { return tile % kvHeads; }
+
+  HostTensor emptyPool() const {
+    HostTensor pool(DType::F16, {blocks + 1, tiles.format.group, kvHeads,
+                                 tiles.format.headDim});
+    pool.fill(kPoolByte);
+    return pool;
+  }
+  HostTensor emptyPages() const {
+    HostTensor pages(DType::U8, {blocks + 1, kvHeads, tiles.recordStride});
+    pages.fill(kPagesByte);
+    return pages;
+  }
+  HostTensor blockToSlot() const {
+    HostTensor map(DType::I32, {blocks + 1});
+    map.as<int32_t>()[0] = -1;
+    for (int64_t tile = 0; tile < count; ++tile)
+      map.as<int32_t>()[block(tile)] = static_cast<int32_t>(slot(tile));
+    return map;
+  }
+  /// Index of the first element of row `token` of a tile in the pool.
+  size_t poolRow(int64_t tile, int64_t token) const {
+    return static_cast<size_t>(
+        ((slot(tile) * tiles.format.group + token) * kvHeads + head(tile)) *
+        tiles.format.headDim);
+  }
+  /// Copies tiles [tiles, G, D] into a pool, or back.
+  template <typename A, typename B> void copyTiles(A from, B to, bool toPool) {
+    int64_t dim = tiles.format.headDim;
+    for (int64_t tile = 0; tile < count; ++tile)
+      for (int64_t t = 0; t < tiles.format.group; ++t) {
+        size_t inPool = poolRow(tile, t),
+               dense =
+                   static_cast<size_t>((tile * tiles.format.group + t) * dim);
+        std::copy_n(from.begin() + (toPool ? dense : inPool), dim,
+                    to.begin() + (toPool ? inPool : dense));
+      }
+  }
+
+  const TileSet &tiles;
+  int64_t count, kvHeads, blocks;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// append
+//===----------------------------------------------------------------------===//
+
+/// Rows of the launch: one that is skipped, then all tokens, last one first.
+static HostTensor appendRows(const Placement &place, const HostTensor &tiles) {
+  int64_t group = place.tiles.format.group, dim = place.tiles.format.headDim;
+  int64_t tokens = place.blocks * group;
+  HostTensor rows(tiles.dtype(), {tokens + 1, place.kvHeads, dim});
+  auto to = rows.as<uint16_t>();
+  std::fill_n(to.begin(), place.kvHeads * dim, 0x7fff); // NaN
+  for (int64_t tile = 0; tile < place.count; ++tile)
+    for (int64_t t = 0; t < group; ++t) {
+      int64_t row = tokens - (place.slot(tile) * group + t);
+      std::copy_n(tiles.as<uint16_t>().begin() + (tile * group + t) * dim, dim,
+                  to.begin() + (row * place.kvHeads + place.head(tile)) * dim);
+    }
+  return rows;
+}
+
+static HostTensor slotMapping(const Placement &place) {
+  int64_t group = place.tiles.format.group, tokens = place.blocks * group;
+  HostTensor mapping(DType::I64, {tokens + 1});
+  auto to = mapping.as<int64_t>();
+  to[0] = -1;
+  for (int64_t i = 0; i < tokens; ++i)
+    to[tokens - i] = (place.blocks - i / group) * group + i % group;
+  return mapping;
+}
+
+/// Compares rotated values with the wanted ones: at most 1 ulp, at most 0.3 %
+/// different. Where a sum cancels to nearly nothing, one ulp of the result is
+/// less than the rounding of the fp32 sums themselves: a difference of up to
+/// 2^-22 times the sum of the magnitudes never counts (see oracle/Rotation.h).
+static Figure compareRotated(const std::vector<double> &raw,
+                             std::span<const uint16_t> got,
+                             std::span<const uint16_t> want, int64_t dim) {
+  double entry = 1 / std::sqrt(static_cast<double>(dim)), noise = 0;
+  int worst = 0;
+  size_t differing = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (i % static_cast<size_t>(dim) == 0) {
+      noise = 0;
+      for (int64_t d = 0; d < dim; ++d)
+        noise += std::abs(raw[i + static_cast<size_t>(d)]);
+      noise *= entry * 0x1p-22;
+    }
+    int ulp = oracle::halfUlpDistance(got[i], want[i]);
+    double difference =
+        std::abs(oracle::halfToDouble(got[i]) - oracle::halfToDouble(want[i]));
+    if (ulp > 1 && difference <= noise)
+      continue;
+    worst = std::max(worst, ulp);
+    differing += ulp != 0;
+  }
+  double percent =
+      100.0 * static_cast<double>(differing) / static_cast<double>(got.size());
+  return {formatText("%d ulp, %.3f %%", worst, percent), "<= 1 ulp, <= 0.3 %",
+          worst <= 1 && percent <= 0.3, ""};
+}
+
+static void checkAppend(const Context &context, const Kernel &kernel,
+                        Placement &place) {
+  const TileSet &tiles = place.tiles;
+  HostTensor k = appendRows(place, tiles.k), v = appendRows(place, tiles.v);
+  HostTensor mapping = slotMapping(place), slots = place.blockToSlot();
+  auto launch = [&](int threads) {
+    std::vector<HostTensor> pools;
+    pools.push_back(place.emptyPool());
+    pools.push_back(place.emptyPool());
+    kvarn_append_args args = {};
+    args.struct_size = sizeof args;
+    args.k = k.descriptor();
+    args.v = v.descriptor();
+    args.slot_mapping = mapping.descriptor();
+    args.pool_k = pools[0].descriptor();
+    args.pool_v = pools[1].descriptor();
+    args.block_to_slot = slots.descriptor();
+    kvarn_launch_options options = launchOptions(threads);
+    check(kvarn_append(kernel.get(), &args, &options));
+    return pools;
+  };
+  auto pools = runRepeatedly(context, "append", kernel, launch);
+  size_t used = pools[0].bytes().size() /
+                static_cast<size_t>(place.blocks + 1) *
+                static_cast<size_t>(place.blocks);
+  for (bool isKey : {true, false}) {
+    const HostTensor &pool = pools[isKey ? 0 : 1];
+    const HostTensor &want = isKey ? tiles.kRotated : tiles.vRotated;
+    HostTensor got(DType::F16, want.shape());
+    place.copyTiles(pool.as<uint16_t>(), got.as<uint16_t>(), false);
+    std::string side = isKey ? "k" : "v";
+    context.add("append " + side,
+                compareRotated(toDoubles(isKey ? tiles.k : tiles.v),
+                               got.as<uint16_t>(), want.as<uint16_t>(),
+                               tiles.format.headDim),
+                kernel);
+    context.add("append " + side + " stray",
+                untouched(pool, kPoolByte, [=](size_t i) { return i < used; }),
+                kernel);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// flush
+//===----------------------------------------------------------------------===//
+
+/// The options that the kernel was made with.
+static oracle::StoreOptions storeOptions(const Kernel &kernel,
+                                         const TileSet &tiles) {
+  oracle::StoreOptions options;
+  options.iterations = static_cast<int>(tiles.iterations);
+  if (std::optional<std::string> text = kernel.option("iterations"))
+    std::from_chars(text->data(), text->data() + text->size(),
+                    options.iterations);
+  std::string prescale = kernel.option("prescale").value_or("off");
+  options.prescale = prescale == "on" || prescale == "true" || prescale == "1";
+  return options;
+}
+
+static Matrix tileMatrix(const HostTensor &tiles, int64_t tile,
+                         const Format &format) {
+  Matrix matrix(static_cast<int>(format.group),
+                static_cast<int>(format.headDim));
+  auto from = tiles.as<uint16_t>().subspan(static_cast<size_t>(tile) *
+                                           matrix.data.size());
+  for (size_t i = 0; i < matrix.data.size(); ++i)
+    matrix.data[i] = oracle::halfToDouble(from[i]);
+  return matrix;
+}
+
+/// Every tile of one side; the figures are those of the worst.
+static Figure checkSide(const TileSet &tiles, const HostTensor &records,
+                        Side side, const oracle::StoreOptions &options) {
+  Figure figure = {"", "<= 8 codes, <= 1e-3", true, ""};
+  const HostTensor &rotated =
+      side == Side::Key ? tiles.kRotated : tiles.vRotated;
+  int codes = 0;
+  double vectors = 0;
+  for (int64_t tile = 0; tile < rotated.extent(0); ++tile) {
+    auto record = records.bytes().subspan(
+        static_cast<size_t>(tile * tiles.recordStride),
+        static_cast<size_t>(tiles.format.recordBytes()));
+    oracle::StoreCheck check =
+        oracle::checkStore(tileMatrix(rotated, tile, tiles.format), record,
+                           oracleFormat(tiles.format), side, options);
+    codes = std::max(codes, check.codesDiffering - check.codesExcused);
+    vectors = std::max(vectors, check.worstVectorError);
+    if (!check.passed && figure.passed)
+      figure.message = "tile " + std::to_string(tile) + ": " + check.message;
+    figure.passed = figure.passed && check.passed;
+  }
+  figure.measured = formatText("%d codes, %.2g", codes, vectors);
+  return figure;
+}
+
+/// With range = mse there is no one right record; it must be no worse than
+/// with range = minmax.
+static Figure checkError(const TileSet &tiles, const HostTensor &records,
+                         Side side, const oracle::StoreOptions &options) {
+  const HostTensor &rotated =
+      side == Side::Key ? tiles.kRotated : tiles.vRotated;
+  oracle::Format format = oracleFormat(tiles.format);
+  double worst = 0;
+  for (int64_t tile = 0; tile < rotated.extent(0); ++tile) {
+    Matrix tokens = tileMatrix(rotated, tile, tiles.format);
+    double got = oracle::reconstructionError(
+        tokens,
+        oracle::decodeTile(
+            format, side,
+            records.bytes().subspan(
+                static_cast<size_t>(tile * tiles.recordStride),
+                static_cast<size_t>(tiles.format.recordBytes()))),
+        side);
+    double want = oracle::reconstructionError(
+        tokens, oracle::storeTile(tokens, format, side, options), side);
+    worst = std::max(worst, want > 0 ? got / want : got > 0 ? INFINITY : 0);
+  }
+  return {formatText("%.4f of minmax", worst), "<= 1.001", worst <= 1.001, ""};
+}
+
+/// The records of pages as [tiles, stride].
+static HostTensor collectRecords(const Placement &place,
+                                 const HostTensor &pages) {
+  int64_t stride = place.tiles.recordStride;
+  HostTensor records(DType::U8, {place.count, stride});
+  for (int64_t tile = 0; tile < place.count; ++tile)
+    std::copy_n(pages.bytes().begin() +
+                    (place.block(tile) * place.kvHeads + place.head(tile)) *
+                        stride,
+                stride, records.bytes().begin() + tile * stride);
+  return records;
+}
+
+static HostTensor runFlush(const Context &context, const Kernel &kernel,
+                           Placement &place) {
+  HostTensor poolK = place.emptyPool(), poolV = place.emptyPool();
+  place.copyTiles(place.tiles.kRotated.as<uint16_t>(), poolK.as<uint16_t>(),
+                  true);
+  place.copyTiles(place.tiles.vRotated.as<uint16_t>(), poolV.as<uint16_t>(),
+                  true);
+  // One pair more than `count`, which must not be flushed.
+  HostTensor pairs(DType::I32, {place.blocks + 1, 2}), count(DType::I32, {1});
+  for (int64_t i = 0; i <= place.blocks; ++i) {
+    pairs.as<int32_t>()[2 * i] = static_cast<int32_t>(place.blocks - i);
+    pairs.as<int32_t>()[2 * i + 1] = static_cast<int32_t>(i);
+  }
+  count.as<int32_t>()[0] = static_cast<int32_t>(place.blocks);
+  auto launch = [&](int threads) {
+    std::vector<HostTensor> pages;
+    pages.push_back(place.emptyPages());
+    kvarn_flush_args args = {};
+    args.struct_size = sizeof args;
+    args.pairs = pairs.descriptor();
+    args.count = count.descriptor();
+    args.pages = pages[0].descriptor();
+    args.pool_k = poolK.descriptor();
+    args.pool_v = poolV.descriptor();
+    kvarn_launch_options options = launchOptions(threads);
+    check(kvarn_flush(kernel.get(), &args, &options));
+    return pages;
+  };
+  return std::move(runRepeatedly(context, "flush", kernel, launch)[0]);
+}
+
+static HostTensor checkFlush(const Context &context, const Kernel &kernel,
+                             Placement &place) {
+  const TileSet &tiles = place.tiles;
+  HostTensor pages = runFlush(context, kernel, place);
+  auto stride = static_cast<size_t>(tiles.recordStride);
+  auto record = static_cast<size_t>(tiles.format.recordBytes());
+  size_t free = stride * static_cast<size_t>(place.kvHeads); // block 0
+  context.add(
+      "flush stray",
+      untouched(pages, kPagesByte,
+                [=](size_t i) { return i >= free && i % stride < record; }),
+      kernel);
+  HostTensor records = collectRecords(place, pages);
+  relayout(records.bytes(), tiles.recordStride, tiles.format,
+           tiles.format.layout, Layout::Reference);
+  oracle::StoreOptions options = storeOptions(kernel, tiles);
+  bool search = kernel.option("range").value_or("minmax") != "minmax";
+  for (Side side : {Side::Key, Side::Value})
+    context.add(side == Side::Key ? "flush k" : "flush v",
+                search ? checkError(tiles, records, side, options)
+                       : checkSide(tiles, records, side, options),
+                kernel);
+  return records;
+}
+
+HostTensor checkStore(const Context &context, const StoreKernels &kernels,
+                      const TileSet &tiles) {
+  Placement place(tiles);
+  checkAppend(context, kernels.append, place);
+  return checkFlush(context, kernels.flush, place);
+}
+
+} // namespace kvarn::run

@@ -1,0 +1,97 @@
+//===- Process.cpp - Other programs ---------------------------------------===//
+
+#include "tools/kvarn-run/Process.h"
+
+#include "tools/kvarn-run/Error.h"
+#include "tools/kvarn-run/Text.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+namespace kvarn::run {
+
+namespace fs = std::filesystem;
+
+static constexpr size_t kMostOutput = 1 << 16;
+
+std::string ProcessResult::describe() const {
+  return exitCode > 128
+             ? "was ended by signal " + std::to_string(exitCode - 128)
+             : "failed with exit code " + std::to_string(exitCode);
+}
+
+bool isProgram(const std::string &path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored) && access(path.c_str(), X_OK) == 0;
+}
+
+std::string findProgram(const std::string &name) {
+  std::error_code error;
+  fs::path self = fs::read_symlink("/proc/self/exe", error);
+  if (!error && isProgram(self.parent_path() / name))
+    return self.parent_path() / name;
+  const char *path = std::getenv("PATH");
+  for (const std::string &folder : splitList(path ? path : "", ':'))
+    if (!folder.empty() && isProgram(fs::path(folder) / name))
+      return fs::path(folder) / name;
+  return "";
+}
+
+/// Reads until the other side closes; keeps the end.
+static std::string readPipe(int end) {
+  std::string output;
+  char buffer[4096];
+  for (;;) {
+    ssize_t count = read(end, buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count <= 0)
+      return output;
+    output.append(buffer, static_cast<size_t>(count));
+    if (output.size() > 2 * kMostOutput)
+      output.erase(0, output.size() - kMostOutput);
+  }
+}
+
+ProcessResult runProcess(const std::vector<std::string> &words) {
+  std::vector<char *> arguments;
+  for (const std::string &word : words)
+    arguments.push_back(const_cast<char *>(word.c_str()));
+  arguments.push_back(nullptr);
+
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    throw Error(kInternal, std::string("pipe: ") + std::strerror(errno));
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
+  pid_t child = 0;
+  int failure = posix_spawn(&child, arguments[0], &actions, nullptr,
+                            arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  ProcessResult result;
+  if (failure == 0)
+    result.output = readPipe(ends[0]);
+  close(ends[0]);
+  if (failure != 0)
+    throw Error(kMissing, words[0] + ": cannot run: " + std::strerror(failure));
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+    ;
+  result.exitCode =
+      WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+} // namespace kvarn::run

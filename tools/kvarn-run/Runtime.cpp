@@ -1,0 +1,156 @@
+//===- Runtime.cpp - The runtime's C API with owners and exceptions -------===//
+
+#include "tools/kvarn-run/Runtime.h"
+
+#include "tools/kvarn-run/Text.h"
+
+#include <algorithm>
+
+namespace kvarn::run {
+
+static ExitCode exitCode(kvarn_status status) {
+  switch (status) {
+  case KVARN_STATUS_UNSUPPORTED:
+    return kMissing;
+  case KVARN_STATUS_INTERNAL:
+  case KVARN_STATUS_OUT_OF_MEMORY:
+    return kInternal;
+  default:
+    return kInput;
+  }
+}
+
+void check(kvarn_status status) {
+  if (status != KVARN_STATUS_OK)
+    throw Error(exitCode(status), kvarn_last_error());
+}
+
+static const char *orNull(const std::string &text) {
+  return text.empty() ? nullptr : text.c_str();
+}
+
+kvarn_request Request::raw() const {
+  kvarn_request request = {};
+  request.struct_size = sizeof request;
+  request.kernel = kernel.c_str();
+  request.format = orNull(format);
+  request.layout = orNull(layout);
+  request.head_dim = headDim;
+  request.ratio = ratio;
+  request.dtype = orNull(dtype);
+  request.features = orNull(features);
+  request.options = orNull(options);
+  request.target = orNull(target);
+  request.query_rows = queryRows;
+  request.max_batch = maxBatch;
+  request.max_query_tokens = maxQueryTokens;
+  request.context = context;
+  return request;
+}
+
+Kernel::Kernel(const kvarn_kernel *handle) : handle(handle) {
+  variant.struct_size = sizeof variant;
+  check(kvarn_kernel_variant(handle, &variant));
+}
+
+std::optional<std::string> Kernel::option(const std::string &name) const {
+  for (const std::string &item : splitList(variant.options, ','))
+    if (item.starts_with(name + "="))
+      return item.substr(name.size() + 1);
+  return std::nullopt;
+}
+
+bool Kernel::hasFeature(const std::string &name) const {
+  std::vector<std::string> features = splitList(variant.features, ',');
+  return std::find(features.begin(), features.end(), name) != features.end();
+}
+
+Library::Library(const std::string &path) : folder(path) {
+  kvarn_library *opened = nullptr;
+  check(kvarn_library_open(path.c_str(), &opened));
+  handle.reset(opened);
+  compilerVersion = kvarn_library_compiler(opened);
+  list.resize(kvarn_library_variant_count(opened));
+  for (size_t i = 0; i < list.size(); ++i) {
+    list[i].struct_size = sizeof list[i];
+    check(kvarn_library_variant(opened, i, &list[i]));
+  }
+}
+
+bool Library::hasKernel(const std::string &name) const {
+  return std::any_of(
+      list.begin(), list.end(),
+      [&](const kvarn_variant_info &info) { return name == info.kernel; });
+}
+
+Request Library::fit(Request request) const {
+  bool format = false, layout = false, dtype = false, dim = false,
+       ratio = false;
+  for (const kvarn_variant_info &info : list) {
+    if (request.kernel != info.kernel)
+      continue;
+    format |= *info.format != 0;
+    layout |= *info.layout != 0;
+    dtype |= *info.dtype != 0;
+    dim |= info.head_dim != 0;
+    ratio |= info.ratio != 0;
+  }
+  if (!hasKernel(request.kernel))
+    return request; // the runtime says so best
+  if (!format)
+    request.format.clear();
+  if (!layout)
+    request.layout.clear();
+  if (!dtype)
+    request.dtype.clear();
+  if (!dim)
+    request.headDim = 0;
+  if (!ratio)
+    request.ratio = 0;
+  return request;
+}
+
+Kernel Library::select(const Request &request) const {
+  Request fitted = fit(request);
+  kvarn_request raw = fitted.raw();
+  kvarn_kernel *kernel = nullptr;
+  check(kvarn_select(handle.get(), &raw, &kernel));
+  return Kernel(kernel);
+}
+
+Kernel Library::selectId(const std::string &id) const {
+  kvarn_kernel *kernel = nullptr;
+  check(kvarn_select_id(handle.get(), id.c_str(), &kernel));
+  return Kernel(kernel);
+}
+
+std::string Library::explain(const Request &request) const {
+  Request fitted = fit(request);
+  kvarn_request raw = fitted.raw();
+  char *text = nullptr;
+  check(kvarn_library_explain(handle.get(), &raw, &text));
+  std::string copy = text;
+  kvarn_string_free(text);
+  if (!copy.ends_with("\n"))
+    copy += '\n';
+  return copy;
+}
+
+kvarn_launch_options launchOptions(int threads) {
+  kvarn_launch_options options = {};
+  options.struct_size = sizeof options;
+  options.threads = threads;
+  return options;
+}
+
+std::optional<Format> formatOf(const kvarn_variant_info &info) {
+  std::optional<Format> format = parseFormatName(info.format);
+  std::optional<Layout> layout = parseLayout(info.layout);
+  if (!format || !layout)
+    return std::nullopt;
+  format->headDim = info.head_dim;
+  format->layout = *layout;
+  return format;
+}
+
+} // namespace kvarn::run
