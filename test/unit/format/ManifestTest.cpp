@@ -264,8 +264,9 @@ TEST(Manifest, AnyReplacedValueIsHandled) {
                          });
       std::optional<Manifest> manifest = readManifest(text, error);
       ASSERT_EQ(manifest.has_value(), error.empty()) << text;
-      if (manifest)
+      if (manifest) {
         ASSERT_EQ(readManifest(writeManifest(*manifest), error), manifest);
+      }
     }
 }
 

@@ -355,8 +355,9 @@ void Model::begin() {
   int32_t request;
   kvarn_status status = kvarn_pages_begin(pages.get(), &request);
   ASSERT_EQ(status == KVARN_STATUS_OK, requests.size() < 4);
-  if (status == KVARN_STATUS_OK)
+  if (status == KVARN_STATUS_OK) {
     ASSERT_TRUE(requests.try_emplace(request).second);
+  }
 }
 
 void Model::fork() {
@@ -510,8 +511,9 @@ void Model::checkAll() {
   }
   std::set<int32_t> slots, busy;
   for (int32_t block = 0; block < 12; ++block)
-    if (tables.block_to_slot[block] >= 0)
+    if (tables.block_to_slot[block] >= 0) {
       ASSERT_TRUE(slots.insert(tables.block_to_slot[block]).second);
+    }
   for (auto &[block, count] : users)
     busy.insert(block);
   for (auto &[block, slot] : inFlight)
