@@ -116,13 +116,23 @@ LibrarySource::command(const Need &need, const std::string &output) const {
     words.push_back("--layout=" + layout);
   if (!need.kvHeads)
     words.emplace_back("--kernels=append,flush,materialize");
-  if (need.features != "causal")
+  if (need.features.empty())
+    words.insert(words.end(), {"--features", ""});
+  else if (need.features != "causal")
     words.push_back("--features=" + need.features);
   if (need.iterations != 8)
     words.push_back("--iterations=" + std::to_string(need.iterations));
   words.insert(words.end(), compilerArguments.begin(), compilerArguments.end());
   words.insert(words.end(), {"-o", output});
   return words;
+}
+
+/// For people: words that the shell would lose are quoted.
+static std::string commandText(std::vector<std::string> words) {
+  for (std::string &word : words)
+    if (word.empty() || word.find_first_of(" <>*'\"") != std::string::npos)
+      word = "'" + word + "'";
+  return joinList(words, " ");
 }
 
 const Library *LibrarySource::compile(const Need &need) {
@@ -139,32 +149,33 @@ const Library *LibrarySource::compile(const Need &need) {
                         ? static_cast<ExitCode>(result.exitCode)
                         : kInternal;
     throw CompileError(code, "kvarn-compile " + result.describe() +
-                                 "; to repeat it: " + joinList(words, " ") +
+                                 "; to repeat it: " + commandText(words) +
                                  "\n" + result.output);
   }
   libraries.emplace_back(output);
   return found = &libraries.back();
 }
 
-const Library *LibrarySource::findGiven(const Need &need, std::string &why) {
-  if (libraries.empty())
-    for (const std::string &path : given)
-      libraries.emplace_back(path);
+void LibrarySource::open() {
+  for (const std::string &path : given)
+    libraries.emplace_back(path);
+}
+
+const Library *LibrarySource::findGiven(const Need &need) {
   for (const Library &library : libraries) {
     try {
       select(library, need, need.kvHeads ? "attend" : "flush");
       return &library;
-    } catch (const Error &error) {
-      if (error.code != kInput)
+    } catch (const RuntimeError &error) {
+      if (error.status != KVARN_STATUS_NOT_FOUND)
         throw;
-      why = library.path() + ": " + error.what();
     }
   }
   return nullptr;
 }
 
-const Library *LibrarySource::find(const Need &need, std::string &why) {
-  return compiles() ? compile(need) : findGiven(need, why);
+const Library *LibrarySource::find(const Need &need) {
+  return compiles() ? compile(need) : findGiven(need);
 }
 
 Kernel LibrarySource::select(const Library &library, const Need &need,

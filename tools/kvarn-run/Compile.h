@@ -60,9 +60,11 @@ public:
   void addTo(CLI::App &app);
 
   bool compiles() const { return given.empty(); }
-  /// A library for `need`, or NULL and why if libraries were given and none
-  /// has it. Throws Error, CompileError if the compiler failed.
-  const Library *find(const Need &need, std::string &why);
+  /// Opens the libraries given. Throws Error.
+  void open();
+  /// A library for `need`, or NULL if libraries were given and none has it.
+  /// Throws Error, CompileError if the compiler failed.
+  const Library *find(const Need &need);
   /// Chooses a kernel of `library`.
   Kernel select(const Library &library, const Need &need,
                 const std::string &kernel) const;
@@ -71,7 +73,7 @@ private:
   std::vector<std::string> command(const Need &need,
                                    const std::string &output) const;
   const Library *compile(const Need &need);
-  const Library *findGiven(const Need &need, std::string &why);
+  const Library *findGiven(const Need &need);
 
   std::vector<std::string> given, compilerArguments;
   std::string target, scheduleFrom, schedule, layout, keep;

@@ -15,9 +15,9 @@ class HelpFormatter : public CLI::Formatter {
 public:
   HelpFormatter() { column_width(28); }
 
-  std::string make_groups(const CLI::App *app,
-                          CLI::AppFormatMode mode) const override {
-    std::string text = CLI::Formatter::make_groups(app, mode);
+  std::string make_help(const CLI::App *app, std::string name,
+                        CLI::AppFormatMode mode) const override {
+    std::string text = CLI::Formatter::make_help(app, std::move(name), mode);
     for (size_t at; (at = text.find("\n\n\n")) != std::string::npos;)
       text.erase(at, 1);
     return text;

@@ -31,7 +31,7 @@ int main(int argc, char **argv) {
                "kvarn-run");
   app.set_version_flag("--version",
                        std::string("kvarn-run ") + kvarn_version());
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1); // none: see below
   app.formatter(std::make_shared<HelpFormatter>());
   Action action;
   addKernelCommands(app, action);
@@ -51,6 +51,11 @@ int main(int argc, char **argv) {
     if (error.get_exit_code() == 0)
       return app.exit(error); // --help and --version
     std::fprintf(stderr, "kvarn-run: error: %s\n", error.what());
+    return kInput;
+  }
+  if (!action) {
+    std::fprintf(stderr, "kvarn-run: error: a command is required; kvarn-run "
+                         "--help lists them\n");
     return kInput;
   }
   int code = guarded(action);

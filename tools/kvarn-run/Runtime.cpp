@@ -20,9 +20,12 @@ static ExitCode exitCode(kvarn_status status) {
   }
 }
 
+RuntimeError::RuntimeError(kvarn_status status, const std::string &message)
+    : Error(exitCode(status), message), status(status) {}
+
 void check(kvarn_status status) {
   if (status != KVARN_STATUS_OK)
-    throw Error(exitCode(status), kvarn_last_error());
+    throw RuntimeError(status, kvarn_last_error());
 }
 
 static const char *orNull(const std::string &text) {

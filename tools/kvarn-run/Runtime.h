@@ -14,7 +14,15 @@
 
 namespace kvarn::run {
 
-/// Throws Error with the runtime's message, unless all is well.
+/// A call of the runtime failed.
+class RuntimeError : public Error {
+public:
+  RuntimeError(kvarn_status status, const std::string &message);
+
+  kvarn_status status;
+};
+
+/// Throws RuntimeError with the runtime's message, unless all is well.
 void check(kvarn_status status);
 
 /// kvarn_request with memory of its own. Empty and 0 stand for anything.

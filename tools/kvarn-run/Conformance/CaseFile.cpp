@@ -323,7 +323,8 @@ std::vector<Case> readCases(const std::string &path) {
   std::string binary = readWhole(binaryName);
   std::vector<Case> cases(list.size());
   for (size_t i = 0; i < cases.size(); ++i) {
-    cases[i].name = "cases[" + std::to_string(i) + "]";
+    cases[i].name =
+        path.substr(path.rfind('/') + 1) + " cases[" + std::to_string(i) + "]";
     CaseReader(list[i], binaryName, binary, cases[i]).read();
   }
   return cases;

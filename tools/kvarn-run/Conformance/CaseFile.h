@@ -23,7 +23,7 @@ struct Case {
   enum class Kind { Store, Decode };
 
   Kind kind = Kind::Store;
-  std::string name; // "cases[3] decode kvarn_k4v2_g128 D=128"
+  std::string name; // "golden.json cases[3] decode kvarn_k4v2_g128 D=128"
   Format format;    // layout reference
   int64_t recordStride = 0;
   int64_t iterations = 8;              // Store

@@ -10,8 +10,8 @@
 
 #include "test/oracle/Attention.h"
 #include "test/oracle/StoreCheck.h"
+#include "tools/kvarn-run/Compile.h"
 #include "tools/kvarn-run/Conformance/Report.h"
-#include "tools/kvarn-run/Runtime.h"
 #include "tools/kvarn-run/Tensors.h"
 
 #include <functional>
@@ -31,6 +31,12 @@ struct Context {
     report.add(where, check, figure, kernel.hash());
   }
 };
+
+/// Finds a library for `need` and runs `checks` with it. What the compiler or
+/// the runtime then refuses is a failed check; input that cannot be used at all
+/// throws Error.
+void runChecks(const Context &context, LibrarySource &source, const Need &need,
+               const std::function<void(const Library &)> &checks);
 
 oracle::Format oracleFormat(const Format &format);
 

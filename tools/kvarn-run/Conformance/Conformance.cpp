@@ -168,26 +168,12 @@ void FileRun::checkDecodeCase(const Context &context, const Library &library,
 void FileRun::runCase(const Case &each) {
   Context context = {report, each.name, command.running.threads};
   Need need = needOf(each);
-  try {
-    std::string why;
-    const Library *library = command.source.find(need, why);
-    if (!library)
-      report.skip(each.name, why);
-    else if (each.kind == Case::Kind::Store)
-      checkStoreCase(context, *library, need, each);
+  runChecks(context, command.source, need, [&](const Library &library) {
+    if (each.kind == Case::Kind::Store)
+      checkStoreCase(context, library, need, each);
     else
-      checkDecodeCase(context, *library, need, each);
-  } catch (const CompileError &error) {
-    // A bad option or a missing tool fails every case alike.
-    if (error.code != kInternal)
-      throw;
-    report.add(each.name, "compile",
-               {"failed", "compiles", false, error.what()}, "-");
-  } catch (const Error &error) {
-    if (error.code == kMissing)
-      throw;
-    report.add(each.name, "run", {"failed", "runs", false, error.what()}, "-");
-  }
+      checkDecodeCase(context, library, need, each);
+  });
 }
 
 void FileRun::run() {
@@ -196,7 +182,8 @@ void FileRun::run() {
 }
 
 int ConformanceCommand::run() {
-  // All files first: a bad one should not show after minutes.
+  // All input first: bad input should not show after minutes.
+  source.open();
   Report report;
   std::vector<FileRun> runs;
   for (const std::string &path : files)

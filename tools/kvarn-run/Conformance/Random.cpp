@@ -1,4 +1,318 @@
+//===- Random.cpp - random: cases of the oracle ---------------------------===//
+//
+// A plan fixes what a kernel fixes: format, head_dim, ratio, dtype, features.
+// Each plan takes one library and runs several cases, so that few libraries
+// are compiled. The values of every property are dealt like cards: all of them
+// come before one comes again.
+//
+//===----------------------------------------------------------------------===//
+
 #include "tools/kvarn-run/Commands.h"
+#include "tools/kvarn-run/Conformance/Checks.h"
+#include "tools/kvarn-run/Conformance/Relayout.h"
+#include "tools/kvarn-run/Text.h"
+
+#include "test/oracle/Half.h"
+#include "test/oracle/Random.h"
+#include "test/oracle/RandomCase.h"
+#include "test/oracle/Rotation.h"
+
+#include <algorithm>
+#include <memory>
+
 namespace kvarn::run {
-void addRandomCommand(CLI::App &, Action &) {}
+
+using oracle::Matrix;
+using oracle::Rng;
+
+namespace {
+
+struct RandomCommand {
+  uint64_t seed = 1;
+  int64_t cases = 72, perPlan = 4, only = -1;
+  int maxLength = 2000;
+  LibrarySource source;
+  Selection running; // only its threads
+
+  int run();
+};
+
+/// What one library is made for.
+struct Plan {
+  Format format;
+  int ratio = 1;
+  DType dtype = DType::F16;
+  std::vector<std::string> features;
+
+  bool has(const char *feature) const {
+    return std::find(features.begin(), features.end(), feature) !=
+           features.end();
+  }
+  Need need() const;
+};
+
+/// Deals values in random order, all of them before one comes again.
+template <typename T> class Deck {
+public:
+  Deck(Rng &rng, std::vector<T> values) : rng(rng), values(std::move(values)) {}
+
+  const T &deal() {
+    if (next == 0)
+      rng.shuffle(values);
+    const T &value = values[next];
+    next = (next + 1) % values.size();
+    return value;
+  }
+
+private:
+  Rng &rng;
+  std::vector<T> values;
+  size_t next = 0;
+};
+
+} // namespace
+
+Need Plan::need() const {
+  Need need;
+  need.format = format.name();
+  need.headDim = format.headDim;
+  need.queryHeads = ratio;
+  need.kvHeads = 1;
+  need.dtype = npy::dtypeName(dtype);
+  need.features = joinList(features, ",");
+  return need;
+}
+
+//===----------------------------------------------------------------------===//
+// Plans
+//===----------------------------------------------------------------------===//
+
+static std::vector<Format> allFormats() {
+  std::vector<Format> formats;
+  for (int64_t keyBits : kBits)
+    for (int64_t valueBits : kBits)
+      for (int64_t group : kGroups)
+        formats.push_back({keyBits, valueBits, group, 128, Layout::Reference});
+  return formats;
+}
+
+static std::vector<Plan> makePlans(uint64_t seed, int64_t count) {
+  using Features = std::vector<std::string>;
+  Rng rng(seed);
+  Deck<Format> formats(rng, allFormats());
+  Deck<int64_t> headDims(rng, {kHeadDims.begin(), kHeadDims.end()});
+  Deck<int> ratios(rng, {1, 2, 4, 5, 6, 7, 8, 16});
+  Deck<DType> dtypes(rng, {DType::F16, DType::BF16});
+  Deck<Features> features(rng, {{"causal"},
+                                {"causal"},
+                                {"causal", "lse"},
+                                {"causal", "window"},
+                                {"causal", "softcap"},
+                                {"causal", "lse", "sinks"},
+                                {"causal", "lse", "softcap", "window"},
+                                {},
+                                {"lse", "window"}});
+  std::vector<Plan> plans;
+  for (int64_t i = 0; i < count; ++i) {
+    Plan plan = {formats.deal(), ratios.deal(), dtypes.deal(), features.deal()};
+    plan.format.headDim = headDims.deal();
+    // What gpt-oss has: sinks and a window of 128 at head_dim 64.
+    if (i == 0) {
+      plan.format.headDim = 64;
+      plan.features = {"causal", "sinks", "window"};
+    }
+    plans.push_back(plan);
+  }
+  return plans;
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+/// What the case looks like: the oracle's choice, except for what the plan
+/// fixes.
+static oracle::CaseSpec makeSpec(const Plan &plan, uint64_t seed,
+                                 int maxLength) {
+  Rng rng(seed ^ 0x9e3779b97f4a7c15);
+  oracle::CaseSpec spec = oracle::randomSpec(seed, maxLength);
+  spec.format = oracleFormat(plan.format);
+  spec.ratio = plan.ratio;
+  spec.queryType =
+      plan.dtype == DType::BF16 ? oracle::DType::BF16 : oracle::DType::F16;
+  spec.causal = plan.has("causal");
+  bool large = plan.format.headDim == 64 && plan.has("sinks");
+  spec.window = 0;
+  if (plan.has("window"))
+    spec.window =
+        large ? 128 : rng.pick<int64_t>({1, 17, plan.format.group, 300});
+  spec.softcap = plan.has("softcap") ? rng.pick<double>({5, 30, 50}) : 0;
+  spec.sinks = plan.has("sinks");
+  spec.specialTiles = rng.chance(0.4);
+  spec.storedRecords = rng.chance(0.1);
+  spec.pooledFirst = rng.pick<double>({0, 0.7, 1});
+  return spec;
+}
+
+template <typename T>
+static HostTensor copyTensor(DType dtype, std::vector<int64_t> shape,
+                             const std::vector<T> &values) {
+  HostTensor tensor(dtype, std::move(shape));
+  std::copy(values.begin(), values.end(), tensor.as<T>().begin());
+  return tensor;
+}
+
+/// The tensors of a case of the oracle, records in layout reference.
+static AttendCase toTensors(const oracle::RandomCase &random) {
+  const oracle::CaseSpec &spec = random.spec;
+  auto batch = static_cast<int64_t>(random.seqLens.size());
+  std::vector<int64_t> pool = {random.slots, spec.format.group, spec.kvHeads,
+                               spec.format.headDim};
+  AttendCase result;
+  result.cache.pages =
+      copyTensor(DType::U8, {random.blocks, spec.kvHeads, random.recordStride},
+                 random.cache);
+  result.cache.poolK = copyTensor(DType::F16, pool, random.poolK);
+  result.cache.poolV = copyTensor(DType::F16, pool, random.poolV);
+  result.cache.blockTable =
+      copyTensor(DType::I32, {batch, random.maxBlocks}, random.blockTable);
+  result.cache.blockToSlot =
+      copyTensor(DType::I32, {random.blocks}, random.blockToSlot);
+  result.cache.seqLens = copyTensor(DType::I32, {batch}, random.seqLens);
+  result.q = copyTensor(
+      spec.queryType == oracle::DType::BF16 ? DType::BF16 : DType::F16,
+      {random.queryTokens(), random.queryHeads(), spec.format.headDim},
+      random.q);
+  result.queryStart = copyTensor(DType::I32, {batch + 1}, random.queryStart);
+  result.sinks = copyTensor(
+      DType::F32, {static_cast<int64_t>(random.sinks.size())}, random.sinks);
+  result.scale = random.scale;
+  result.softcap = spec.softcap;
+  result.window = spec.window;
+  return result;
+}
+
+/// The layout of the kernels.
+static Format formatOfKernel(const Plan &plan, const Kernel &kernel) {
+  return formatOf(kernel.info()).value_or(plan.format);
+}
+
+static void checkReading(const Context &context, const LibrarySource &source,
+                         const Library &library, const Plan &plan,
+                         const oracle::RandomCase &random) {
+  Kernel attend = source.select(library, plan.need(), "attend");
+  Kernel materialize = source.select(library, plan.need(), "materialize");
+  AttendCase input = toTensors(random);
+  relayout(input.cache.pages.bytes(), random.recordStride, plan.format,
+           Layout::Reference, formatOfKernel(plan, attend).layout);
+  oracle::AttentionInput reference = random.input();
+  checkAttend(context, attend, input, reference);
+  checkMaterialize(context, materialize, input.cache, reference.cache);
+}
+
+//===----------------------------------------------------------------------===//
+// Store
+//===----------------------------------------------------------------------===//
+
+/// Tiles of every kind, as they come from a model.
+static TileSet makeTiles(const Plan &plan, uint64_t seed) {
+  using oracle::TileKind;
+  Rng rng(seed);
+  std::vector<TileKind> kinds = {TileKind::Ordinary, TileKind::Constant,
+                                 TileKind::Constant, TileKind::Zero,
+                                 TileKind::Tiny,     TileKind::Huge};
+  rng.shuffle(kinds);
+  int dim = static_cast<int>(plan.format.headDim);
+  int group = static_cast<int>(plan.format.group);
+  TileSet tiles;
+  tiles.recordStride =
+      plan.format.recordBytes() + rng.pick<int64_t>({0, 64, 512});
+  for (oracle::Side side : {oracle::Side::Key, oracle::Side::Value}) {
+    bool isKey = side == oracle::Side::Key;
+    oracle::ChannelProfile profile = oracle::randomProfile(rng, side, dim);
+    std::vector<double> raw, rotated;
+    for (TileKind kind : kinds) {
+      Matrix tile = oracle::randomTile(rng, kind, profile, group);
+      // Exactly what the kernel reads.
+      tile.data = roundTo(plan.dtype, std::move(tile.data));
+      Matrix turned = oracle::rotateReference(tile);
+      raw.insert(raw.end(), tile.data.begin(), tile.data.end());
+      rotated.insert(rotated.end(), turned.data.begin(), turned.data.end());
+    }
+    std::vector<int64_t> shape = {static_cast<int64_t>(kinds.size()), group,
+                                  dim};
+    (isKey ? tiles.k : tiles.v) = halfTensor(plan.dtype, shape, raw);
+    (isKey ? tiles.kRotated : tiles.vRotated) =
+        halfTensor(DType::F16, shape, rotated);
+  }
+  return tiles;
+}
+
+static void checkStoring(const Context &context, const LibrarySource &source,
+                         const Library &library, const Plan &plan,
+                         uint64_t seed) {
+  Kernel append = source.select(library, plan.need(), "append");
+  Kernel flush = source.select(library, plan.need(), "flush");
+  TileSet tiles = makeTiles(plan, seed);
+  tiles.format = formatOfKernel(plan, flush);
+  checkStore(context, {append, flush}, tiles);
+}
+
+//===----------------------------------------------------------------------===//
+// The command
+//===----------------------------------------------------------------------===//
+
+int RandomCommand::run() {
+  source.open();
+  Report report;
+  std::vector<Plan> plans = makePlans(seed, (cases + perPlan - 1) / perPlan);
+  for (int64_t i = 0; i < cases; ++i) {
+    if (only >= 0 && i != only)
+      continue;
+    const Plan &plan = plans[static_cast<size_t>(i / perPlan)];
+    uint64_t caseSeed = seed * 1000003 + static_cast<uint64_t>(i);
+    oracle::CaseSpec spec = makeSpec(plan, caseSeed, maxLength);
+    std::string name = "case " + std::to_string(i);
+    Context context = {report, name, running.threads};
+    runChecks(context, source, plan.need(), [&](const Library &library) {
+      oracle::RandomCase random = oracle::makeCase(spec, caseSeed);
+      std::printf("%s: %s%s\n", name.c_str(), random.describe().c_str(),
+                  plan.has("lse") ? " lse" : "");
+      checkReading(context, source, library, plan, random);
+      if (i % perPlan == 0)
+        checkStoring(context, source, library, plan, caseSeed);
+    });
+  }
+  return report.finish();
+}
+
+void addRandomCommand(CLI::App &app, Action &action) {
+  auto command = std::make_shared<RandomCommand>();
+  CLI::App &sub =
+      *app.add_subcommand("random", "The same checks on random cases");
+  const char *group = "Cases";
+  sub.add_option("--seed", command->seed, "The same seed, the same cases")
+      ->capture_default_str()
+      ->group(group);
+  sub.add_option("--cases", command->cases, "Number of cases")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str()
+      ->group(group);
+  sub.add_option("--per-library", command->perPlan,
+                 "Cases with the same kernels")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str()
+      ->group(group);
+  sub.add_option("--only", command->only, "Only the case of this number")
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  sub.add_option("--max-length", command->maxLength, "Tokens of a request")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str()
+      ->group(group);
+  command->source.addTo(sub);
+  command->running.addThreads(sub);
+  sub.callback([=, &action] { action = [=] { return command->run(); }; });
+}
+
 } // namespace kvarn::run
