@@ -153,6 +153,7 @@ void ProgramBuilder::materialize() {
 OwningOpRef<ModuleOp> mlir::kvarn::buildProgram(MLIRContext *context,
                                                 const Model &model,
                                                 StringRef kernel) {
+  context->loadDialect<KVarNDialect, func::FuncDialect>();
   ProgramBuilder program(context, model, kernel);
   if (kernel == "attend")
     program.attend();

@@ -2,6 +2,7 @@
 
 #include "tools/Registration.h"
 
+#include "codegen/Codegen.h"
 #include "dialect/KVarNDialect.h"
 #include "dialect/TileDialect.h"
 #include "passes/Passes.h"
@@ -33,4 +34,5 @@ void mlir::kvarn::registerPasses() {
   // canonicalize, cse, inline, symbol-dce and the like.
   registerTransformsPasses();
   registerKVarNPasses();
+  registerCodegenPasses();
 }

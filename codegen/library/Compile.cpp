@@ -1,0 +1,204 @@
+//===- Compile.cpp - A program through the stages -------------------------===//
+
+#include "codegen/library/Compile.h"
+
+#include "codegen/Codegen.h"
+#include "codegen/library/LaunchPlan.h"
+#include "dialect/TileDialect.h"
+#include "passes/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using ::kvarn::Variant;
+
+std::string mlir::kvarn::compilerVersion() {
+  return "kvarn " KVARN_VERSION ", LLVM " LLVM_VERSION_STRING;
+}
+
+std::string mlir::kvarn::describeUnsupported(const Target &target,
+                                             Stage stage) {
+  if (stage <= Stage::Tile || target.backend == Backend::Cpu)
+    return {};
+  if (target.backend == Backend::Amdgpu && stage <= Stage::Obj)
+    return {};
+  StringRef last = target.backend == Backend::Amdgpu ? "obj" : "tile";
+  return ("target '" + target.name + "' goes as far as --emit=" + last).str();
+}
+
+//===----------------------------------------------------------------------===//
+// Stages
+//===----------------------------------------------------------------------===//
+
+LogicalResult mlir::kvarn::compileToLevelOne(ModuleOp module,
+                                             const CompileOptions &options) {
+  PassManager manager(module.getContext());
+  if (options.fuse)
+    addFuseStage(manager);
+  return manager.run(module);
+}
+
+LogicalResult mlir::kvarn::compileToTiles(ModuleOp module,
+                                          const CompileOptions &options) {
+  if (failed(compileToLevelOne(module, options)))
+    return failure();
+  const Target *from =
+      options.scheduleFrom ? options.scheduleFrom : options.target;
+  PassManager manager(module.getContext());
+  addTileStage(manager, from->name, options.schedule);
+  return manager.run(module);
+}
+
+/// From tiles to the LLVM dialect, kernels only.
+static LogicalResult compileToLlvm(ModuleOp module, const Target &target) {
+  for (func::FuncOp host :
+       llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+    host.erase();
+  PassManager manager(module.getContext());
+  buildCpuPipeline(manager, target);
+  return manager.run(module);
+}
+
+static std::string print(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module.print(os);
+  os << "\n";
+  return text;
+}
+
+FailureOr<std::string> mlir::kvarn::emitStage(ModuleOp module, Stage stage,
+                                              const CompileOptions &options) {
+  if (stage == Stage::Kvarn) {
+    if (failed(compileToLevelOne(module, options)))
+      return failure();
+    return print(module);
+  }
+  if (failed(compileToTiles(module, options)))
+    return failure();
+  if (stage == Stage::Tile)
+    return print(module);
+  if (failed(compileToLlvm(module, *options.target)))
+    return failure();
+  if (stage == Stage::Llvm)
+    return emitLlvmIr(module, *options.target);
+  if (stage == Stage::Asm)
+    return emitAssembly(module, *options.target);
+  return emitObject(module, *options.target);
+}
+
+//===----------------------------------------------------------------------===//
+// Libraries
+//===----------------------------------------------------------------------===//
+
+/// `name` and what it launches in a module of its own.
+static OwningOpRef<ModuleOp> extractProgram(ModuleOp module, StringRef name) {
+  OwningOpRef<ModuleOp> program = module.clone();
+  llvm::StringSet<> kernels;
+  auto host = program->lookupSymbol<func::FuncOp>(name);
+  host.walk([&](tile::LaunchOp op) { kernels.insert(op.getKernel()); });
+  for (Operation &op :
+       llvm::make_early_inc_range(program->getBody()->getOperations())) {
+    auto symbol = dyn_cast<SymbolOpInterface>(op);
+    if (symbol && symbol.getName() != name &&
+        !kernels.contains(symbol.getName()))
+      op.erase();
+  }
+  return program;
+}
+
+static std::string familyOf(const Target &target) {
+  for (const TargetFamily &family : targetFamilies())
+    if (llvm::is_contained(family.members, target.name))
+      return family.name.str();
+  return target.name.str();
+}
+
+static void describeDevice(const Target &target, Variant &variant) {
+  variant.requirements.arch = target.arch.str();
+  if (target.backend != Backend::Cpu)
+    variant.requirements.chip = target.name.str();
+  else if (target.cpu != "generic")
+    variant.requirements.cpu = target.cpu.str();
+}
+
+/// Scratch sizes become known during code generation.
+static LogicalResult readScratch(ModuleOp module, Variant &variant) {
+  for (::kvarn::Launch &launch : variant.launches) {
+    std::optional<int64_t> bytes = scratchBytes(module, launch.entry);
+    if (!bytes)
+      return module.emitError()
+             << "no code for kernel '" << launch.entry << "'";
+    launch.sharedBytes = *bytes;
+  }
+  return success();
+}
+
+static std::string scheduleText(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (auto kernel : module.getOps<tile::KernelOp>())
+    if (kernel.getScheduleAttr()) {
+      os << Attribute(kernel.getScheduleAttr());
+      break;
+    }
+  return text;
+}
+
+static LogicalResult addProgram(ModuleOp program, func::FuncOp host,
+                                ::kvarn::VariantKey key,
+                                const CompileOptions &options,
+                                LibraryWriter &writer) {
+  const Target &target = *options.target;
+  FailureOr<Variant> variant = planLaunches(host);
+  if (failed(variant))
+    return failure();
+  if (key.kernel.empty())
+    key.kernel = host.getName().str();
+  key.target = familyOf(target);
+  variant->key = std::move(key);
+  variant->id = variant->key.kernel + "." + target.name.str();
+  variant->schedule = scheduleText(program);
+  variant->scheduleFrom =
+      (options.scheduleFrom ? options.scheduleFrom : &target)->name.str();
+  describeDevice(target, *variant);
+  if (failed(compileToLlvm(program, target)) ||
+      failed(readScratch(program, *variant)))
+    return failure();
+  FailureOr<std::string> object = emitObject(program, target);
+  if (failed(object))
+    return failure();
+  variant->binary.file = variant->id + ".so";
+  auto emitError = [&] { return program.emitError(); };
+  if (failed(linkSharedObject(*object, writer.binaryPath(variant->binary.file),
+                              emitError)))
+    return failure();
+  return writer.add(std::move(*variant));
+}
+
+LogicalResult mlir::kvarn::addToLibrary(ModuleOp module,
+                                        const ::kvarn::VariantKey &key,
+                                        const CompileOptions &options,
+                                        LibraryWriter &writer) {
+  if (failed(compileToTiles(module, options)))
+    return failure();
+  bool any = false;
+  for (func::FuncOp host : module.getOps<func::FuncOp>()) {
+    any = true;
+    OwningOpRef<ModuleOp> program = extractProgram(module, host.getName());
+    if (failed(addProgram(*program,
+                          program->lookupSymbol<func::FuncOp>(host.getName()),
+                          key, options, writer)))
+      return failure();
+  }
+  if (!any)
+    return module.emitError()
+           << "holds no program, expected a func.func of level 1 or one that "
+              "launches tile kernels";
+  return success();
+}

@@ -1,0 +1,116 @@
+//===- Options.cpp - The command line of kvarn-compile --------------------===//
+
+#include "tools/kvarn-compile/Options.h"
+
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+
+static void addOutputOptions(CLI::App &app, Options &o) {
+  app.add_option("INPUT", o.input, "MLIR file, level 1 or 2; '-' = stdin");
+  app.add_option("-o,--output", o.output,
+                 "library folder (NAME.kvlib) or, with --emit, a file; '-' = "
+                 "stdout")
+      ->group("Output");
+  app.add_option("--emit", o.emit, "stage to stop after, see --print-stages")
+      ->group("Output")
+      ->capture_default_str();
+  app.add_flag("--save-temps", o.saveTemps,
+               "keep the stages beside the library, as NAME.kvlib.temps/")
+      ->group("Output");
+}
+
+static void addModelOptions(CLI::App &app, Options &o) {
+  const char *group = "Model, instead of INPUT";
+  app.add_option("--format", o.format, "record format, see --list-formats")
+      ->group(group);
+  app.add_option("--layout", o.layout, "order of codes: reference, mma16816")
+      ->group(group)
+      ->capture_default_str();
+  app.add_option("--head-dim", o.headDim, "channels of a head: 64, 128, 256")
+      ->group(group)
+      ->capture_default_str();
+  app.add_option("--query-heads", o.queryHeads, "query heads of the model")
+      ->group(group);
+  app.add_option("--kv-heads", o.kvHeads, "KV heads of the model")
+      ->group(group);
+  app.add_option("--dtype", o.dtype, "type of q, k, v and out: f16, bf16")
+      ->group(group)
+      ->capture_default_str();
+  app.add_option("--kernels", o.kernels,
+                 "which kernels: attend,append,flush,materialize")
+      ->group(group)
+      ->delimiter(',')
+      ->default_str("all");
+  app.add_option("--features", o.features,
+                 "of attend: causal,window,softcap,sinks,lse; none = ''")
+      ->group(group)
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--iterations", o.iterations, "of flush: normalization rounds")
+      ->group(group)
+      ->capture_default_str();
+  app.add_flag("--prescale", o.prescale,
+               "of flush: bring tiles to a deviation near 1 first")
+      ->group(group);
+  app.add_option("--range", o.range, "of flush: minmax, mse")
+      ->group(group)
+      ->capture_default_str();
+  app.add_option("--frame", o.frame, "of materialize: original, rotated")
+      ->group(group)
+      ->capture_default_str();
+}
+
+static void addTargetOptions(CLI::App &app, Options &o) {
+  const char *group = "Target and schedule";
+  app.add_option("--target", o.target, "see --list-targets")
+      ->group(group)
+      ->capture_default_str();
+  app.add_option("--schedule-from", o.scheduleFrom,
+                 "take the default schedule of this target")
+      ->group(group);
+  app.add_option("--schedule", o.schedule,
+                 "schedule to use, as --print-schedule writes it")
+      ->group(group);
+  app.add_flag("--print-schedule", o.printSchedule,
+               "print the schedule of each kernel and stop")
+      ->group(group);
+  app.add_flag("--no-fuse", o.noFuse, "make kernels of single level-1 ops")
+      ->group(group);
+}
+
+static void addListOptions(CLI::App &app, Options &o) {
+  const char *group = "Lists";
+  app.add_flag("--print-stages", o.printStages, "the stages, in order")
+      ->group(group);
+  app.add_flag("--list-targets", o.listTargets, "the known targets")
+      ->group(group);
+  app.add_flag("--list-formats", o.listFormats, "the known formats")
+      ->group(group);
+}
+
+bool parseOptions(int argc, char **argv, Options &options, int &exitCode) {
+  CLI::App app("Compiles kvarn programs, or the kernels of a model, into a "
+               "kernel library.",
+               "kvarn-compile");
+  app.set_version_flag("--version", KVARN_VERSION);
+  addOutputOptions(app, options);
+  addModelOptions(app, options);
+  addTargetOptions(app, options);
+  addListOptions(app, options);
+  app.footer(
+      "Exit codes: 0 done, 2 usage or input, 3 a needed tool is missing, "
+      "70 internal.\nExample: kvarn-compile --format=kvarn_k4v2_g128 "
+      "--query-heads=64 --kv-heads=8 -o qwen.kvlib");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success &success) {
+    exitCode = app.exit(success);
+    return false;
+  } catch (const CLI::ParseError &error) {
+    std::cerr << "kvarn-compile: error: " << error.what() << "\n";
+    exitCode = 2;
+    return false;
+  }
+  return true;
+}
