@@ -1,0 +1,51 @@
+//===- Codegen.h - From kernels on tiles to binaries ------------*- C++ -*-===//
+//
+// A kernel @name becomes a C function
+//
+//   void name(const int64_t *params, void *scratch,
+//             int64_t x, int64_t y, int64_t z);
+//
+// `params` holds 8-byte words, for each argument of the kernel in turn: a
+// memref is its address, then all its sizes, then all its strides in elements;
+// a scalar is one word (f32: its bits in the low four bytes; i32 extended).
+// `scratch` is 64-byte aligned memory of at least `scratchBytes` that no other
+// program uses meanwhile; x, y, z is the program's place in the grid.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KVARN_CODEGEN_CODEGEN_H
+#define KVARN_CODEGEN_CODEGEN_H
+
+#include "dialect/Targets.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <string>
+
+namespace mlir::kvarn {
+
+/// For `kvarn-opt`: the passes of this folder and the pipeline
+/// `tile-to-llvm=target=NAME`.
+void registerCodegenPasses();
+
+/// `tile` to the LLVM dialect, for targets of backend Cpu and Amdgpu.
+void buildCpuPipeline(OpPassManager &manager, const Target &target);
+
+/// Bytes of scratch memory that a kernel needs, once it is converted; nothing
+/// if the module has no such function.
+std::optional<int64_t> scratchBytes(ModuleOp module, StringRef kernel);
+
+/// LLVM IR after optimization, assembly, or an object file, of a module in the
+/// LLVM dialect. Depends on the target only, never on this machine.
+FailureOr<std::string> emitLlvmIr(ModuleOp module, const Target &target);
+FailureOr<std::string> emitAssembly(ModuleOp module, const Target &target);
+FailureOr<std::string> emitObject(ModuleOp module, const Target &target);
+
+/// Runs ld.lld-19 on an object file. A failure prints the command to repeat.
+LogicalResult linkSharedObject(StringRef object, StringRef outputPath,
+                               function_ref<InFlightDiagnostic()> emitError);
+
+} // namespace mlir::kvarn
+
+#endif // KVARN_CODEGEN_CODEGEN_H

@@ -1,0 +1,76 @@
+//===- EmitTest.cpp - Objects for every target ----------------------------===//
+
+#include "test/codegen/Harness.h"
+
+#include "format/Format.h"
+
+#include <gtest/gtest.h>
+
+#include "llvm/Object/ELFObjectFile.h"
+
+using namespace kvarn::test;
+
+namespace {
+
+const Words kCodes = {{"KB", "4"},
+                      {"VB", "2"},
+                      {"G", "128"},
+                      {"D", "128"},
+                      {"LAYOUT", "reference"},
+                      {"T", "32"},
+                      {"KEY_SCALES", "32"},
+                      {"KEY_AXIS", "1"},
+                      {"VALUE_SCALES", "128"},
+                      {"VALUE_AXIS", "1"},
+                      {"M", "5"},
+                      {"RR", "4"},
+                      {"RC", "64"}};
+
+void checkObject(const std::string &file, const std::string &target,
+                 unsigned machine, const Words &words = {}) {
+  SCOPED_TRACE(file + " for " + target);
+  std::string bytes = compileTo(file, target, /*assembly=*/false, words);
+  auto object = llvm::object::ObjectFile::createELFObjectFile(
+      llvm::MemoryBufferRef(bytes, file));
+  ASSERT_TRUE(bool(object));
+  auto *elf = llvm::cast<llvm::object::ELFObjectFileBase>(object->get());
+  EXPECT_EQ(elf->getEMachine(), machine);
+  for (llvm::object::ELFSymbolRef symbol : elf->symbols()) {
+    std::string name = llvm::cantFail(symbol.getName()).str();
+    if (llvm::cantFail(symbol.getFlags()) &
+        llvm::object::SymbolRef::SF_Undefined)
+      EXPECT_TRUE(name.empty() || name == "memcpy" || name == "memset")
+          << "needs " << name;
+  }
+}
+
+TEST(Emit, ObjectsNeedNoLibrary) {
+  for (auto [target, machine] : {std::pair("x86-64-v3", llvm::ELF::EM_X86_64),
+                                 {"x86-64-v4", llvm::ELF::EM_X86_64},
+                                 {"aarch64", llvm::ELF::EM_AARCH64}}) {
+    for (const char *file : {"elementwise.mlir", "memory.mlir", "softmax.mlir",
+                             "control.mlir", "math.mlir"})
+      checkObject(file, target, machine);
+    checkObject("codes.mlir", target, machine, kCodes);
+    Words mma = kCodes;
+    mma["LAYOUT"] = "mma16816";
+    mma["KEY_SCALES"] = "128", mma["KEY_AXIS"] = "0";
+    mma["VALUE_SCALES"] = "32", mma["VALUE_AXIS"] = "0";
+    checkObject("codes.mlir", target, machine, mma);
+  }
+}
+
+TEST(Emit, Amdgpu) {
+  checkObject("softmax.mlir", "gfx942", llvm::ELF::EM_AMDGPU);
+  checkObject("codes.mlir", "gfx942", llvm::ELF::EM_AMDGPU, kCodes);
+}
+
+TEST(Emit, AssemblyUsesTheWholeRegister) {
+  EXPECT_NE(compileTo("codes.mlir", "x86-64-v4", true, kCodes).find("%zmm"),
+            std::string::npos);
+  std::string v3 = compileTo("codes.mlir", "x86-64-v3", true, kCodes);
+  EXPECT_EQ(v3.find("%zmm"), std::string::npos);
+  EXPECT_NE(v3.find("vfmadd"), std::string::npos);
+}
+
+} // namespace
