@@ -10,7 +10,9 @@ foreach(library IN LISTS libraries)
 endforeach()
 # Generated headers must exist before Registration.cpp is compiled.
 add_dependencies(kvarn-compiler ${libraries})
-target_link_libraries(kvarn-compiler PUBLIC kvarn_format MLIR LLVM)
+# All of the format library, so that nobody needs a copy beside this one.
+target_link_libraries(kvarn-compiler
+  PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,kvarn_format> PUBLIC MLIR LLVM)
 set_target_properties(kvarn-compiler PROPERTIES
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
 

@@ -7,7 +7,7 @@ config.name = "kvarn"
 # False: an internal shell, so that a `RUN: a | b` fails when `a` fails.
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["Inputs", "CMakeLists.txt", "conformance", "oracle", "unit", "fuzz"]
+config.excludes = ["Inputs", "CMakeLists.txt", "conformance", "oracle", "unit", "fuzz", "install"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.kvarn_build, "test")
 
