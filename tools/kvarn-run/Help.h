@@ -10,7 +10,7 @@
 namespace kvarn::run {
 
 /// The usual help in fewer lines: one blank line between groups, and of an
-/// option only its type and whether it is required.
+/// option only its type, its default and whether it is required (*).
 class HelpFormatter : public CLI::Formatter {
 public:
   HelpFormatter() { column_width(28); }
@@ -26,7 +26,9 @@ public:
     if (option->get_type_size() == 0)
       return "";
     std::string type = option->get_type_name();
+    std::string value = option->get_default_str();
     return " " + type.substr(0, type.find(':')) +
+           (value.empty() ? "" : "=" + value) +
            (option->get_required() ? " (*)" : "");
   }
 };

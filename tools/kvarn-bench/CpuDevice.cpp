@@ -1,0 +1,151 @@
+//===- CpuDevice.cpp - Measuring on a CPU ---------------------------------===//
+
+#include "tools/kvarn-bench/Device.h"
+#include "tools/kvarn-run/Runtime.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <latch>
+#include <sched.h>
+#include <thread>
+#include <unistd.h>
+
+namespace kvarn::bench {
+
+using run::HostTensor;
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half]
+                           : (values[half - 1] + values[half]) / 2;
+}
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class HostPlace : public DeviceTensor {
+public:
+  explicit HostPlace(HostTensor tensor) : tensor(std::move(tensor)) {}
+  const kvarn_tensor *descriptor() const override {
+    return tensor.descriptor();
+  }
+  HostTensor read() const override { return tensor.clone(); }
+
+private:
+  HostTensor tensor;
+};
+
+class CpuDevice : public Device {
+public:
+  explicit CpuDevice(int threads);
+
+  std::string name() const override;
+  int64_t cacheBytes() const override;
+  std::unique_ptr<DeviceTensor> place(HostTensor tensor) override {
+    return std::make_unique<HostPlace>(std::move(tensor));
+  }
+  double time(
+      const std::function<void(const kvarn_launch_options &)> &launch) override;
+  double readBandwidth() override;
+
+private:
+  double readOnce(std::span<const uint64_t> words);
+
+  int threads; // of the launches, as the user gave it
+  int cores;   // that they use
+};
+
+} // namespace
+
+CpuDevice::CpuDevice(int threads) : threads(threads), cores(threads) {
+  if (cores > 0)
+    return;
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  cores = sched_getaffinity(0, sizeof allowed, &allowed) == 0
+              ? CPU_COUNT(&allowed)
+              : static_cast<int>(std::thread::hardware_concurrency());
+  cores = std::max(cores, 1);
+}
+
+std::string CpuDevice::name() const {
+  std::ifstream file("/proc/cpuinfo");
+  std::string model = "CPU";
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("model name")) {
+      model = line.substr(std::min(line.find(':') + 2, line.size()));
+      break;
+    }
+  return model + ", " + std::to_string(cores) +
+         (cores == 1 ? " thread" : " threads");
+}
+
+int64_t CpuDevice::cacheBytes() const {
+  long bytes = 0;
+  for (int level : {_SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE})
+    bytes = std::max(bytes, sysconf(level));
+  return std::max<int64_t>(bytes, int64_t(32) << 20);
+}
+
+double CpuDevice::time(
+    const std::function<void(const kvarn_launch_options &)> &launch) {
+  kvarn_launch_options options = run::launchOptions(threads);
+  Clock::time_point begin = Clock::now();
+  launch(options);
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// Sums up words. The sum is used, so that the reading is not left out.
+#if defined(__x86_64__)
+__attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
+static uint64_t
+sumWords(const uint64_t *words, size_t count) {
+  constexpr size_t kStep = 64; // words; independent sums
+  uint64_t sums[kStep] = {};
+  for (size_t i = 0; i + kStep <= count; i += kStep)
+    for (size_t j = 0; j < kStep; ++j)
+      sums[j] += words[i + j];
+  uint64_t sum = 0;
+  for (uint64_t each : sums)
+    sum += each;
+  return sum;
+}
+
+/// Seconds from the moment all threads are there to the end of the last.
+double CpuDevice::readOnce(std::span<const uint64_t> words) {
+  std::latch ready(cores + 1);
+  std::vector<std::jthread> workers;
+  size_t share = words.size() / static_cast<size_t>(cores);
+  static std::atomic<uint64_t> sink;
+  for (int i = 0; i < cores; ++i)
+    workers.emplace_back([&, i] {
+      ready.arrive_and_wait();
+      sink += sumWords(words.data() + static_cast<size_t>(i) * share, share);
+    });
+  ready.arrive_and_wait();
+  Clock::time_point begin = Clock::now();
+  workers.clear(); // joins
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+double CpuDevice::readBandwidth() {
+  int64_t bytes = std::max<int64_t>(4 * cacheBytes(), int64_t(1) << 30);
+  HostTensor buffer(run::DType::U8, {bytes});
+  buffer.fill(1); // real memory, not one page of zeros
+  std::vector<double> rates;
+  for (int i = 0; i < 7; ++i)
+    rates.push_back(static_cast<double>(bytes) /
+                    readOnce(buffer.as<uint64_t>()));
+  return median(rates);
+}
+
+std::unique_ptr<Device> makeCpuDevice(int threads) {
+  return std::make_unique<CpuDevice>(threads);
+}
+
+} // namespace kvarn::bench

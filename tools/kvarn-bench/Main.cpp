@@ -1,0 +1,127 @@
+//===- Main.cpp - kvarn-bench ---------------------------------------------===//
+
+#include "tools/kvarn-bench/Suite.h"
+#include "tools/kvarn-run/Help.h"
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <new>
+
+using namespace kvarn::bench;
+using kvarn::run::Error;
+
+static void addShapeOptions(CLI::App &sub, Suite &suite) {
+  const char *group = "Shape";
+  auto number = [&](const char *name, int64_t &value, int64_t most,
+                    const char *help) {
+    sub.add_option(name, value, help)
+        ->check(CLI::Range(int64_t(1), most))
+        ->type_name("N")
+        ->capture_default_str()
+        ->group(group);
+  };
+  number("--batch", suite.shape.batch, kMostBatch, "Requests");
+  number("--context", suite.shape.context, kMostContext,
+         "Tokens of each request");
+  number("--query-heads", suite.shape.queryHeads, kMostHeads, "Heads of q");
+  number("--kv-heads", suite.shape.kvHeads, kMostHeads, "Heads of the cache");
+  number("--query-tokens", suite.shape.queryTokens, kMostQueryTokens,
+         "New tokens of each request");
+  sub.add_option("--pool-fraction", suite.shape.poolFraction,
+                 "Blocks in the fp16 pool, 0 to 1")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("X")
+      ->capture_default_str()
+      ->group(group);
+  sub.add_flag("--compare-pool", suite.shape.comparePool,
+               "Measure with every block in the pool too, in turn")
+      ->group(group);
+  sub.add_option("--suite", suite.suiteFile,
+                 "A JSON list of shapes: [{\"batch\": 1, ...}, ...]")
+      ->type_name("FILE")
+      ->group(group);
+}
+
+static void addOptions(CLI::App &sub, Suite &suite) {
+  sub.add_option("--library", suite.libraries,
+                 "Folder of the kernel library; may be repeated")
+      ->required()
+      ->type_name("DIR")
+      ->allow_extra_args(false)
+      ->group("Kernel");
+  auto text = [&](const char *name, std::string &value, const char *help) {
+    sub.add_option(name, value, help)->type_name("NAME")->group("Kernel");
+  };
+  text("--format", suite.request.format, "kvarn_k4v2_g128, ...");
+  text("--layout", suite.request.layout, "reference or mma16816");
+  text("--dtype", suite.request.dtype, "f16 or bf16");
+  sub.add_option("--head-dim", suite.request.headDim, "Elements of a head")
+      ->type_name("N")
+      ->group("Kernel");
+  addShapeOptions(sub, suite);
+  sub.add_option("--threads", suite.threads, "Worker threads, 0 = all")
+      ->check(CLI::Range(0, 4096))
+      ->type_name("N")
+      ->capture_default_str()
+      ->group("Measuring");
+  sub.add_option("--repeat", suite.repeat, "Launches; the median counts")
+      ->check(CLI::Range(1, 1000000))
+      ->type_name("N")
+      ->capture_default_str()
+      ->group("Measuring");
+  sub.add_option("--memory", suite.memoryMiB, "MiB for the caches of one shape")
+      ->check(CLI::Range(1, 1 << 30))
+      ->type_name("N")
+      ->capture_default_str()
+      ->group("Measuring");
+  sub.add_option("--json", suite.jsonFile, "Write the results here too")
+      ->type_name("FILE")
+      ->group("Measuring");
+}
+
+/// Whatever `suite` throws becomes a message and an exit code.
+static int guarded(Suite &suite) {
+  try {
+    return suite.run();
+  } catch (const Error &error) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "kvarn-bench: error: %s\n", error.what());
+    return error.code;
+  } catch (const std::bad_alloc &) {
+    std::fprintf(stderr, "kvarn-bench: error: out of memory\n");
+  } catch (const std::exception &error) {
+    std::fprintf(stderr, "kvarn-bench: error: internal: %s\n", error.what());
+  }
+  return kvarn::run::kInternal;
+}
+
+int main(int argc, char **argv) {
+  CLI::App app("Measures the kernels of a KVarN kernel library.",
+               "kvarn-bench");
+  app.formatter(std::make_shared<kvarn::run::HelpFormatter>());
+  app.set_version_flag("--version",
+                       std::string("kvarn-bench ") + kvarn_version());
+  app.require_subcommand(0, 1);
+  Suite suite;
+  for (int i = 0; i < argc; ++i)
+    suite.command += (i ? " " : "") + std::string(argv[i]);
+  CLI::App &attend =
+      *app.add_subcommand("attend", "Attention over a cache larger than the "
+                                    "processor's caches");
+  addOptions(attend, suite);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    if (error.get_exit_code() == 0)
+      return app.exit(error); // --help and --version
+    std::fprintf(stderr, "kvarn-bench: error: %s\n", error.what());
+    return kvarn::run::kInput;
+  }
+  if (!attend.parsed()) {
+    std::fprintf(stderr, "kvarn-bench: error: a command is required; "
+                         "kvarn-bench --help lists them\n");
+    return kvarn::run::kInput;
+  }
+  return guarded(suite);
+}

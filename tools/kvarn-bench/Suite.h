@@ -1,0 +1,58 @@
+//===- Suite.h - Shapes, measured one after the other ---------------------===//
+
+#ifndef KVARN_TOOLS_BENCH_SUITE_H
+#define KVARN_TOOLS_BENCH_SUITE_H
+
+#include "tools/kvarn-bench/Workload.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <list>
+#include <string>
+#include <vector>
+
+namespace kvarn::bench {
+
+/// Times of one workload.
+struct Timing {
+  double median = 0, best = 0; // seconds
+  int64_t bytes = 0;           // of the cache, per launch
+  int64_t layers = 0;
+
+  double rate() const { return static_cast<double>(bytes) / median; }
+};
+
+struct Result {
+  Shape shape;
+  std::string format, layout, dtype, variant, sha256;
+  Timing timing;
+  Timing pool; // with comparePool
+};
+
+/// The options of `kvarn-bench attend`, and what it does.
+class Suite {
+public:
+  std::string command; // line
+  std::vector<std::string> libraries;
+  run::Request request;
+  Shape shape;
+  std::string suiteFile, jsonFile;
+  int threads = 0;
+  int64_t repeat = 50, memoryMiB = 8192;
+
+  int run();
+
+private:
+  std::vector<Shape> shapes() const;
+  run::Kernel select(const Shape &shape, const run::Library *&library) const;
+  Result measure(Device &device, const Shape &shape) const;
+  void print(const Result &result, double bandwidth) const;
+  void writeJson(const Device &device, const std::vector<Result> &results,
+                 double bandwidth, double after) const;
+
+  std::list<run::Library> opened;
+};
+
+} // namespace kvarn::bench
+
+#endif // KVARN_TOOLS_BENCH_SUITE_H

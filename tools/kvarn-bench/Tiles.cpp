@@ -1,0 +1,90 @@
+//===- Tiles.cpp - A few real blocks --------------------------------------===//
+
+#include "tools/kvarn-bench/Tiles.h"
+
+#include <algorithm>
+#include <random>
+
+namespace kvarn::bench {
+
+using run::DType;
+using run::HostTensor;
+
+/// Rotated keys or values: nearly Gaussian, whatever they were before.
+static HostTensor randomPool(const std::vector<int64_t> &shape,
+                             std::mt19937 &random) {
+  std::normal_distribution<double> normal;
+  int64_t count = shape[0] * shape[1] * shape[2] * shape[3];
+  std::vector<double> values(static_cast<size_t>(count));
+  for (double &value : values)
+    value = normal(random);
+  return run::halfTensor(DType::F16, shape, values);
+}
+
+/// Random codes; every vector entry of a record is about the same.
+static void fillSynthetic(HostTensor &pages, const Format &format,
+                          std::mt19937 &random) {
+  for (uint8_t &byte : pages.bytes())
+    byte = static_cast<uint8_t>(random());
+  auto put = [&](uint8_t *record, Vector vector, double value) {
+    const std::vector<double> values(
+        static_cast<size_t>(format.vectorLength(vector)), value);
+    HostTensor half =
+        run::halfTensor(DType::F16, {format.vectorLength(vector)}, values);
+    std::copy(half.bytes().begin(), half.bytes().end(),
+              record + format.vectorOffset(vector));
+  };
+  double keyStep = 4.0 / ((1 << format.keyBits) - 1);
+  double valueStep = 4.0 / ((1 << format.valueBits) - 1);
+  for (size_t at = 0; at < pages.bytes().size();
+       at += static_cast<size_t>(format.recordBytes())) {
+    uint8_t *record = pages.bytes().data() + at;
+    put(record, Vector::KeyScale, keyStep);
+    put(record, Vector::KeyZero, -2);
+    put(record, Vector::KeyToken, 1);
+    put(record, Vector::ValueChannel, 1);
+    put(record, Vector::ValueScale, valueStep);
+    put(record, Vector::ValueZero, -2);
+  }
+}
+
+static void runFlush(const run::Library &library, const run::Kernel &attend,
+                     Tiles &tiles) {
+  run::Request request;
+  request.kernel = "flush";
+  request.format = attend.info().format;
+  request.layout = attend.info().layout;
+  request.headDim = attend.info().head_dim;
+  run::Kernel flush = library.select(request);
+  int64_t blocks = tiles.pages.extent(0);
+  HostTensor pairs(DType::I32, {blocks, 2}), count(DType::I32, {1});
+  count.as<int32_t>()[0] = static_cast<int32_t>(blocks);
+  for (int64_t i = 0; i < 2 * blocks; ++i)
+    pairs.as<int32_t>()[i] = static_cast<int32_t>(i / 2);
+  kvarn_flush_args args = {};
+  args.struct_size = sizeof args;
+  args.pairs = pairs.descriptor();
+  args.count = count.descriptor();
+  args.pages = tiles.pages.descriptor();
+  args.pool_k = tiles.poolK.descriptor();
+  args.pool_v = tiles.poolV.descriptor();
+  run::check(kvarn_flush(flush.get(), &args, nullptr));
+}
+
+Tiles makeTiles(const run::Library &library, const run::Kernel &attend,
+                const Format &format, int64_t kvHeads) {
+  std::mt19937 random(1);
+  int64_t blocks = std::max<int64_t>(256 / kvHeads, 1);
+  std::vector<int64_t> shape = {blocks, format.group, kvHeads, format.headDim};
+  Tiles tiles;
+  tiles.poolK = randomPool(shape, random);
+  tiles.poolV = randomPool(shape, random);
+  tiles.pages = HostTensor(DType::U8, {blocks, kvHeads, format.recordBytes()});
+  if (library.hasKernel("flush"))
+    runFlush(library, attend, tiles);
+  else
+    fillSynthetic(tiles.pages, format, random);
+  return tiles;
+}
+
+} // namespace kvarn::bench
