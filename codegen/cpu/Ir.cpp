@@ -52,6 +52,9 @@ static Type storageType(Type element) {
     return IntegerType::get(element.getContext(), 8);
   if (element.isIndex())
     return IntegerType::get(element.getContext(), 64);
+  // LLVM 19 cannot select all of bf16 for every target.
+  if (element.isBF16())
+    return IntegerType::get(element.getContext(), 16);
   return element;
 }
 
@@ -81,6 +84,8 @@ Value Ir::load(Value pointer, Type element, int64_t width, int64_t align) {
     return create<arith::TruncIOp>(withWidth(element), value);
   if (element.isIndex())
     return create<arith::IndexCastOp>(withWidth(element), value);
+  if (element.isBF16())
+    return create<arith::BitcastOp>(withWidth(element), value);
   return value;
 }
 
@@ -93,6 +98,8 @@ void Ir::store(Value value, Value pointer, int64_t align) {
     value = create<arith::ExtUIOp>(type, value);
   else if (element.isIndex())
     value = create<arith::IndexCastOp>(type, value);
+  else if (element.isBF16())
+    value = create<arith::BitcastOp>(type, value);
   create<LLVM::StoreOp>(value, pointer, align ? align : storageBytes(element));
 }
 

@@ -98,7 +98,7 @@ private:
   Value table(DenseElementsAttr values);
   /// As many zero bytes.
   Value zeros(int64_t bytes);
-  Value global(Attribute key, Type type, Attribute value);
+  Value global(Type type, Attribute value);
 
   //===--- Reductions and butterflies (Reduce.cpp) ------------------------===//
   void emitReduce(tile::ReduceOp op);

@@ -250,8 +250,8 @@ Buffer KernelEmitter::inMemoryAsF32(Value tile) {
 //===----------------------------------------------------------------------===//
 
 /// Addresses are taken once, in the entry block.
-Value KernelEmitter::global(Attribute key, Type type, Attribute value) {
-  Value &address = tables[key];
+Value KernelEmitter::global(Type type, Attribute value) {
+  Value &address = tables[value];
   if (address)
     return address;
   OpBuilder::InsertionGuard guard(ir);
@@ -279,13 +279,12 @@ Value KernelEmitter::table(DenseElementsAttr values) {
                               });
   values = values.reshape(
       RankedTensorType::get({type.getNumElements()}, values.getElementType()));
-  return global(values,
-                LLVM::LLVMArrayType::get(values.getElementType(),
+  return global(LLVM::LLVMArrayType::get(values.getElementType(),
                                          values.getNumElements()),
                 values);
 }
 
 Value KernelEmitter::zeros(int64_t bytes) {
-  auto type = LLVM::LLVMArrayType::get(ir.getI8Type(), bytes);
-  return global(TypeAttr::get(type), type, nullptr);
+  return table(DenseElementsAttr::get(
+      RankedTensorType::get(bytes, ir.getI8Type()), uint8_t(0)));
 }

@@ -66,6 +66,9 @@ Words words(const Format &f, int64_t tokens) {
           {"KEY_AXIS", text(keyToken ? 1 : 0)},
           {"VALUE_SCALES", text(valueToken ? tokens : f.headDim)},
           {"VALUE_AXIS", text(valueToken ? 0 : 1)},
+          {"VALUE_LENGTH", text(valueToken ? f.group : f.headDim)},
+          {"W_FACTOR", valueToken ? "%veb" : "%w1"},
+          {"O_FACTOR", valueToken ? "%o1" : "%veb"},
           {"M", "3"},
           {"RR", "2"},
           {"RC", "64"}};

@@ -12,19 +12,32 @@ using namespace kvarn::test;
 
 namespace {
 
-const Words kCodes = {{"KB", "4"},
-                      {"VB", "2"},
-                      {"G", "128"},
-                      {"D", "128"},
-                      {"LAYOUT", "reference"},
-                      {"T", "32"},
-                      {"KEY_SCALES", "32"},
-                      {"KEY_AXIS", "1"},
-                      {"VALUE_SCALES", "128"},
-                      {"VALUE_AXIS", "1"},
-                      {"M", "5"},
-                      {"RR", "4"},
-                      {"RC", "64"}};
+Words codes(bool mma) {
+  Words words = {{"KB", "4"},
+                 {"VB", "2"},
+                 {"G", "128"},
+                 {"D", "128"},
+                 {"T", "32"},
+                 {"M", "5"},
+                 {"RR", "4"},
+                 {"RC", "64"},
+                 {"KEY_SCALES", "32"},
+                 {"KEY_AXIS", "1"},
+                 {"VALUE_SCALES", "128"},
+                 {"VALUE_AXIS", "1"},
+                 {"VALUE_LENGTH", "128"},
+                 {"W_FACTOR", "%w1"},
+                 {"O_FACTOR", "%veb"},
+                 {"LAYOUT", "reference"}};
+  if (mma) {
+    words["LAYOUT"] = "mma16816";
+    std::swap(words["KEY_SCALES"], words["VALUE_SCALES"]);
+    words["KEY_AXIS"] = words["VALUE_AXIS"] = "0";
+    words["W_FACTOR"] = "%veb";
+    words["O_FACTOR"] = "%o1";
+  }
+  return words;
+}
 
 void checkObject(const std::string &file, const std::string &target,
                  unsigned machine, const Words &words = {}) {
@@ -51,24 +64,21 @@ TEST(Emit, ObjectsNeedNoLibrary) {
     for (const char *file : {"elementwise.mlir", "memory.mlir", "softmax.mlir",
                              "control.mlir", "math.mlir"})
       checkObject(file, target, machine);
-    checkObject("codes.mlir", target, machine, kCodes);
-    Words mma = kCodes;
-    mma["LAYOUT"] = "mma16816";
-    mma["KEY_SCALES"] = "128", mma["KEY_AXIS"] = "0";
-    mma["VALUE_SCALES"] = "32", mma["VALUE_AXIS"] = "0";
-    checkObject("codes.mlir", target, machine, mma);
+    checkObject("codes.mlir", target, machine, codes(false));
+    checkObject("codes.mlir", target, machine, codes(true));
   }
 }
 
 TEST(Emit, Amdgpu) {
   checkObject("softmax.mlir", "gfx942", llvm::ELF::EM_AMDGPU);
-  checkObject("codes.mlir", "gfx942", llvm::ELF::EM_AMDGPU, kCodes);
+  checkObject("codes.mlir", "gfx942", llvm::ELF::EM_AMDGPU, codes(false));
 }
 
 TEST(Emit, AssemblyUsesTheWholeRegister) {
-  EXPECT_NE(compileTo("codes.mlir", "x86-64-v4", true, kCodes).find("%zmm"),
-            std::string::npos);
-  std::string v3 = compileTo("codes.mlir", "x86-64-v3", true, kCodes);
+  EXPECT_NE(
+      compileTo("codes.mlir", "x86-64-v4", true, codes(false)).find("%zmm"),
+      std::string::npos);
+  std::string v3 = compileTo("codes.mlir", "x86-64-v3", true, codes(false));
   EXPECT_EQ(v3.find("%zmm"), std::string::npos);
   EXPECT_NE(v3.find("vfmadd"), std::string::npos);
 }

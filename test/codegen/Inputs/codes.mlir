@@ -75,13 +75,19 @@ tile.kernel @product(%pages: memref<?x?x?xi8>, %q: memref<?x?xf32>, %scores: mem
   %s = tile.dot %a, %kf, %none : tensor<$Mx$Dxf32>, tensor<$Dx$Gxf32> -> tensor<$Mx$Gxf32>
   tile.store %s, %scores[%i, %c0] : tensor<$Mx$Gxf32>, memref<?x?xf32>, tensor<$Mxindex>, index
   %w = tile.load %p[%i, %c0] : memref<?x?xf32>, tensor<$Mxindex>, index -> tensor<$Mx$Gxf32>
+  %ve = tile.expand_scale part value format #f : tensor<$VALUE_LENGTHxf32>
+  %veb = tile.broadcast %ve dims [1] : tensor<$VALUE_LENGTHxf32> -> tensor<$Mx$VALUE_LENGTHxf32>
+  %w1 = arith.constant dense<1.0> : tensor<$Mx$Gxf32>
+  %o1 = arith.constant dense<1.0> : tensor<$Mx$Dxf32>
+  %ws = arith.mulf %w, $W_FACTOR : tensor<$Mx$Gxf32>
   %v = tile.load_codes value %pages[%block, %head] start %c0 format #f : memref<?x?x?xi8> -> tensor<$Gx$Dxi8>
   %vf = tile.expand subnormal %v part value format #f : tensor<$Gx$Dxi8> -> tensor<$Gx$Dxf16>
   %nothing = arith.constant dense<0.0> : tensor<$Mx$Dxf32>
-  %o = tile.dot %w, %vf, %nothing : tensor<$Mx$Gxf32>, tensor<$Gx$Dxf16> -> tensor<$Mx$Dxf32>
+  %o = tile.dot %ws, %vf, %nothing : tensor<$Mx$Gxf32>, tensor<$Gx$Dxf16> -> tensor<$Mx$Dxf32>
   %big = arith.constant dense<16777216.0> : tensor<$Mx$Dxf32>
-  %o1 = arith.mulf %o, %big : tensor<$Mx$Dxf32>
-  tile.store %o1, %out[%i, %c0] : tensor<$Mx$Dxf32>, memref<?x?xf32>, tensor<$Mxindex>, index
+  %os = arith.mulf %o, $O_FACTOR : tensor<$Mx$Dxf32>
+  %ob = arith.mulf %os, %big : tensor<$Mx$Dxf32>
+  tile.store %ob, %out[%i, %c0] : tensor<$Mx$Dxf32>, memref<?x?xf32>, tensor<$Mxindex>, index
   tile.return
 }
 
