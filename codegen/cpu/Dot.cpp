@@ -248,11 +248,18 @@ void KernelEmitter::dotRowsBlock(DotOp op, Value rows, const Buffer *packed,
     }
     return next;
   });
-  for (int64_t i = 0; i < ms; ++i) {
-    Value row = ir.add(m, i);
-    Value sum = horizontalSums(Values(ArrayRef(sums).slice(i * ns, ns)));
-    Value start = vectorAt(op.getAccumulator(), row, n, ns);
-    storeTo(to, ir.create<arith::AddFOp>(start, sum), row, n);
+  // As many rows at a time as there are lanes for their sums.
+  for (int64_t i = 0, count; i < ms; i += count) {
+    count = llvm::bit_floor(uint64_t(std::min(lanes / ns, ms - i)));
+    Value all =
+        horizontalSums(Values(ArrayRef(sums).slice(i * ns, count * ns)));
+    for (int64_t r = 0; r < count; ++r) {
+      Value row = ir.add(m, i + r);
+      auto mine = llvm::to_vector(llvm::seq<int64_t>(r * ns, (r + 1) * ns));
+      Value sum = count == 1 ? all : ir.shuffle(all, all, mine);
+      Value start = vectorAt(op.getAccumulator(), row, n, ns);
+      storeTo(to, ir.create<arith::AddFOp>(start, sum), row, n);
+    }
   }
 }
 

@@ -146,6 +146,10 @@ static bool writes(Operation *op) {
   });
 }
 
+static bool uses(Operation *op, Value value) {
+  return llvm::is_contained(op->getOperands(), value);
+}
+
 /// True if memory that an inline `tile` would read may have changed when it is
 /// evaluated.
 bool Placement::isOverwritten(Value tile) {
@@ -160,8 +164,9 @@ bool Placement::isOverwritten(Value tile) {
        at = at->getNextNode())
     if (writes(at))
       return true;
-  // An op with regions may write before one of them reads the tile.
-  return end->getNumRegions() && writes(end);
+  // An op with regions may write before one of them reads the tile, and a store
+  // to the same memory before it has read all of the tile.
+  return writes(end) && (end->getNumRegions() || uses(end, op->getOperand(0)));
 }
 
 /// Instructions per vector to compute an inline tile, its inline operands

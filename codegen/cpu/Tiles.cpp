@@ -78,7 +78,11 @@ Value KernelEmitter::evaluate(Operation *op, ValueRange lead, Value column,
       .Case<LoadVectorOp>(
           [&](auto op) { return loadVectorAt(op, column, width); })
       .Case<LoadCodesOp>(
-          [&](auto op) { return codesAt(op, lead.front(), column, width); })
+          [&](auto op) -> Value {
+            return ir.create<arith::TruncIOp>(
+                VectorType::get(width, ir.getI8Type()),
+                codesAt(op, lead.front(), column, width));
+          })
       .Default([&](Operation *op) {
         return elementwiseAt(op, lead, column, width);
       });

@@ -220,6 +220,11 @@ TEST_P(CpuExec, GatherScatterMasks) {
   program.run("swap", Params().array(c.data(), {20}).array(d.data(), {20}));
   expectNear(c, b, 0);
   expectNear(d, a, 0);
+
+  auto e = randomFloats(61, 9), f = e;
+  std::copy(e.begin(), e.end() - 1, f.begin() + 1);
+  program.run("shift", Params().array(e.data(), {61}));
+  expectNear(e, f, 0);
 }
 
 TEST_P(CpuExec, SoftmaxOfAProduct) {

@@ -2,11 +2,13 @@
 
 #include "test/codegen/Harness.h"
 
-#include "format/Format.h"
+#include "codegen/Codegen.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/Object/ELFObjectFile.h"
 
 #include <gtest/gtest.h>
-
-#include "llvm/Object/ELFObjectFile.h"
 
 using namespace kvarn::test;
 
@@ -72,6 +74,20 @@ TEST(Emit, ObjectsNeedNoLibrary) {
 TEST(Emit, Amdgpu) {
   checkObject("softmax.mlir", "gfx942", llvm::ELF::EM_AMDGPU);
   checkObject("codes.mlir", "gfx942", llvm::ELF::EM_AMDGPU, codes(false));
+}
+
+TEST(Emit, FailedLinkSaysHowToRepeat) {
+  mlir::MLIRContext context;
+  std::string message;
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &d) {
+    message = d.str();
+    return mlir::success();
+  });
+  auto result = mlir::kvarn::linkSharedObject(
+      "not an object", testing::TempDir() + "none.so",
+      [&] { return mlir::emitError(mlir::UnknownLoc::get(&context)); });
+  EXPECT_TRUE(mlir::failed(result));
+  EXPECT_NE(message.find("to repeat: "), std::string::npos) << message;
 }
 
 TEST(Emit, AssemblyUsesTheWholeRegister) {

@@ -38,3 +38,12 @@ tile.kernel @swap(%x: memref<?xf32>, %y: memref<?xf32>) {
   tile.store %b, %x[%c0] : tensor<20xf32>, memref<?xf32>, index
   tile.return
 }
+
+// All of the tile is loaded before any of it is stored, one place further.
+tile.kernel @shift(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<60xf32>
+  tile.store %a, %x[%c1] : tensor<60xf32>, memref<?xf32>, index
+  tile.return
+}

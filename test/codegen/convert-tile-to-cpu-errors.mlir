@@ -1,0 +1,13 @@
+// RUN: not kvarn-opt %s --split-input-file --convert-tile-to-cpu=target=x86-64-v4 2>&1 | FileCheck %s
+// RUN: not kvarn-opt %s --convert-tile-to-cpu=target=z80 2>&1 | FileCheck %s --check-prefix=TARGET
+
+// TARGET: convert-tile-to-cpu: unknown target 'z80'
+
+// CHECK: 'math.erf' op has no expansion for the CPU target
+tile.kernel @erf(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<16xf32>
+  %b = math.erf %a : tensor<16xf32>
+  tile.store %b, %x[%c0] : tensor<16xf32>, memref<?xf32>, index
+  tile.return
+}
