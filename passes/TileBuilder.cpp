@@ -206,6 +206,9 @@ Value TileBuilder::rotate(Value x) {
 //===----------------------------------------------------------------------===//
 
 Value TileBuilder::dim(Value memref, int64_t i) {
+  auto type = cast<MemRefType>(memref.getType());
+  if (!type.isDynamicDim(i))
+    return index(type.getDimSize(i));
   return op<memref::DimOp>(memref, i);
 }
 

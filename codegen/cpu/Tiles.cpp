@@ -77,12 +77,11 @@ Value KernelEmitter::evaluate(Operation *op, ValueRange lead, Value column,
       .Case<LoadOp>([&](auto op) { return loadAt(op, lead, column, width); })
       .Case<LoadVectorOp>(
           [&](auto op) { return loadVectorAt(op, column, width); })
-      .Case<LoadCodesOp>(
-          [&](auto op) -> Value {
-            return ir.create<arith::TruncIOp>(
-                VectorType::get(width, ir.getI8Type()),
-                codesAt(op, lead.front(), column, width));
-          })
+      .Case<LoadCodesOp>([&](auto op) -> Value {
+        return ir.create<arith::TruncIOp>(
+            VectorType::get(width, ir.getI8Type()),
+            codesAt(op, lead.front(), column, width));
+      })
       .Default([&](Operation *op) {
         return elementwiseAt(op, lead, column, width);
       });
