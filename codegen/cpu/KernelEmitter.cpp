@@ -93,7 +93,9 @@ LogicalResult KernelEmitter::checkSupported() {
         isa<scf::ForOp, scf::IfOp, scf::YieldOp, arith::ConstantOp>(op);
     bool tiles = llvm::any_of(op->getOperands(), isTile) ||
                  llvm::any_of(op->getResults(), isTile);
-    if (known || (tiles && OpTrait::hasElementwiseMappableTraits(op)) ||
+    if (known ||
+        (tiles && op->getNumResults() == 1 &&
+         OpTrait::hasElementwiseMappableTraits(op)) ||
         (!tiles && op->getNumRegions() == 0))
       return WalkResult::advance();
     op->emitOpError("on tiles is unknown to the CPU target");

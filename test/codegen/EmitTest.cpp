@@ -73,7 +73,11 @@ TEST(Emit, ObjectsNeedNoLibrary) {
 
 TEST(Emit, Amdgpu) {
   checkObject("softmax.mlir", "gfx942", llvm::ELF::EM_AMDGPU);
-  checkObject("codes.mlir", "gfx942", llvm::ELF::EM_AMDGPU, codes(false));
+  Words words = codes(false);
+  words["D"] = words["G"] = words["VALUE_LENGTH"] = words["VALUE_SCALES"] =
+      "64";
+  words["RC"] = "16";
+  checkObject("codes.mlir", "gfx942", llvm::ELF::EM_AMDGPU, words);
 }
 
 TEST(Emit, FailedLinkSaysHowToRepeat) {

@@ -11,3 +11,14 @@ tile.kernel @erf(%x: memref<?xf32>) {
   tile.store %b, %x[%c0] : tensor<16xf32>, memref<?xf32>, index
   tile.return
 }
+
+// -----
+
+// CHECK: 'arith.addui_extended' op on tiles is unknown to the CPU target
+tile.kernel @two_results(%x: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xi32>, index -> tensor<16xi32>
+  %s, %o = arith.addui_extended %a, %a : tensor<16xi32>, tensor<16xi1>
+  tile.store %s, %x[%c0] : tensor<16xi32>, memref<?xi32>, index
+  tile.return
+}
