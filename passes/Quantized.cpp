@@ -135,6 +135,21 @@ static Value powerToFit(TileBuilder &b, Value vector, double limit) {
   return b.exp2(b.sub(b.f32(std::log2(limit)), exponent));
 }
 
+/// `x` in the operand type, and what rounding took from each row's sum of
+/// products with codes. Codes are not negative, so most of that error is common
+/// to all columns: the rounded-off parts times the middle code. `units` are
+/// powers of two by which elements of `x` are too large, null = 1.
+static std::pair<Value, Value> roundOperand(TileBuilder &b, Value x, Type type,
+                                            int64_t bits, Value units) {
+  SmallVector<int64_t> shape(shapeOf(x));
+  Value rounded = b.toFloat(x, type);
+  Value lost = b.sub(x, b.toF32(rounded));
+  if (units)
+    lost = b.div(lost, b.along(units, 1, shape));
+  Value middle = b.f32(double((1 << bits) - 1) / 2);
+  return {rounded, b.mul(b.sum(lost, 1), middle)};
+}
+
 ScaledQuery RecordReader::scaleQuery(Value q) {
   SmallVector<int64_t> shape(shapeOf(q));
   int64_t depth = shape[1];
@@ -145,15 +160,22 @@ ScaledQuery RecordReader::scaleQuery(Value q) {
   Value offset = vector(RecordField::KeyZero, zero, depth);
   ScaledQuery query;
   query.bias = b.sum(b.mul(q, b.along(offset, 1, shape)), 1);
-  if (narrow()) {
-    Value power = powerToFit(b, scale, 1.0);
-    scale = b.mul(scale, power);
-    query.factor = b.div(b.f32(subnormal() ? kSubnormalUnit : 1.0), power);
+  if (!narrow()) {
+    query.operand = b.mul(q, b.along(scale, 1, shape));
+    return query;
   }
-  if (subnormal() && bitAxis(RecordPart::Key) == ::kvarn::Axis::Channel)
-    scale = b.mul(scale, expandScale(RecordPart::Key, depth));
-  query.operand =
-      b.toFloat(b.mul(q, b.along(scale, 1, shape)), schedule.getOperand());
+  Value power = powerToFit(b, scale, 1.0), units;
+  scale = b.mul(scale, power);
+  query.factor = b.div(b.f32(subnormal() ? kSubnormalUnit : 1.0), power);
+  if (subnormal() && bitAxis(RecordPart::Key) == ::kvarn::Axis::Channel) {
+    units = expandScale(RecordPart::Key, depth);
+    scale = b.mul(scale, units);
+  }
+  Value lost;
+  std::tie(query.operand, lost) =
+      roundOperand(b, b.mul(q, b.along(scale, 1, shape)), schedule.getOperand(),
+                   format.getKeyBits(), units);
+  query.bias = b.add(query.bias, b.div(lost, power));
   return query;
 }
 
@@ -182,18 +204,26 @@ Value RecordReader::weightedValues(Value p, Value start) {
   Value offset = vector(RecordField::ValueZero, start, tokens);
   Value channel = vector(RecordField::ValueChannel, b.index(0), depth);
   Value bias = b.sum(b.mul(p, b.along(offset, 1, shape)), 1);
-  Value factor;
+  Value factor, units;
+  bool byToken = bitAxis(RecordPart::Value) == ::kvarn::Axis::Token;
+  Value power;
   if (narrow()) {
     // p <= 1, so this bounds p * Vscale below 2^15.
-    Value power = powerToFit(b, scale, 16384.0);
+    power = powerToFit(b, scale, 16384.0);
     scale = b.mul(scale, power);
     factor = b.div(b.f32(subnormal() ? kSubnormalUnit : 1.0), power);
   }
-  bool byToken = bitAxis(RecordPart::Value) == ::kvarn::Axis::Token;
-  if (subnormal() && byToken)
-    scale = b.mul(scale, expandScale(RecordPart::Value, tokens));
-  Value weights =
-      b.toFloat(b.mul(p, b.along(scale, 1, shape)), schedule.getOperand());
+  if (subnormal() && byToken) {
+    units = expandScale(RecordPart::Value, tokens);
+    scale = b.mul(scale, units);
+  }
+  Value weights = b.mul(p, b.along(scale, 1, shape));
+  if (narrow()) {
+    Value lost;
+    std::tie(weights, lost) = roundOperand(b, weights, schedule.getOperand(),
+                                           format.getValueBits(), units);
+    bias = b.add(bias, b.div(lost, power));
+  }
   Value sum = b.dot(weights, operands(RecordPart::Value, start, tokens));
   if (subnormal() && !byToken)
     sum = b.mul(sum, b.along(expandScale(RecordPart::Value, depth), 1, out));
