@@ -21,24 +21,27 @@ struct Defaults {
   CopyMode copy;
   ExpandMode expand;
   bool narrow; // fp16 operands
-  int64_t registerRows, registerVectors;
+  int64_t registerRows;
 };
+
+/// More vectors of a row than this no longer hide the latency of its sums.
+constexpr int64_t kMaxRegisterVectors = 8;
 
 } // namespace
 
 static constexpr Defaults kDefaults[] = {
     {Backend::Cpu, Family::Attend, 8, 128, 1, 1, CopyMode::Direct,
-     ExpandMode::Convert, false, 8, 2},
+     ExpandMode::Convert, false, 8},
     {Backend::Cpu, Family::Store, 16, 128, 1, 1, CopyMode::Direct,
-     ExpandMode::Convert, false, 8, 2},
+     ExpandMode::Convert, false, 8},
     {Backend::Nvptx, Family::Attend, 16, 128, 4, 4, CopyMode::Async,
-     ExpandMode::Subnormal, true, 8, 2},
+     ExpandMode::Subnormal, true, 8},
     {Backend::Nvptx, Family::Store, 16, 128, 4, 1, CopyMode::Direct,
-     ExpandMode::Convert, false, 8, 2},
+     ExpandMode::Convert, false, 8},
     {Backend::Amdgpu, Family::Attend, 16, 64, 4, 4, CopyMode::Direct,
-     ExpandMode::Convert, true, 8, 2},
+     ExpandMode::Convert, true, 8},
     {Backend::Amdgpu, Family::Store, 16, 128, 4, 1, CopyMode::Direct,
-     ExpandMode::Convert, false, 8, 2},
+     ExpandMode::Convert, false, 8},
 };
 
 ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
@@ -69,11 +72,15 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
   Type operand =
       row->narrow ? Type(builder.getF16Type()) : builder.getF32Type();
   int64_t registerRows = std::min(row->registerRows, rows);
-  int64_t columns = row->registerVectors * target.vectorBits / 32;
+  // Sums fill half the vector registers: AVX-512 has 32 of 16 lanes, AVX2 16 of
+  // 8.
+  int64_t lanes = target.vectorBits / 32;
+  int64_t vectors =
+      std::clamp<int64_t>(lanes / registerRows, 1, kMaxRegisterVectors);
   return ScheduleAttr::get(context, rows, std::min(row->tokens, group),
                            row->warps, row->splits, row->copy, row->expand,
                            operand, registerRows,
-                           std::min<int64_t>(columns, 64));
+                           std::min<int64_t>(vectors * lanes, 128));
 }
 
 ScheduleAttr mlir::kvarn::parseSchedule(MLIRContext *context, StringRef text) {

@@ -20,10 +20,11 @@ HostTensor::HostTensor(DType dtype, std::vector<int64_t> shape)
                             " is larger than the address space");
   size = static_cast<size_t>(*bytes);
   // Never NULL, and of the exact size: sanitizers see what lies behind it.
-  memory.reset(static_cast<uint8_t *>(std::aligned_alloc(
-      KVARN_WORKSPACE_ALIGNMENT, std::max<size_t>(size, 1))));
-  if (!memory)
+  void *allocated = nullptr;
+  if (posix_memalign(&allocated, KVARN_WORKSPACE_ALIGNMENT,
+                     std::max<size_t>(size, 1)) != 0)
     throw std::bad_alloc();
+  memory.reset(static_cast<uint8_t *>(allocated));
   fill(0);
 }
 
