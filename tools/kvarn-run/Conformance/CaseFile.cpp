@@ -265,6 +265,8 @@ void CaseReader::readDecode() {
   result.scale = node["scale"].positive();
   const HostTensor &q = tensor("q", kHalfs, {kAny, result.queryHeads, dim});
   int64_t batch = q.extent(0);
+  if (batch < 1)
+    find("q")["shape"].fail("expected at least one request");
   std::string type = q.dtype() == DType::F16 ? kHalfs[0] : kHalfs[1];
   const HostTensor &cache =
       tensor("cache", {"uint8"}, {kAny, result.kvHeads, kAny});
