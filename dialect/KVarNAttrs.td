@@ -175,4 +175,21 @@ def Tile_FragmentAttr : AttrDef<Tile_Dialect, "Fragment"> {
   let genVerifyDecl = 1;
 }
 
+def Tile_SliceAttr : AttrDef<Tile_Dialect, "Slice"> {
+  let mnemonic = "slice";
+  let summary = "a fragment without one of its dimensions";
+  let description = [{
+    Who holds an element of a tile that lacks dimension `dim` of `parent`: every
+    lane that holds an element of the parent at that place.
+
+    Example (row sums of an accumulator of `m16n8k16`):
+    ```mlir
+    tensor<16xf32, #tile.slice<dim = 1, parent = #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>>>
+    ```
+  }];
+  let parameters = (ins "int64_t":$dim, "::mlir::Attribute":$parent);
+  let assemblyFormat = "`<` `dim` `=` $dim `,` `parent` `=` $parent `>`";
+  let genVerifyDecl = 1;
+}
+
 #endif // KVARN_DIALECT_KVARNATTRS_TD

@@ -136,13 +136,13 @@ static LogicalResult checkAttention(AttentionLike op) {
   if (q.getRank() != 3)
     return op.emitOpError() << "q is " << q << ", expected shape [T, Hq, D]";
   if (op.getRatio() < 1 || op.getRatio() > 64)
-    return op.emitOpError() << "ratio is " << op.getRatio()
-                            << ", expected 1 to 64";
+    return op.emitOpError()
+           << "ratio is " << op.getRatio() << ", expected 1 to 64";
   if (!ShapedType::isDynamic(q.getDimSize(1)) &&
       q.getDimSize(1) % op.getRatio())
-    return op.emitOpError() << "q has " << q.getDimSize(1)
-                            << " heads, expected a multiple of the ratio "
-                            << op.getRatio();
+    return op.emitOpError()
+           << "q has " << q.getDimSize(1)
+           << " heads, expected a multiple of the ratio " << op.getRatio();
   if (failed(checkHeadDim(op, "q", q)) ||
       failed(checkShape(op, "result", op.getOut().getType(), q.getShape())) ||
       failed(

@@ -12,25 +12,36 @@ static constexpr llvm::StringLiteral kArmLinux = "aarch64-unknown-linux-gnu";
 static constexpr llvm::StringLiteral kCuda = "nvptx64-nvidia-cuda";
 static constexpr llvm::StringLiteral kRocm = "amdgcn-amd-amdhsa";
 
+// PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type".
+static const MatrixInstruction kMma16816 = {"mma.m16n8k16",
+                                            {{8, 4}, {1, 2}, {1, 0}},
+                                            {{4, 8}, {2, 1}, {0, 1}},
+                                            {{8, 4}, {1, 2}, {1, 0}}};
+// AMD CDNA 3 ISA, v_mfma_f32_16x16x16_f16.
+static const MatrixInstruction kMfma161616 = {"mfma.16x16x16",
+                                              {{16, 4}, {1, 4}, {0, 1}},
+                                              {{4, 16}, {4, 1}, {1, 0}},
+                                              {{4, 16}, {4, 1}, {1, 0}}};
+
 static const Target kTargets[] = {
     {"x86-64-v3", Backend::Cpu, kLinux, "x86-64-v3", "", "x86_64", 256, true,
-     "x86-64 with AVX2, FMA and F16C"},
+     nullptr, "x86-64 with AVX2, FMA and F16C"},
     {"x86-64-v4", Backend::Cpu, kLinux, "x86-64-v4", "+prefer-no-gather",
-     "x86_64", 512, true, "x86-64 with AVX-512 (F, BW, CD, DQ, VL)"},
+     "x86_64", 512, true, nullptr, "x86-64 with AVX-512 (F, BW, CD, DQ, VL)"},
     {"aarch64", Backend::Cpu, kArmLinux, "generic", "+neon,+fullfp16",
-     "aarch64", 128, true, "64-bit Arm with NEON and half precision"},
+     "aarch64", 128, true, nullptr, "64-bit Arm with NEON and half precision"},
     {"sm_80", Backend::Nvptx, kCuda, "sm_80", "+ptx80", "nvptx", 1024, true,
-     "NVIDIA A100"},
+     &kMma16816, "NVIDIA A100"},
     {"sm_86", Backend::Nvptx, kCuda, "sm_86", "+ptx80", "nvptx", 1024, true,
-     "NVIDIA A10, RTX 30"},
+     &kMma16816, "NVIDIA A10, RTX 30"},
     {"sm_89", Backend::Nvptx, kCuda, "sm_89", "+ptx80", "nvptx", 1024, true,
-     "NVIDIA L4, L40S, RTX 40"},
+     &kMma16816, "NVIDIA L4, L40S, RTX 40"},
     {"sm_90", Backend::Nvptx, kCuda, "sm_90", "+ptx80", "nvptx", 1024, true,
-     "NVIDIA H100, H200; base of later chips"},
+     &kMma16816, "NVIDIA H100, H200; base of later chips"},
     {"sm_90a", Backend::Nvptx, kCuda, "sm_90a", "+ptx80", "nvptx", 1024, true,
-     "NVIDIA H100, H200, with Hopper's own instructions"},
+     &kMma16816, "NVIDIA H100, H200, with Hopper's own instructions"},
     {"gfx942", Backend::Amdgpu, kRocm, "gfx942", "", "amdgcn", 2048, true,
-     "AMD MI300 (object code only)"},
+     &kMfma161616, "AMD MI300 (object code only)"},
 };
 
 static const llvm::StringRef kX86Members[] = {"x86-64-v4", "x86-64-v3"};

@@ -10,6 +10,18 @@ namespace mlir::kvarn {
 
 enum class Backend { Cpu, Nvptx, Amdgpu };
 
+/// How the elements of one matrix operand lie in the lanes of a warp: see
+/// `#tile.fragment`.
+struct FragmentShape {
+  int64_t lanes[2], elements[2], order[2];
+};
+
+/// A matrix instruction: [rows, depth] x [depth, columns].
+struct MatrixInstruction {
+  llvm::StringRef name;
+  FragmentShape lhs, rhs, accumulator;
+};
+
 /// The facts about a target that passes and code generation may ask for.
 struct Target {
   llvm::StringRef name;
@@ -22,6 +34,8 @@ struct Target {
   int64_t vectorBits;
   /// fp16 subnormal numbers are operands like any other.
   bool subnormalOperands;
+  /// Null without matrix instructions: tiles then carry no fragments.
+  const MatrixInstruction *matrix;
   llvm::StringRef description;
 };
 

@@ -52,3 +52,22 @@ LogicalResult FragmentAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   }
   return success();
 }
+
+static std::optional<int64_t> rankOf(Attribute encoding) {
+  if (auto fragment = dyn_cast<FragmentAttr>(encoding))
+    return fragment.getOrder().size();
+  if (auto slice = dyn_cast<SliceAttr>(encoding))
+    if (std::optional<int64_t> rank = rankOf(slice.getParent()))
+      return *rank - 1;
+  return std::nullopt;
+}
+
+LogicalResult SliceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                int64_t dim, Attribute parent) {
+  std::optional<int64_t> rank = rankOf(parent);
+  if (!rank)
+    return emitError() << "parent must be a fragment or a slice of one";
+  if (dim < 0 || dim >= *rank)
+    return emitError() << "dim is " << dim << ", expected 0 to " << *rank - 1;
+  return success();
+}

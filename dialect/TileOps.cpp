@@ -60,6 +60,21 @@ LogicalResult TransposeOp::verify() {
   return success();
 }
 
+LogicalResult ConvertLayoutOp::verify() {
+  RankedTensorType from = tileType(getInput()), to = tileType(getResult());
+  if (from.getShape() != to.getShape() ||
+      from.getElementType() != to.getElementType())
+    return emitOpError() << "changes more than the encoding: " << from << " to "
+                         << to;
+  return success();
+}
+
+OpFoldResult ConvertLayoutOp::fold(FoldAdaptor) {
+  if (getInput().getType() == getResult().getType())
+    return getInput();
+  return {};
+}
+
 LogicalResult ReduceOp::verify() {
   RankedTensorType from = tileType(getInput());
   if (int64_t(getDim()) >= from.getRank())

@@ -214,6 +214,23 @@ def Tile_TransposeOp : Tile_Op<"transpose", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Tile_ConvertLayoutOp : Tile_Op<"convert_layout", [Pure]> {
+  let summary = "the same tile, held by other lanes";
+  let description = [{
+    Changes the encoding only.
+
+    Example:
+    ```mlir
+    %b = tile.convert_layout %a : tensor<16x8xf16, #row> -> tensor<16x8xf16, #column>
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$input);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
 def Tile_ReduceOp : Tile_Op<"reduce", [Pure]> {
   let summary = "reduce one dimension of a tile";
   let description = [{

@@ -46,4 +46,20 @@ def KVarNTile : Pass<"kvarn-tile", "::mlir::ModuleOp"> {
     "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
 
+def TileDistribute : Pass<"tile-distribute", "::mlir::ModuleOp"> {
+  let summary = "Say which lane holds which element of every tile";
+  let description = [{
+    In: tile kernels without encodings. Out: the same kernels, every tile with a
+    `#tile.fragment` or a `#tile.slice` of one, and `tile.convert_layout` where a
+    tile is needed in two layouts.
+
+    Operands of `tile.dot` get the fragments of the target's matrix instruction,
+    what they are made from follows, everything else lies like an accumulator.
+    Targets without matrix instructions leave tiles as they are: a tile then
+    belongs to one thread.
+  }];
+  let options = [Option<"target", "target", "std::string",
+                        /*default=*/"\"sm_90a\"", "Name of the target">];
+}
+
 #endif // KVARN_PASSES_PASSES_TD

@@ -18,4 +18,5 @@ void mlir::kvarn::addTileStage(OpPassManager &manager, StringRef target,
   manager.addPass(createKVarNTile({target.str(), schedule.str()}));
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
+  manager.addPass(createTileDistribute({target.str()}));
 }

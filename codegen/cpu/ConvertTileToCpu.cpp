@@ -1,6 +1,7 @@
 //===- ConvertTileToCpu.cpp - Tiles to vectors and loops ------------------===//
 
 #include "codegen/cpu/ConvertTileToCpu.h"
+#include "codegen/cpu/DropFragments.h"
 #include "codegen/cpu/KernelEmitter.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -44,6 +45,8 @@ struct ConvertTileToCpu
         hosts.push_back(function);
     for (func::FuncOp host : hosts)
       host.erase();
+    for (tile::KernelOp kernel : kernels)
+      cpu::dropFragments(kernel);
     for (tile::KernelOp kernel : kernels)
       if (failed(cpu::KernelEmitter(kernel, *row).run()))
         return signalPassFailure();
