@@ -1,0 +1,280 @@
+// kvarn.attend as tile kernels: what stays the same, and what each field of the
+// schedule changes.
+
+// DEFINE: %{schedule} =
+// DEFINE: %{tile} = kvarn-opt %s --kvarn-tile=schedule=%{schedule} --canonicalize --cse
+
+// RUN: kvarn-opt %s --kvarn-tile=target=x86-64-v3 --canonicalize --cse | FileCheck %s
+// RUN: kvarn-opt %s --kvarn-tile --canonicalize --cse | FileCheck %s
+
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// RUN: %{tile} | FileCheck %s
+// Nothing that belongs to another value of a field.
+// RUN: %{tile} | FileCheck %s --check-prefix=DIRECT --implicit-check-not=tile.warps --implicit-check-not=tile.alloc_slot --implicit-check-not=tile.async_copy --implicit-check-not=tile.wait --implicit-check-not=expand_scale --implicit-check-not=memref.alloc --implicit-check-not="program_id z"
+// DIRECT: tile.kernel
+// REDEFINE: %{schedule} = '<rows=16,tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// RUN: %{tile} | FileCheck %s --check-prefix=ROWS
+// REDEFINE: %{schedule} = '<rows=4,tokens=32,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// RUN: %{tile} | FileCheck %s --check-prefix=TOKENS
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,warps=4,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// RUN: %{tile} | FileCheck %s --check-prefix=WARPS
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,warps=1,splits=8,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// RUN: %{tile} | FileCheck %s --check-prefix=SPLITS
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,warps=1,splits=1,copy=async,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// RUN: %{tile} | FileCheck %s --check-prefix=ASYNC
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,warps=1,splits=1,copy=direct,expand=subnormal,operand=f16,register_rows=4,register_columns=32>'
+// RUN: %{tile} | FileCheck %s --check-prefix=SUBNORMAL
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f16,register_rows=4,register_columns=32>'
+// RUN: %{tile} | FileCheck %s --check-prefix=F16
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 64, layout = reference>
+
+//===----------------------------------------------------------------------===//
+// The plainest schedule
+//===----------------------------------------------------------------------===//
+
+// The kernel carries the schedule for code generation.
+// CHECK: tile.kernel @decode_attend(
+// CHECK-SAME: attributes {schedule = #kvarn.schedule<rows = 4, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = {{[0-9]+}}, register_columns = {{[0-9]+}}>}
+// Grid: KV heads, requests, splits.
+// CHECK-DAG: %[[C128:.*]] = arith.constant 128 : index
+// CHECK-DAG: %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK: %[[HEAD:.*]] = tile.program_id x
+// CHECK: %[[REQUEST:.*]] = tile.program_id y
+// CHECK-NOT: tile.program_id z
+// Rows of this request, `rows` at a time.
+// CHECK: scf.for %{{.*}} = %[[C0]] to %{{.*}} step %[[C4]] {
+// CHECK: tile.load {{.*}} -> tensor<4x64xf16
+// CHECK: arith.extf
+// CHECK: tile.hadamard {{.*}} tensor<4x64xf32
+// Blocks, one after the other, with the running softmax.
+// CHECK: %[[BLOCKS:.*]] = arith.ceildivsi %{{.*}}, %[[C128]]
+// CHECK: %[[STATE:.*]]:3 = scf.for %[[BLOCK:.*]] = %[[C0]] to %[[BLOCKS]] step %[[C1]] iter_args({{.*}}) -> (tensor<4xf32{{.*}}>, tensor<4xf32{{.*}}>, tensor<4x64xf32{{.*}}>) {
+// CHECK: memref.load %{{.*}}[%[[REQUEST]], %[[BLOCK]]]
+// CHECK: %[[PACKED:.*]] = arith.cmpi slt
+// CHECK: scf.if %[[PACKED]]
+// A record: scales folded into queries and weights, codes straight into dot.
+// CHECK: tile.load_vector key_scale %{{.*}}[%{{.*}}, %[[HEAD]]]
+// CHECK: tile.load_vector key_zero
+// CHECK: %[[KC:.*]] = tile.load_codes key %{{.*}} start %[[C0]] {{.*}} -> tensor<64x128xi8
+// CHECK: %[[KX:.*]] = tile.expand convert %[[KC]] part key {{.*}} -> tensor<64x128xf32
+// CHECK: tile.dot %{{.*}}, %[[KX]], %{{.*}} -> tensor<4x128xf32
+// CHECK: tile.load_vector key_token
+// CHECK: tile.reduce max {{.*}} dim 1
+// CHECK: math.exp2 {{.*}} tensor<4x128xf32
+// CHECK: tile.reduce add {{.*}} dim 1
+// CHECK: tile.load_vector value_scale
+// CHECK: tile.load_vector value_zero
+// CHECK: tile.load_vector value_channel
+// CHECK: %[[VC:.*]] = tile.load_codes value %{{.*}} start %[[C0]] {{.*}} -> tensor<128x64xi8
+// CHECK: %[[VX:.*]] = tile.expand convert %[[VC]] part value {{.*}} -> tensor<128x64xf32
+// CHECK: tile.dot %{{.*}}, %[[VX]], %{{.*}} -> tensor<4x64xf32
+// CHECK: scf.yield
+// CHECK: } else {
+// The pool: the same arithmetic on what is loaded, masked by the length.
+// CHECK: tile.load %{{.*}} mask {{.*}} -> tensor<128x64xf16
+// CHECK: tile.load %{{.*}} mask {{.*}} -> tensor<128x64xf16
+// CHECK: tile.transpose {{.*}} -> tensor<64x128xf32
+// CHECK: tile.dot
+// CHECK: math.exp2
+// CHECK: tile.dot
+// CHECK: scf.yield
+// CHECK: arith.divf %[[STATE]]#2
+// CHECK: tile.hadamard
+// CHECK: arith.truncf {{.*}} to tensor<4x64xf16
+// CHECK: tile.store {{.*}} mask {{.*}} tensor<4x64xf16
+// CHECK: tile.return
+// CHECK-NOT: tile.kernel
+
+// Tensors are memrefs with strides, the result is the last argument, and what
+// only the cache op names comes in the order of the function.
+// CHECK: func.func @decode(
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: memref<?x?x64xf16, strided<[?, ?, 1]>> {kvarn.name = "q"}
+// CHECK-SAME: %[[START:[a-z0-9]+]]: memref<?xi32> {kvarn.name = "query_start"}
+// CHECK-SAME: %[[PAGES:[a-z0-9]+]]: memref<?x?x?xi8, strided<[?, ?, 1]>> {kvarn.name = "pages"}
+// CHECK-SAME: %[[POOLK:[a-z0-9]+]]: memref<?x128x?x64xf16, strided<[?, ?, ?, 1]>>
+// CHECK-SAME: %[[POOLV:[a-z0-9]+]]: memref<?x128x?x64xf16, strided<[?, ?, ?, 1]>>
+// CHECK-SAME: %[[TABLE:[a-z0-9]+]]: memref<?x?xi32, strided<[?, 1]>>
+// CHECK-SAME: %[[SLOTS:[a-z0-9]+]]: memref<?xi32>
+// CHECK-SAME: %[[LENS:[a-z0-9]+]]: memref<?xi32> {kvarn.name = "seq_lens"}
+// CHECK-SAME: %[[SCALE:[a-z0-9]+]]: f32 {kvarn.name = "scale"}
+// CHECK-SAME: %[[OUT:[a-z0-9]+]]: memref<?x?x64xf16, strided<[?, ?, 1]>> {kvarn.name = "out", kvarn.output}) {
+// CHECK-NOT: memref.alloc
+// CHECK-DAG: %[[HEADS:.*]] = memref.dim %[[PAGES]], %c1
+// CHECK-DAG: %[[BATCH:.*]] = memref.dim %[[LENS]], %c0
+// CHECK: tile.launch @decode_attend grid(%[[HEADS]], %[[BATCH]], %c1) (%[[Q]], %[[START]], %[[LENS]], %[[PAGES]], %[[TABLE]], %[[SLOTS]], %[[POOLK]], %[[POOLV]], %[[SCALE]], %[[OUT]])
+// CHECK-NEXT: return{{$}}
+
+//===----------------------------------------------------------------------===//
+// rows
+//===----------------------------------------------------------------------===//
+
+// ROWS: tile.kernel @decode_attend({{.*}}schedule = #kvarn.schedule<rows = 16,
+// ROWS-DAG: %[[C16:.*]] = arith.constant 16 : index
+// ROWS: scf.for %{{.*}} = %{{.*}} to %{{.*}} step %[[C16]] {
+// ROWS: tile.load {{.*}} -> tensor<16x64xf16
+// ROWS: scf.for {{.*}} -> (tensor<16xf32{{.*}}>, tensor<16xf32{{.*}}>, tensor<16x64xf32{{.*}}>)
+// ROWS: tile.dot {{.*}} -> tensor<16x128xf32
+// ROWS: tile.store {{.*}} tensor<16x64xf16
+
+//===----------------------------------------------------------------------===//
+// tokens: an inner loop over the tiles of a block
+//===----------------------------------------------------------------------===//
+
+// TOKENS: tile.kernel @decode_attend({{.*}}tokens = 32,
+// TOKENS-DAG: %[[C32:.*]] = arith.constant 32 : index
+// TOKENS-DAG: %[[C128:.*]] = arith.constant 128 : index
+// TOKENS: scf.for
+// TOKENS: scf.for
+// TOKENS: scf.if
+// What belongs to the whole record is read once.
+// TOKENS: tile.load_vector key_scale
+// TOKENS: tile.load_vector key_zero
+// TOKENS: scf.for %[[T:.*]] = %{{.*}} to %[[C128]] step %[[C32]] iter_args
+// TOKENS: tile.load_codes key {{.*}} start %[[T]] {{.*}} -> tensor<64x32xi8
+// TOKENS: tile.dot {{.*}} -> tensor<4x32xf32
+// TOKENS: tile.load_vector key_token {{.*}} start %[[T]] {{.*}} -> tensor<32xf16
+// TOKENS: tile.load_vector value_scale {{.*}} start %[[T]] {{.*}} -> tensor<32xf16
+// TOKENS: tile.load_codes value {{.*}} start %[[T]] {{.*}} -> tensor<32x64xi8
+// TOKENS: } else {
+// TOKENS: scf.for %{{.*}} = %{{.*}} to %[[C128]] step %[[C32]] iter_args
+// TOKENS: tile.load {{.*}} -> tensor<32x64xf16
+// TOKENS: tile.load {{.*}} -> tensor<32x64xf16
+
+//===----------------------------------------------------------------------===//
+// warps: each takes every n-th block, then they are merged
+//===----------------------------------------------------------------------===//
+
+// WARPS: tile.kernel @decode_attend({{.*}}warps = 4,
+// WARPS-DAG: %[[C4:.*]] = arith.constant 4 : index
+// WARPS: %[[ALL:.*]]:3 = tile.warps 4 (%[[W:.*]]) -> (tensor<4x4xf32{{.*}}>, tensor<4x4xf32{{.*}}>, tensor<4x4x64xf32{{.*}}>) {
+// WARPS: %[[ONE:.*]]:3 = scf.for %{{.*}} = %[[W]] to %{{.*}} step %[[C4]]
+// WARPS: tile.yield %[[ONE]]#0, %[[ONE]]#1, %[[ONE]]#2
+// WARPS: }
+// WARPS: %[[MAX:.*]] = tile.reduce max %[[ALL]]#0 dim 0
+// WARPS: math.exp2
+// WARPS: tile.reduce add {{.*}} dim 0 : tensor<4x4xf32
+// WARPS: tile.broadcast {{.*}} dims [0, 1]
+// WARPS: tile.reduce add {{.*}} dim 0 : tensor<4x4x64xf32
+// WARPS: tile.hadamard
+// WARPS: tile.store
+
+//===----------------------------------------------------------------------===//
+// splits: partial results and a second kernel
+//===----------------------------------------------------------------------===//
+
+// SPLITS: tile.kernel @decode_attend({{.*}}splits = 8,
+// SPLITS-DAG: %[[C8:.*]] = arith.constant 8 : index
+// SPLITS: %[[SPLIT:.*]] = tile.program_id z
+// SPLITS: %[[SHARE:.*]] = arith.ceildivsi %{{.*}}, %[[C8]]
+// SPLITS: arith.muli %[[SPLIT]], %[[SHARE]]
+// The output is neither rotated nor rounded yet; where it goes has the split in
+// front.
+// SPLITS: scf.for
+// SPLITS: arith.divf
+// SPLITS-NOT: tile.hadamard
+// SPLITS: tile.store {{.*}} : tensor<4x64xf32{{.*}}>, memref<8x?x?x64xf32>
+// SPLITS: math.log2
+// SPLITS: tile.scatter {{.*}} memref<8x?x?xf32>
+// SPLITS: tile.return
+
+// Partial results are summed in the order of their index.
+// SPLITS: tile.kernel @decode_combine({{.*}}splits = 8,
+// SPLITS-DAG: %[[C8:.*]] = arith.constant 8 : index
+// SPLITS-DAG: %[[C1:.*]] = arith.constant 1 : index
+// SPLITS: scf.for %{{.*}} = %{{.*}} to %[[C8]] step %[[C1]]
+// SPLITS: tile.gather {{.*}} memref<8x?x?xf32>
+// SPLITS: math.exp2
+// SPLITS: tile.load {{.*}} memref<8x?x?x64xf32>
+// SPLITS: scf.yield
+// SPLITS: tile.hadamard
+// SPLITS: arith.truncf
+// SPLITS: tile.store {{.*}} tensor<4x64xf16
+
+// SPLITS: func.func @decode(%[[Q:[a-z0-9]+]]: {{.*}} %[[OUT:[a-z0-9]+]]: memref<?x?x64xf16, strided<[?, ?, 1]>> {kvarn.name = "out", kvarn.output}) {
+// SPLITS-DAG: %[[T:.*]] = memref.dim %[[Q]], %c0
+// SPLITS-DAG: %[[H:.*]] = memref.dim %[[Q]], %c1
+// SPLITS: %[[PARTS:.*]] = memref.alloc(%[[T]], %[[H]]) : memref<8x?x?x64xf32>
+// SPLITS: %[[LSE:.*]] = memref.alloc(%[[T]], %[[H]]) : memref<8x?x?xf32>
+// SPLITS: tile.launch @decode_attend grid(%{{.*}}, %{{.*}}, %c8) ({{.*}}, %[[PARTS]], %[[LSE]])
+// SPLITS: tile.launch @decode_combine grid(%{{.*}}, %{{.*}}, %c1) (%[[Q]], {{.*}}, %[[OUT]], %[[PARTS]], %[[LSE]])
+// SPLITS-NEXT: return
+
+//===----------------------------------------------------------------------===//
+// copy = async: typed slots, tokens around the loop
+//===----------------------------------------------------------------------===//
+
+// ASYNC: tile.kernel @decode_attend({{.*}}copy = async,
+// ASYNC: %[[KEYS:.*]] = tile.alloc_slot : {{.*}}, key>
+// ASYNC: %[[VALUES:.*]] = tile.alloc_slot : {{.*}}, value>
+// The first copies, if there is a first block and it is packed.
+// ASYNC: %[[K0:.*]] = tile.async_copy %[[PAGES:.*]][%{{.*}}, %{{.*}}] to %[[KEYS]] if %{{.*}}
+// ASYNC: %[[V0:.*]] = tile.async_copy %[[PAGES]][%{{.*}}, %{{.*}}] to %[[VALUES]] if %{{.*}}
+// ASYNC: scf.for {{.*}} iter_args({{.*}}, %[[K:[a-z0-9]+]] = %[[K0]], %[[V:[a-z0-9]+]] = %[[V0]]) -> ({{.*}}, !tile.token, !tile.token) {
+// ASYNC: scf.if {{.*}} -> ({{.*}}, !tile.token, !tile.token) {
+// ASYNC: tile.wait %[[K]]
+// ASYNC: tile.load_vector key_scale %[[KEYS]][]
+// ASYNC: tile.load_codes key %[[KEYS]][]
+// The slot of the keys is free as soon as the scores are there.
+// ASYNC: %[[K1:.*]] = tile.async_copy {{.*}} to %[[KEYS]]
+// ASYNC: tile.wait %[[V]]
+// ASYNC: tile.load_vector value_scale %[[VALUES]][]
+// ASYNC: tile.load_codes value %[[VALUES]][]
+// ASYNC: %[[V1:.*]] = tile.async_copy {{.*}} to %[[VALUES]]
+// ASYNC: scf.yield {{.*}}, %[[K1]], %[[V1]]
+// ASYNC: } else {
+// A block of the pool: only the next copies are started.
+// ASYNC-NOT: tile.wait
+// ASYNC: %[[K2:.*]] = tile.async_copy {{.*}} to %[[KEYS]]
+// ASYNC: %[[V2:.*]] = tile.async_copy {{.*}} to %[[VALUES]]
+// ASYNC-NOT: tile.wait
+// ASYNC: tile.load {{.*}} -> tensor<128x64xf16
+// ASYNC: scf.yield {{.*}}, %[[K2]], %[[V2]]
+
+//===----------------------------------------------------------------------===//
+// expand = subnormal
+//===----------------------------------------------------------------------===//
+
+// SUBNORMAL: tile.kernel @decode_attend({{.*}}expand = subnormal, operand = f16,
+// A power of two brings the scales of the keys into the range of fp16.
+// SUBNORMAL: tile.load_vector key_scale
+// SUBNORMAL: math.log2
+// SUBNORMAL: math.ceil
+// SUBNORMAL: math.exp2
+// SUBNORMAL: %[[Q:.*]] = arith.truncf {{.*}} to tensor<4x64xf16
+// SUBNORMAL: %[[KX:.*]] = tile.expand subnormal %{{.*}} part key {{.*}} -> tensor<64x128xf16
+// SUBNORMAL: tile.dot %[[Q]], %[[KX]], %{{.*}} -> tensor<4x128xf32
+// SUBNORMAL: tile.expand_scale part key {{.*}} : tensor<128xf32
+// SUBNORMAL: %[[P:.*]] = arith.truncf {{.*}} to tensor<4x128xf16
+// SUBNORMAL: %[[VX:.*]] = tile.expand subnormal %{{.*}} part value {{.*}} -> tensor<128x64xf16
+// SUBNORMAL: tile.dot %[[P]], %[[VX]], %{{.*}} -> tensor<4x64xf32
+// SUBNORMAL: tile.expand_scale part value {{.*}} : tensor<64xf32
+// SUBNORMAL: } else {
+// SUBNORMAL-NOT: expand
+
+//===----------------------------------------------------------------------===//
+// operand = f16 with convert
+//===----------------------------------------------------------------------===//
+
+// F16: tile.kernel @decode_attend({{.*}}expand = convert, operand = f16,
+// F16-NOT: expand_scale
+// F16: tile.expand convert {{.*}} part key {{.*}} -> tensor<64x128xf16
+// F16: tile.dot {{.*}} : tensor<4x64xf16{{.*}}>, tensor<64x128xf16{{.*}}> -> tensor<4x128xf32
+// F16: tile.expand convert {{.*}} part value {{.*}} -> tensor<128x64xf16
+// F16: } else {
+// The pool is fp16 already.
+// F16: %[[K:.*]] = tile.load {{.*}} -> tensor<128x64xf16
+// F16: tile.transpose %[[K]] : tensor<128x64xf16
+// F16-NOT: expand_scale
+// F16: tile.return
+
+func.func @decode(%q: tensor<?x?x64xf16> {kvarn.name = "q"}, %start: tensor<?xi32> {kvarn.name = "query_start"},
+    %pages: tensor<?x?x?xi8> {kvarn.name = "pages"}, %pool_k: tensor<?x128x?x64xf16> {kvarn.name = "pool_k"}, %pool_v: tensor<?x128x?x64xf16> {kvarn.name = "pool_v"},
+    %table: tensor<?x?xi32> {kvarn.name = "block_table"}, %slots: tensor<?xi32> {kvarn.name = "block_to_slot"}, %lens: tensor<?xi32> {kvarn.name = "seq_lens"},
+    %scale: f32 {kvarn.name = "scale"}) -> (tensor<?x?x64xf16> {kvarn.name = "out"}) {
+  %cache = kvarn.cache pages %pages, pool %pool_k, %pool_v, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x128x?x64xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
+  %o = kvarn.attend %q, %start, %cache scale %scale ratio 4 causal rotate_query rotate_output : tensor<?x?x64xf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<?x?x64xf16>
+  return %o : tensor<?x?x64xf16>
+}
