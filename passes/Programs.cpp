@@ -79,8 +79,8 @@ Value ProgramBuilder::cache() {
 
 void ProgramBuilder::finish(ValueRange results, ArrayRef<StringRef> names) {
   builder.create<func::ReturnOp>(loc, results);
-  function.setType(builder.getFunctionType(function.getBody().getArgumentTypes(),
-                                           results.getTypes()));
+  function.setType(builder.getFunctionType(
+      function.getBody().getArgumentTypes(), results.getTypes()));
   for (auto [i, name] : llvm::enumerate(names))
     function.setResultAttr(i, kNameAttr, builder.getStringAttr(name));
 }

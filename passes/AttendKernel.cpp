@@ -1,0 +1,400 @@
+//===- AttendKernel.cpp - Attention as a tile program ---------------------===//
+
+#include "passes/AttendKernel.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::kvarn;
+
+static constexpr double kLog2e = 1.4426950408889634;
+static constexpr double kLn2 = 0.6931471805599453;
+
+//===----------------------------------------------------------------------===//
+// Rows
+//===----------------------------------------------------------------------===//
+
+void AttendKernel::forEachRowTile(function_ref<void(Value)> body) {
+  kvHead = b.op<tile::ProgramIdOp>(tile::Axis::X);
+  request = b.op<tile::ProgramIdOp>(tile::Axis::Y);
+  split = b.op<tile::ProgramIdOp>(tile::Axis::Z);
+  auto at = [&](Value memref, Value i) {
+    return b.toIndex(b.loadScalar(memref, {i}));
+  };
+  queryBegin = at(args.queryStart, request);
+  Value queryEnd = at(args.queryStart, b.add(request, b.index(1)));
+  queryCount = b.sub(queryEnd, queryBegin);
+  length = at(args.seqLens, request);
+  Value total = b.mul(queryCount, b.index(spec.ratio));
+  b.loop(b.index(0), total, b.index(rows), {},
+         [&](Value firstRow, ValueRange) -> SmallVector<Value> {
+           body(firstRow);
+           return {};
+         });
+}
+
+QueryRows AttendKernel::makeRows(Value firstRow) {
+  QueryRows r;
+  Value ratio = b.index(spec.ratio), one = b.index(1);
+  Value total = b.mul(queryCount, ratio);
+  Value row = b.range(firstRow, rows);
+  r.valid = b.less(row, total);
+  Value queryToken = b.div(row, ratio);
+  r.token = b.add(queryToken, queryBegin);
+  r.head = b.add(b.rem(row, ratio), b.mul(kvHead, ratio));
+
+  // Row j of n sees positions below length - n + j + 1, or all of them.
+  auto seenBy = [&](Value token) -> Value {
+    if (!spec.causal)
+      return length;
+    Value end = b.add(b.add(b.sub(length, queryCount), token), one);
+    return b.max(end, b.index(0));
+  };
+  r.end = seenBy(queryToken);
+  Value lastRow = b.sub(b.min(b.add(firstRow, b.index(rows)), total), one);
+  r.lastPosition = seenBy(b.div(lastRow, ratio));
+  r.firstPosition = b.index(0);
+  if (args.window) {
+    Value window = b.toIndex(args.window);
+    r.begin = b.sub(r.end, window);
+    Value firstEnd = seenBy(b.div(firstRow, ratio));
+    r.firstPosition = b.max(b.sub(firstEnd, window), b.index(0));
+  }
+  if (shapeOf(r.end).empty())
+    r.end = b.splat(r.end, {rows});
+  if (r.begin && shapeOf(r.begin).empty())
+    r.begin = b.splat(r.begin, {rows});
+  return r;
+}
+
+Value AttendKernel::loadQuery(const QueryRows &r) {
+  Value q = b.toF32(
+      b.load(args.q, {r.token, r.head, b.index(0)}, tile(depth), r.valid));
+  return spec.rotateQuery ? b.rotate(q) : q;
+}
+
+//===----------------------------------------------------------------------===//
+// Softmax
+//===----------------------------------------------------------------------===//
+
+/// Scaled scores in units of log2, -inf where a row may not see.
+Value AttendKernel::scores(const QueryRows &r, Value raw, Value firstPosition) {
+  int64_t tokens = shapeOf(raw)[1];
+  Value s;
+  if (args.softcap) {
+    Value scaled = b.mul(raw, b.div(args.scale, args.softcap));
+    s = b.mul(b.op<math::TanhOp>(scaled), b.mul(args.softcap, b.f32(kLog2e)));
+  } else {
+    s = b.mul(raw, b.mul(args.scale, b.f32(kLog2e)));
+  }
+  Value position = b.add(b.iota(1, tile(tokens)), firstPosition);
+  Value seen = b.less(position, b.along(r.end, 0, tile(tokens)));
+  if (r.begin)
+    seen =
+        b.both(seen, b.lessEqual(b.along(r.begin, 0, tile(tokens)), position));
+  return b.select(seen, s, b.f32(-INFINITY));
+}
+
+/// Takes new scores in: returns their weights, updates maximum and denominator
+/// and sets `alpha`, by which older sums shrink.
+Value AttendKernel::update(Softmax &state, Value s, Value &alpha) {
+  Value highest = b.max(state.max, b.reduce(tile::ReduceKind::Max, s, 1));
+  // QueryRows that have seen nothing keep weights of 0 instead of -inf - -inf.
+  Value base = b.select(b.equal(highest, b.f32(-INFINITY)), b.f32(0), highest);
+  Value p = b.exp2(b.sub(s, b.along(base, 0, shapeOf(s))));
+  alpha = b.exp2(b.sub(state.max, base));
+  state.sum = b.add(b.mul(state.sum, alpha), b.sum(p, 1));
+  state.max = highest;
+  return p;
+}
+
+//===----------------------------------------------------------------------===//
+// Blocks
+//===----------------------------------------------------------------------===//
+
+Softmax AttendKernel::packedBlock(const QueryRows &r, Value q,
+                                  Value firstPosition, const Softmax &initial,
+                                  RecordReader &record) {
+  int64_t tokens = spec.schedule.getTokens();
+  ScaledQuery query = record.scaleQuery(q);
+  auto step = [&](Value start, Softmax state) {
+    Value raw = record.scores(query, start, tokens);
+    Value s = scores(r, raw, b.add(firstPosition, start));
+    if (tokens == spec.format.getGroup())
+      record.keysDone();
+    Value alpha;
+    Value p = update(state, s, alpha);
+    Value kept = b.mul(state.out, b.along(alpha, 0, tile(depth)));
+    state.out = b.add(kept, record.weightedValues(p, start));
+    return state;
+  };
+  Softmax state;
+  if (tokens == spec.format.getGroup()) {
+    state = step(b.index(0), initial);
+  } else {
+    state = Softmax::from(
+        b.loop(b.index(0), b.index(spec.format.getGroup()), b.index(tokens),
+               initial.list(), [&](Value start, ValueRange carried) {
+                 return step(start, Softmax::from(carried)).list();
+               }));
+    record.keysDone();
+  }
+  record.valuesDone();
+  return state;
+}
+
+/// `tokens` tokens of K and V in memory, `step` at a time; `place` gives the
+/// indices of the row tile of tokens at an offset.
+Softmax AttendKernel::denseBlock(const QueryRows &r, Value q,
+                                 Value firstPosition, const Softmax &initial,
+                                 function_ref<SmallVector<Value>(Value)> place,
+                                 int64_t tokens, int64_t step) {
+  Type operand = spec.schedule.getOperand();
+  Value scaled = b.toFloat(q, operand);
+  auto one = [&](Value start, Softmax state) {
+    // What lies behind the last token may be anything, so it is not loaded.
+    Value position = b.range(b.add(firstPosition, start), step);
+    Value exists = b.less(position, length);
+    SmallVector<Value> at = place(start);
+    SmallVector<int64_t> shape = {step, depth};
+    Value k = b.toFloat(b.load(args.k, at, shape, exists), operand);
+    Value v = b.toFloat(b.load(args.v, at, shape, exists), operand);
+    Value s =
+        scores(r, b.dot(scaled, b.transpose(k)), b.add(firstPosition, start));
+    Value alpha;
+    Value p = update(state, s, alpha);
+    Value kept = b.mul(state.out, b.along(alpha, 0, tile(depth)));
+    state.out = b.op<tile::DotOp>(b.toFloat(p, operand), v, kept);
+    return state;
+  };
+  if (tokens == step)
+    return one(b.index(0), initial);
+  return Softmax::from(
+      b.loop(b.index(0), b.index(tokens), b.index(step), initial.list(),
+             [&](Value start, ValueRange carried) {
+               return one(start, Softmax::from(carried)).list();
+             }));
+}
+
+Softmax AttendKernel::oneBlock(const QueryRows &r, Value q, Value index,
+                               Value block, const Softmax &state,
+                               RecordReader *record) {
+  // Dense tensors are walked in blocks of one tile.
+  int64_t step = spec.schedule.getTokens();
+  int64_t tokens = spec.format ? spec.format.getGroup() : step;
+  Value firstPosition = b.mul(index, b.index(tokens));
+  if (!spec.format) {
+    auto place = [&](Value start) -> SmallVector<Value> {
+      return {request, b.range(b.add(firstPosition, start), step), kvHead,
+              b.index(0)};
+    };
+    return denseBlock(r, q, firstPosition, state, place, tokens, step);
+  }
+  Value slot = b.loadScalar(args.blockToSlot, {block});
+  Value zero = b.op<arith::ConstantOp>(b.getI32IntegerAttr(0));
+  Value packed = b.less(slot, zero);
+  record->enter(block, kvHead);
+  auto withTokens = [&](const Softmax &softmax) {
+    SmallVector<Value> all = softmax.list();
+    llvm::append_range(all, record->nextTokens());
+    return all;
+  };
+  SmallVector<Value> results = b.branch(
+      packed,
+      [&] {
+        return withTokens(packedBlock(r, q, firstPosition, state, *record));
+      },
+      [&] {
+        record->keysDone();
+        record->valuesDone();
+        Value place = b.toIndex(slot);
+        auto indices = [&](Value start) -> SmallVector<Value> {
+          return {place, b.range(start, step), kvHead, b.index(0)};
+        };
+        return withTokens(
+            denseBlock(r, q, firstPosition, state, indices, tokens, step));
+      });
+  record->setNextTokens(ArrayRef(results).drop_front(3));
+  return Softmax::from(results);
+}
+
+/// Blocks from, from + step, .. below `to`.
+Softmax AttendKernel::blockLoop(const QueryRows &r, Value q, Value from,
+                                Value to, Value step) {
+  if (!spec.format)
+    return Softmax::from(b.loop(
+        from, to, step, empty().list(), [&](Value index, ValueRange carried) {
+          return oneBlock(r, q, index, {}, Softmax::from(carried), nullptr)
+              .list();
+        }));
+  auto blockAt = [&](Value index) {
+    return b.toIndex(b.loadScalar(args.blockTable, {request, index}));
+  };
+  RecordReader record(b, spec.format, spec.schedule, args.pages);
+  // The copy of the block after this one starts as soon as its slot is free.
+  auto prefetch = [&](Value index) {
+    Value exists = b.less(index, to);
+    // Also without a next block the address must be one of this request.
+    Value block = b.branch(
+        exists, [&]() -> SmallVector<Value> { return {blockAt(index)}; },
+        [&]() -> SmallVector<Value> { return {b.index(0)}; })[0];
+    Value packed = b.branch(
+        exists,
+        [&]() -> SmallVector<Value> {
+          Value slot = b.loadScalar(args.blockToSlot, {block});
+          Value zero = b.op<arith::ConstantOp>(b.getI32IntegerAttr(0));
+          return {b.less(slot, zero)};
+        },
+        [&]() -> SmallVector<Value> { return {b.i1(false)}; })[0];
+    return std::pair(block, packed);
+  };
+  SmallVector<Value> initial = empty().list();
+  if (record.async()) {
+    auto [block, packed] = prefetch(from);
+    record.begin(block, kvHead, packed);
+    llvm::append_range(initial, record.tokens());
+  }
+  auto loop =
+      b.loop(from, to, step, initial, [&](Value index, ValueRange carried) {
+        if (record.async()) {
+          record.setTokens(carried.drop_front(3));
+          auto [block, packed] = prefetch(b.add(index, step));
+          record.setNext(block, kvHead, packed);
+        }
+        SmallVector<Value> next =
+            oneBlock(r, q, index, blockAt(index),
+                     Softmax::from(carried.take_front(3)), &record)
+                .list();
+        llvm::append_range(next, record.nextTokens());
+        return next;
+      });
+  return Softmax::from(ArrayRef(loop).take_front(3));
+}
+
+Softmax AttendKernel::overBlocks(const QueryRows &r, Value q) {
+  int64_t tokens =
+      spec.format ? spec.format.getGroup() : spec.schedule.getTokens();
+  Value first = b.div(r.firstPosition, b.index(tokens));
+  Value last = b.ceilDiv(r.lastPosition, b.index(tokens));
+  int64_t splits = spec.schedule.getSplits();
+  if (splits > 1) {
+    // Equal shares of this request's blocks, whatever else is in the batch.
+    Value count = b.max(b.sub(last, first), b.index(0));
+    Value share = b.ceilDiv(count, b.index(splits));
+    first = b.add(first, b.mul(split, share));
+    last = b.min(last, b.add(first, share));
+  }
+  int64_t warps = spec.schedule.getWarps();
+  if (warps == 1)
+    return blockLoop(r, q, first, last, b.index(1));
+
+  Softmax like = empty();
+  auto each = b.OpBuilder::create<tile::WarpsOp>(
+      b.getLoc(), warps, TypeRange(ValueRange(like.list())));
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&each.getBody().front());
+    Softmax state =
+        blockLoop(r, q, b.add(first, each.getWarp()), last, b.index(warps));
+    b.op<tile::YieldOp>(state.list());
+  }
+  return merge(SmallVector<Value>(each.getResults()));
+}
+
+/// The softmax of several warps, stacked along dimension 0, in one.
+Softmax AttendKernel::merge(ArrayRef<Value> stacked) {
+  int64_t warps = spec.schedule.getWarps();
+  SmallVector<int64_t> flat = {warps, rows}, full = {warps, rows, depth};
+  Softmax state;
+  state.max = b.reduce(tile::ReduceKind::Max, stacked[0], 0);
+  Value base =
+      b.select(b.equal(state.max, b.f32(-INFINITY)), b.f32(0), state.max);
+  Value factor = b.exp2(b.sub(stacked[0], b.along(base, 1, flat)));
+  state.sum = b.sum(b.mul(stacked[1], factor), 0);
+  state.out = b.sum(b.mul(stacked[2], b.broadcast(factor, {0, 1}, full)), 0);
+  return state;
+}
+
+//===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+/// out / sum, 0 where nothing was seen.
+Value AttendKernel::normalizeBy(Value out, Value sum) {
+  Value seen = b.less(b.f32(0), sum);
+  Value divisor = b.select(seen, sum, b.f32(1));
+  return b.div(out, b.along(divisor, 0, tile(depth)));
+}
+
+void AttendKernel::finish(const QueryRows &r, Softmax state) {
+  Value seen = b.less(b.f32(0), state.sum);
+  if (args.sinks) {
+    // A sink takes weight and adds nothing; it counts only beside something.
+    Value sink = b.mul(b.gather(args.sinks, {r.head}, r.valid), b.f32(kLog2e));
+    Value highest = b.select(seen, b.max(state.max, sink), b.f32(0));
+    Value shrink = b.exp2(b.sub(state.max, highest));
+    Value own = b.select(seen, b.exp2(b.sub(sink, highest)), b.f32(0));
+    state.sum = b.add(b.mul(state.sum, shrink), own);
+    state.out = b.mul(state.out, b.along(shrink, 0, tile(depth)));
+    state.max = highest;
+  }
+  Value out = normalizeBy(state.out, state.sum);
+  if (spec.rotateOutput)
+    out = b.rotate(out);
+  Type element = cast<MemRefType>(args.out.getType()).getElementType();
+  b.store(b.toFloat(out, element), args.out, {r.token, r.head, b.index(0)},
+          r.valid);
+  if (args.lse) {
+    Value sum = b.select(seen, state.sum, b.f32(1));
+    Value lse = b.mul(b.add(state.max, b.log2(sum)), b.f32(kLn2));
+    b.scatter(b.select(seen, lse, b.f32(-INFINITY)), args.lse,
+              {r.token, r.head}, r.valid);
+  }
+}
+
+void AttendKernel::finishPartial(const QueryRows &r, const Softmax &state) {
+  b.store(normalizeBy(state.out, state.sum), args.partialOut,
+          {b.splat(split, {rows}), r.token, r.head, b.index(0)}, r.valid);
+  Value seen = b.less(b.f32(0), state.sum);
+  Value sum = b.select(seen, state.sum, b.f32(1));
+  Value lse = b.add(state.max, b.log2(sum));
+  b.scatter(b.select(seen, lse, b.f32(-INFINITY)), args.partialLse,
+            {b.splat(split, {rows}), r.token, r.head}, r.valid);
+}
+
+void AttendKernel::build() {
+  forEachRowTile([&](Value firstRow) {
+    QueryRows r = makeRows(firstRow);
+    Softmax state = overBlocks(r, loadQuery(r));
+    if (args.partialOut)
+      finishPartial(r, state);
+    else
+      finish(r, state);
+  });
+}
+
+void AttendKernel::buildCombine() {
+  forEachRowTile([&](Value firstRow) {
+    QueryRows r = makeRows(firstRow);
+    auto sum = b.loop(
+        b.index(0), b.index(spec.schedule.getSplits()), b.index(1),
+        empty().list(), [&](Value part, ValueRange carried) {
+          Softmax state = Softmax::from(carried);
+          Value at = b.splat(part, {rows});
+          Value lse = b.gather(args.partialLse, {at, r.token, r.head}, r.valid);
+          Value highest = b.max(state.max, lse);
+          Value base =
+              b.select(b.equal(highest, b.f32(-INFINITY)), b.f32(0), highest);
+          Value alpha = b.exp2(b.sub(state.max, base));
+          Value weight = b.exp2(b.sub(lse, base));
+          Value out = b.load(args.partialOut, {at, r.token, r.head, b.index(0)},
+                             tile(depth), r.valid);
+          state.max = highest;
+          state.sum = b.add(b.mul(state.sum, alpha), weight);
+          state.out = b.add(b.mul(state.out, b.along(alpha, 0, tile(depth))),
+                            b.mul(out, b.along(weight, 0, tile(depth))));
+          return state.list();
+        });
+    finish(r, Softmax::from(sum));
+  });
+}

@@ -1,0 +1,125 @@
+//===- AttendKernel.h - Attention as a tile program -------------*- C++ -*-===//
+//
+// One program takes the query rows of one KV head of one request (row = query
+// token x ratio + head within the group) over its share of the blocks: online
+// softmax in base 2, scales folded as Quantized.h says.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KVARN_PASSES_ATTENDKERNEL_H
+#define KVARN_PASSES_ATTENDKERNEL_H
+
+#include "passes/Quantized.h"
+#include "passes/TileBuilder.h"
+
+#include <cmath>
+
+namespace mlir::kvarn {
+
+/// Running softmax of a tile of query rows: maximum, denominator, weighted sum.
+struct Softmax {
+  Value max, sum, out;
+
+  SmallVector<Value> list() const { return {max, sum, out}; }
+  static Softmax from(ValueRange values) {
+    return {values[0], values[1], values[2]};
+  }
+};
+
+/// What distinguishes one attention from another.
+struct AttendSpec {
+  FormatAttr format; // null: dense K and V
+  int64_t headDim, ratio;
+  bool causal, rotateQuery, rotateOutput;
+  ScheduleAttr schedule;
+};
+
+/// The arguments of a kernel by role; those that a program lacks are null.
+struct AttendArguments {
+  Value q, queryStart, seqLens;
+  Value pages, blockTable, blockToSlot; // paged
+  Value k, v; // the pool, or the dense tensors [B, L, Hk, D]
+  Value scale, window, softcap, sinks;
+  Value out, lse;               // final results
+  Value partialOut, partialLse; // of each split
+
+  template <typename Visit> void forEach(Visit visit) {
+    for (Value *value : {&q, &queryStart, &seqLens, &pages, &blockTable,
+                         &blockToSlot, &k, &v, &scale, &window, &softcap,
+                         &sinks, &out, &lse, &partialOut, &partialLse})
+      if (*value)
+        visit(*value);
+  }
+  SmallVector<Value> list() {
+    SmallVector<Value> all;
+    forEach([&](Value &value) { all.push_back(value); });
+    return all;
+  }
+  /// The same roles with a kernel's block arguments.
+  AttendArguments inKernel(ArrayRef<Value> blockArguments) {
+    AttendArguments inner = *this;
+    inner.forEach([&](Value &value) {
+      value = blockArguments.front();
+      blockArguments = blockArguments.drop_front();
+    });
+    return inner;
+  }
+};
+
+/// The query rows of one tile and what each may see.
+struct QueryRows {
+  Value valid;       // rows that exist
+  Value token, head; // where each row lies in q and out
+  Value end, begin;  // visible positions [begin, end); begin null: no window
+  Value firstPosition, lastPosition; // of all rows together
+};
+
+class AttendKernel {
+public:
+  AttendKernel(TileBuilder &b, const AttendSpec &spec,
+               const AttendArguments &args)
+      : b(b), spec(spec), args(args), rows(spec.schedule.getRows()),
+        depth(spec.headDim) {}
+
+  void build();
+  void buildCombine();
+
+private:
+  void forEachRowTile(function_ref<void(Value firstRow)> body);
+  QueryRows makeRows(Value firstRow);
+  Value loadQuery(const QueryRows &r);
+  Softmax overBlocks(const QueryRows &r, Value q);
+  Softmax blockLoop(const QueryRows &r, Value q, Value from, Value to,
+                    Value step);
+  Softmax oneBlock(const QueryRows &r, Value q, Value index, Value block,
+                   const Softmax &state, RecordReader *record);
+  Softmax packedBlock(const QueryRows &r, Value q, Value firstPosition,
+                      const Softmax &state, RecordReader &record);
+  Softmax denseBlock(const QueryRows &r, Value q, Value firstPosition,
+                     const Softmax &state,
+                     function_ref<SmallVector<Value>(Value)> place,
+                     int64_t tokens, int64_t step);
+  Value scores(const QueryRows &r, Value raw, Value firstPosition);
+  Value update(Softmax &state, Value s, Value &alpha);
+  Softmax merge(ArrayRef<Value> stacked);
+  void finish(const QueryRows &r, Softmax state);
+  void finishPartial(const QueryRows &r, const Softmax &state);
+  Value normalizeBy(Value out, Value sum);
+
+  SmallVector<int64_t> tile(int64_t columns) const { return {rows, columns}; }
+  Softmax empty() {
+    return {b.tileOf(-INFINITY, {rows}), b.tileOf(0.0, {rows}),
+            b.tileOf(0.0, tile(depth))};
+  }
+
+  TileBuilder &b;
+  const AttendSpec &spec;
+  AttendArguments args;
+  int64_t rows, depth;
+  // Of this program.
+  Value kvHead, request, split, queryBegin, queryCount, length;
+};
+
+} // namespace mlir::kvarn
+
+#endif // KVARN_PASSES_ATTENDKERNEL_H
