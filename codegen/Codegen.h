@@ -42,7 +42,10 @@ FailureOr<std::string> emitLlvmIr(ModuleOp module, const Target &target);
 FailureOr<std::string> emitAssembly(ModuleOp module, const Target &target);
 FailureOr<std::string> emitObject(ModuleOp module, const Target &target);
 
-/// Runs ld.lld-19 on an object file. A failure prints the command to repeat.
+/// The path of ld.lld-19, or of another ld.lld; empty if there is none.
+std::string findLinker();
+
+/// Runs findLinker() on an object file. A failure prints the command to repeat.
 LogicalResult linkSharedObject(StringRef object, StringRef outputPath,
                                function_ref<InFlightDiagnostic()> emitError);
 

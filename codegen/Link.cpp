@@ -24,13 +24,18 @@ static std::error_code writeFile(StringRef path, StringRef bytes) {
   return error;
 }
 
+std::string mlir::kvarn::findLinker() {
+  for (StringRef name : {"ld.lld-19", "ld.lld"})
+    if (auto path = llvm::sys::findProgramByName(name))
+      return *path;
+  return {};
+}
+
 LogicalResult
 mlir::kvarn::linkSharedObject(StringRef object, StringRef outputPath,
                               function_ref<InFlightDiagnostic()> emitError) {
-  llvm::ErrorOr<std::string> linker = llvm::sys::findProgramByName("ld.lld-19");
-  if (!linker)
-    linker = llvm::sys::findProgramByName("ld.lld");
-  if (!linker)
+  std::string linker = findLinker();
+  if (linker.empty())
     return emitError() << "cannot find ld.lld-19 (Debian package lld-19)";
   llvm::SmallString<128> input, messages;
   std::error_code error =
@@ -48,11 +53,11 @@ mlir::kvarn::linkSharedObject(StringRef object, StringRef outputPath,
   if (error)
     return emitError() << "cannot write '" << input << "': " << error.message();
   SmallVector<StringRef> arguments = {
-      *linker,       "-shared", "--gc-sections", "-z",
+      linker,        "-shared", "--gc-sections", "-z",
       "noexecstack", "-o",      outputPath,      input};
   std::string reason;
   int status = llvm::sys::ExecuteAndWait(
-      *linker, arguments, std::nullopt,
+      linker, arguments, std::nullopt,
       {StringRef(""), StringRef(messages), StringRef(messages)}, 0, 0, &reason);
   if (status == 0)
     return success();

@@ -139,14 +139,19 @@ static LogicalResult readScratch(ModuleOp module, Variant &variant) {
   return success();
 }
 
-static std::string scheduleText(ModuleOp module) {
+/// The schedule of the first kernel that has one; null if none has.
+static ScheduleAttr findSchedule(ModuleOp module) {
+  for (auto kernel : module.getOps<tile::KernelOp>())
+    if (ScheduleAttr schedule = kernel.getScheduleAttr())
+      return schedule;
+  return {};
+}
+
+static std::string scheduleText(ScheduleAttr schedule) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  for (auto kernel : module.getOps<tile::KernelOp>())
-    if (kernel.getScheduleAttr()) {
-      os << Attribute(kernel.getScheduleAttr());
-      break;
-    }
+  if (schedule)
+    os << Attribute(schedule);
   return text;
 }
 
@@ -161,9 +166,13 @@ static LogicalResult addProgram(ModuleOp program, func::FuncOp host,
   if (key.kernel.empty())
     key.kernel = host.getName().str();
   key.target = familyOf(target);
+  ScheduleAttr schedule = findSchedule(program);
+  // Programs with query heads: how many query rows one tile takes.
+  if (key.ratio && schedule)
+    key.queryRows = schedule.getRows();
   variant->key = std::move(key);
   variant->id = variant->key.kernel + "." + target.name.str();
-  variant->schedule = scheduleText(program);
+  variant->schedule = scheduleText(schedule);
   variant->scheduleFrom =
       (options.scheduleFrom ? options.scheduleFrom : &target)->name.str();
   describeDevice(target, *variant);

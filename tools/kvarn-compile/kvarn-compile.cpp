@@ -2,6 +2,7 @@
 
 #include "tools/kvarn-compile/Options.h"
 
+#include "codegen/Codegen.h"
 #include "codegen/library/Compile.h"
 #include "dialect/Targets.h"
 #include "passes/Programs.h"
@@ -20,7 +21,7 @@
 using namespace mlir;
 using namespace mlir::kvarn;
 
-static constexpr int kUsage = 2;
+static constexpr int kUsage = 2, kMissingTool = 3;
 
 static int fail(const Twine &message) {
   llvm::errs() << "kvarn-compile: error: " << message << "\n";
@@ -338,6 +339,10 @@ int Driver::saveStages(StringRef kernel, ModuleOp module,
 }
 
 int Driver::writeLibrary() {
+  if (findLinker().empty()) {
+    fail("cannot find ld.lld-19 (Debian package lld-19), which links kernels");
+    return kMissingTool;
+  }
   LibraryWriter writer(request.options.output, compilerVersion());
   for (Program &program : programs)
     for (const Target *target : request.targets) {
