@@ -17,3 +17,18 @@
 
 // expected-error @+1 {{order must be a permutation of the dimensions}}
 "test.op"() {a = #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [2, 0]>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{dim is 2, expected 0 to 1}}
+"test.op"() {a = #tile.slice<dim = 2, parent = #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{dim is 1, expected 0 to 0}}
+"test.op"() {a = #tile.slice<dim = 1, parent = #tile.slice<dim = 0, parent = #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>>>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{parent must be a fragment or a slice of one}}
+"test.op"() {a = #tile.slice<dim = 0, parent = 1 : i64>} : () -> ()

@@ -20,3 +20,7 @@
 "test.op"() {a = !tile.slot<#kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = mma16816>, key>} : () -> ()
 // CHECK: !tile.token
 "test.op"() {a = !tile.token} : () -> ()
+
+// Row maxima of that accumulator, held by every lane of the row.
+// CHECK: #tile.slice<dim = 1, parent = #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>>
+"test.op"() {a = tensor<16xf32, #tile.slice<dim = 1, parent = #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>>>} : () -> ()

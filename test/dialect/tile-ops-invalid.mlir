@@ -596,3 +596,19 @@ func.func @f(%p: memref<?x?x?xi8>, %i: index, %slot: !tile.slot<#fmt, key>, %p2:
   tile.store_codes key %v, %p2[%i, %i] format #fmt : tensor<128x128xi8>, memref<?x?xi8>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{'tile.convert_layout' op changes more than the encoding: 'tensor<4x8xf32>' to 'tensor<8x4xf32>'}}
+  %0 = tile.convert_layout %x : tensor<4x8xf32> -> tensor<8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{'tile.convert_layout' op changes more than the encoding: 'tensor<4x8xf32>' to 'tensor<4x8xf16>'}}
+  %0 = tile.convert_layout %x : tensor<4x8xf32> -> tensor<4x8xf16>
+  return
+}
