@@ -1,0 +1,24 @@
+// A read that stands before an update of the cache must not move behind it:
+// attention is then over what the dequantize has read, and the program is as
+// right fused as it is unfused.
+
+// kvarn-fuse makes an attend of the cache where the attention stands, behind
+// the append, and kvarn-tile refuses that.
+// XFAIL: *
+
+// RUN: kvarn-compile %s --no-fuse --emit=tile -o - | FileCheck %s --check-prefix=NOFUSE
+// NOFUSE: tile.launch @step_materialize
+// NOFUSE: tile.launch @step_append
+// NOFUSE: tile.launch @step_attend
+// RUN: kvarn-compile %s --emit=tile -o - | FileCheck %s
+// CHECK: func.func @step(
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+
+func.func @step(%q: tensor<?x8x128xf16>, %start: tensor<?xi32>, %pages: tensor<?x?x?xi8>, %pool_k: tensor<?x128x?x128xf16>, %pool_v: tensor<?x128x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>, %scale: f32, %new_k: tensor<?x?x128xf16>, %new_v: tensor<?x?x128xf16>, %map: tensor<?xi64>) -> (tensor<?x8x128xf16>, !kvarn.cache<#fmt>) {
+  %cache = kvarn.cache pages %pages, pool %pool_k, %pool_v, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x128x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
+  %k, %v = kvarn.dequantize %cache : !kvarn.cache<#fmt> -> tensor<?x?x?x128xf16>
+  %new = kvarn.append %new_k, %new_v, %map, %cache : tensor<?x?x128xf16>, tensor<?xi64>, !kvarn.cache<#fmt>
+  %o = kvarn.attention %q, %k, %v, %start, %lens scale %scale ratio 4 causal : tensor<?x8x128xf16>, tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8x128xf16>
+  return %o, %new : tensor<?x8x128xf16>, !kvarn.cache<#fmt>
+}
