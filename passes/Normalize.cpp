@@ -133,11 +133,13 @@ static Value roundTile(TileBuilder &b, Value x, int64_t rowDim, int64_t bits,
 }
 
 static Value squaredError(TileBuilder &b, Value x, Value codes, int64_t rowDim,
-                          Value scale, Value zero) {
+                          Value scale, Value zero, Value columnWeight) {
   SmallVector<int64_t> shape(shapeOf(x));
   Value read = b.add(b.mul(codes, b.along(scale, rowDim, shape)),
                      b.along(zero, rowDim, shape));
   Value error = b.sub(read, x);
+  if (columnWeight)
+    error = b.mul(error, b.along(columnWeight, 1 - rowDim, shape));
   return b.sum(b.mul(error, error), 1 - rowDim);
 }
 
@@ -145,14 +147,15 @@ static Value squaredError(TileBuilder &b, Value x, Value codes, int64_t rowDim,
 /// range is the first candidate, so the result is never worse.
 static std::pair<Value, Value> searchRange(TileBuilder &b, Value x,
                                            int64_t rowDim, int64_t bits,
-                                           Value scale, Value zero) {
+                                           Value scale, Value zero,
+                                           Value columnWeight) {
   double levels = double((1 << bits) - 1);
   SmallVector<int64_t> rows(shapeOf(scale));
   Value middle = b.add(zero, b.mul(scale, b.f32(levels / 2)));
   Value whole = scale;
   SmallVector<Value> initial = {
       squaredError(b, x, roundTile(b, x, rowDim, bits, scale, zero), rowDim,
-                   scale, zero),
+                   scale, zero, columnWeight),
       scale, zero};
   double stride = (1.0 - kSmallestRange) / double(kRangeCandidates);
   SmallVector<Value> best = b.loop(
@@ -162,7 +165,7 @@ static std::pair<Value, Value> searchRange(TileBuilder &b, Value x,
         Value s = b.max(b.mul(whole, share), b.f32(kMinScale));
         Value z = b.sub(middle, b.mul(s, b.f32(levels / 2)));
         Value error = squaredError(b, x, roundTile(b, x, rowDim, bits, s, z),
-                                   rowDim, s, z);
+                                   rowDim, s, z, columnWeight);
         Value better = b.less(error, carried[0]);
         return {b.select(better, error, carried[0]),
                 b.select(better, s, carried[1]),
@@ -172,7 +175,8 @@ static std::pair<Value, Value> searchRange(TileBuilder &b, Value x,
 }
 
 Quantized mlir::kvarn::quantizeTile(TileBuilder &b, Value x, int64_t rowDim,
-                                    int64_t bits, QuantRange range) {
+                                    int64_t bits, QuantRange range,
+                                    Value columnWeight) {
   int64_t columnDim = 1 - rowDim;
   double levels = double((1 << bits) - 1);
   Value zero = b.reduce(tile::ReduceKind::Min, x, columnDim);
@@ -180,7 +184,8 @@ Quantized mlir::kvarn::quantizeTile(TileBuilder &b, Value x, int64_t rowDim,
   Value scale =
       b.max(b.div(b.sub(high, zero), b.f32(levels)), b.f32(kMinScale));
   if (range == QuantRange::Mse)
-    std::tie(scale, zero) = searchRange(b, x, rowDim, bits, scale, zero);
+    std::tie(scale, zero) =
+        searchRange(b, x, rowDim, bits, scale, zero, columnWeight);
   Value codes = roundTile(b, x, rowDim, bits, scale, zero);
   auto type = RankedTensorType::get(shapeOf(x), b.getI32Type());
   Value wide = b.op<arith::FPToSIOp>(type, codes);

@@ -20,8 +20,10 @@ struct Quantized {
   Value codes;       // i8, shape of the tile
   Value scale, zero; // per row
 };
+/// `columnWeight`, which may be null, says by how much an error in each column
+/// counts when a range of least squared error is searched.
 Quantized quantizeTile(TileBuilder &b, Value x, int64_t rowDim, int64_t bits,
-                       QuantRange range);
+                       QuantRange range, Value columnWeight = {});
 
 } // namespace mlir::kvarn
 

@@ -75,9 +75,10 @@ static void buildFlushPart(TileBuilder &b, FlushOp op, RecordPart part,
   int64_t rowDim = key ? 1 : 0;
   Normalized n =
       normalizeTile(b, x, rowDim, op.getIterations(), op.getPrescale());
-  Quantized q = quantizeTile(b, n.balanced, rowDim,
-                             key ? format.getKeyBits() : format.getValueBits(),
-                             op.getRange());
+  int64_t bits = key ? format.getKeyBits() : format.getValueBits();
+  // Reading multiplies a column, and its error, by its scale.
+  Quantized q =
+      quantizeTile(b, n.balanced, rowDim, bits, op.getRange(), n.columnScale);
   b.op<tile::StoreCodesOp>(part, q.codes, pages, block, head, format);
   auto storeVector = [&](RecordField field, Value x) {
     b.op<tile::StoreVectorOp>(field, b.toFloat(x, b.getF16Type()), pages, block,
