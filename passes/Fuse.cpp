@@ -35,6 +35,11 @@ struct FuseDequantize : OpRewritePattern<AttentionOp> {
     // attend takes the lengths from the cache.
     if (!cache || cache.getSeqLens() != op.getSeqLens())
       return rewriter.notifyMatchFailure(op, "lengths are not the cache's");
+    // The cache is read where attention stands; updates happen in place.
+    for (Operation *user : k.getCache().getUsers())
+      if (isa<AppendOp, FlushOp>(user) &&
+          (user->getBlock() != op->getBlock() || user->isBeforeInBlock(op)))
+        return rewriter.notifyMatchFailure(op, "the cache is updated before");
     rewriter.replaceOpWithNewOp<AttendOp>(
         op, op.getResultTypes(), op.getQ(), op.getQueryStart(), k.getCache(),
         op.getScale(), op.getWindow(), op.getSoftcap(), op.getSinks(),

@@ -2,10 +2,6 @@
 // attention is then over what the dequantize has read, and the program is as
 // right fused as it is unfused.
 
-// kvarn-fuse makes an attend of the cache where the attention stands, behind
-// the append, and kvarn-tile refuses that.
-// XFAIL: *
-
 // RUN: kvarn-compile %s --no-fuse --emit=tile -o - | FileCheck %s --check-prefix=NOFUSE
 // NOFUSE: tile.launch @step_materialize
 // NOFUSE: tile.launch @step_append
