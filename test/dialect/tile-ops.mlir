@@ -85,6 +85,8 @@ func.func @encoded(%x: tensor<16x8xf32, #mma>) -> tensor<16x8xf32, #mma> {
   %0 = arith.mulf %x, %x : tensor<16x8xf32, #mma>
   // CHECK: math.exp2 %{{.*}} : tensor<16x8xf32, #tile.fragment<
   %1 = math.exp2 %0 : tensor<16x8xf32, #mma>
+  // CHECK: tile.convert_layout %{{.*}} : tensor<16x8xf32, #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>> -> tensor<16x8xf32>
+  %2 = tile.convert_layout %1 : tensor<16x8xf32, #mma> -> tensor<16x8xf32>
   return %1 : tensor<16x8xf32, #mma>
 }
 
