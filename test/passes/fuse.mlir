@@ -453,6 +453,21 @@ func.func @materialize_other_use(%cache: !kvarn.cache<#fmt>) -> (tensor<?x?x?x12
   return %kr, %vr, %k : tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>
 }
 
+// The other use stands in front of the rotations.
+// CHECK-LABEL: func.func @materialize_other_use_first(
+// CHECK-NEXT: %[[K:.*]], %[[V:.*]] = kvarn.dequantize
+// CHECK-NEXT: %[[KS:.*]] = kvarn.scale %[[K]]
+// CHECK-NEXT: %[[KR:.*]] = kvarn.rotate %[[K]]
+// CHECK-NEXT: %[[VR:.*]] = kvarn.rotate %[[V]]
+// CHECK-NEXT: return %[[KR]], %[[VR]], %[[KS]]
+func.func @materialize_other_use_first(%cache: !kvarn.cache<#fmt>, %by: f32) -> (tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>) {
+  %k, %v = kvarn.dequantize %cache : !kvarn.cache<#fmt> -> tensor<?x?x?x128xf16>
+  %ks = kvarn.scale %k by %by : tensor<?x?x?x128xf16>
+  %kr = kvarn.rotate %k : tensor<?x?x?x128xf16>
+  %vr = kvarn.rotate %v : tensor<?x?x?x128xf16>
+  return %kr, %vr, %ks : tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>
+}
+
 // A scale in between.
 // CHECK-LABEL: func.func @materialize_scaled(
 // CHECK: kvarn.dequantize
