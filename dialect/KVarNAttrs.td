@@ -13,7 +13,7 @@ def KVarN_Layout : I32EnumAttr<"RecordLayout", "order of codes in a record", [
   let genSpecializedAttr = 0;
 }
 
-def KVarN_Part : I32EnumAttr<"RecordPart", "the two tiles of a record", [
+def KVarN_Part : I32EnumAttr<"RecordPart", "part of a record", [
     I32EnumAttrCase<"Key", 0, "key">, I32EnumAttrCase<"Value", 1, "value">]> {
   let cppNamespace = "::mlir::kvarn";
   let genSpecializedAttr = 0;
@@ -22,7 +22,7 @@ def KVarN_PartAttr : EnumAttr<KVarN_Dialect, KVarN_Part, "part"> {
   let assemblyFormat = "$value";
 }
 
-def KVarN_Field : I32EnumAttr<"RecordField", "the fp16 vectors of a record", [
+def KVarN_Field : I32EnumAttr<"RecordField", "vector of a record", [
     I32EnumAttrCase<"KeyScale", 0, "key_scale">,
     I32EnumAttrCase<"KeyZero", 1, "key_zero">,
     I32EnumAttrCase<"KeyToken", 2, "key_token">,
@@ -36,7 +36,7 @@ def KVarN_FieldAttr : EnumAttr<KVarN_Dialect, KVarN_Field, "field"> {
   let assemblyFormat = "$value";
 }
 
-def KVarN_Range : I32EnumAttr<"QuantRange", "how the range of a row is chosen", [
+def KVarN_Range : I32EnumAttr<"QuantRange", "choice of a row's range", [
     I32EnumAttrCase<"MinMax", 0, "minmax">, I32EnumAttrCase<"Mse", 1, "mse">]> {
   let cppNamespace = "::mlir::kvarn";
   let genSpecializedAttr = 0;
@@ -62,7 +62,7 @@ def KVarN_Copy : I32EnumAttr<"CopyMode", "how codes reach the arithmetic", [
   let genSpecializedAttr = 0;
 }
 
-def KVarN_Expand : I32EnumAttr<"ExpandMode", "how codes become operands", [
+def KVarN_Expand : I32EnumAttr<"ExpandMode", "way from codes to operands", [
     I32EnumAttrCase<"Convert", 0, "convert">,
     I32EnumAttrCase<"Subnormal", 1, "subnormal">]> {
   let cppNamespace = "::mlir::kvarn";

@@ -69,8 +69,8 @@ LogicalResult NormalizeOp::verify() {
   if (type.getRank() < 2)
     return emitOpError() << "operand is " << type
                          << ", expected rank 2 or more";
-  if (getIterations() < 0 || getIterations() > 64)
-    return emitOpError() << "iterations is " << getIterations()
+  if (getIterations() > 64)
+    return emitOpError() << "iterations is " << int64_t(getIterations())
                          << ", expected 0 to 64";
   SmallVector<int64_t> rows(type.getShape().drop_back());
   SmallVector<int64_t> columns(type.getShape().drop_back(2));
@@ -137,7 +137,7 @@ static LogicalResult checkAttention(AttentionLike op) {
     return op.emitOpError() << "q is " << q << ", expected shape [T, Hq, D]";
   if (op.getRatio() < 1 || op.getRatio() > 64)
     return op.emitOpError()
-           << "ratio is " << op.getRatio() << ", expected 1 to 64";
+           << "ratio is " << int64_t(op.getRatio()) << ", expected 1 to 64";
   if (!ShapedType::isDynamic(q.getDimSize(1)) &&
       q.getDimSize(1) % op.getRatio())
     return op.emitOpError()
@@ -187,8 +187,8 @@ LogicalResult AppendOp::verify() {
 }
 
 LogicalResult FlushOp::verify() {
-  if (getIterations() < 0 || getIterations() > 64)
-    return emitOpError() << "iterations is " << getIterations()
+  if (getIterations() > 64)
+    return emitOpError() << "iterations is " << int64_t(getIterations())
                          << ", expected 0 to 64";
   if (failed(checkShape(*this, "pairs", getPairs().getType(), {kAny, 2})))
     return failure();

@@ -259,7 +259,7 @@ def KVarN_FlushOp : KVarN_Op<"flush", [Pure, AllTypesMatch<["cache", "result"]>]
 
     Example:
     ```mlir
-    %c = kvarn.flush %pairs, %count, %cache {iterations = 8 : i64, range = #kvarn.range<mse>}
+    %c = kvarn.flush %pairs, %count, %cache {iterations = 8 : i64, range = #kvarn<range mse>}
         : tensor<?x2xi32>, tensor<1xi32>, !kvarn.cache<#fmt>
     ```
   }];
@@ -284,7 +284,7 @@ def KVarN_MaterializeOp : KVarN_Op<"materialize", [Pure, KVarN_SameType<"k", "v"
 
     Example:
     ```mlir
-    %k, %v = kvarn.materialize %cache {frame = #kvarn.frame<original>} : !kvarn.cache<#fmt> -> tensor<?x?x?x128xf16>
+    %k, %v = kvarn.materialize %cache {frame = #kvarn<frame original>} : !kvarn.cache<#fmt> -> tensor<?x?x?x128xf16>
     ```
   }];
   let arguments = (ins KVarN_CacheType:$cache, KVarN_FrameAttr:$frame);

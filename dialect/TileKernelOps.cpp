@@ -132,7 +132,10 @@ void WarpsOp::print(OpAsmPrinter &printer) {
   printer.printOptionalAttrDict((*this)->getAttrs(), {getCountAttrName()});
 }
 
-LogicalResult WarpsOp::verify() {
+LogicalResult WarpsOp::verifyRegions() {
+  // After the traits have checked that the terminator is a yield.
+  if (getBody().getNumArguments() != 1 || !getWarp().getType().isIndex())
+    return emitOpError() << "expected one region argument of type index";
   if (getCount() < 1 || getCount() > 32)
     return emitOpError() << "count is " << getCount() << ", expected 1 to 32";
   auto yield = cast<YieldOp>(getBody().front().getTerminator());

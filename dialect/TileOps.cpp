@@ -21,8 +21,9 @@ static RankedTensorType tileType(Value value) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult IotaOp::verify() {
-  if (int64_t(getDim()) >= getResult().getType().getRank())
-    return emitOpError() << "dim is " << getDim() << ", expected less than "
+  if (getDim() >= uint64_t(getResult().getType().getRank()))
+    return emitOpError() << "dim is " << int64_t(getDim())
+                         << ", expected less than "
                          << getResult().getType().getRank();
   return success();
 }
@@ -77,9 +78,9 @@ OpFoldResult ConvertLayoutOp::fold(FoldAdaptor) {
 
 LogicalResult ReduceOp::verify() {
   RankedTensorType from = tileType(getInput());
-  if (int64_t(getDim()) >= from.getRank())
-    return emitOpError() << "dim is " << getDim() << ", expected less than "
-                         << from.getRank();
+  if (getDim() >= uint64_t(from.getRank()))
+    return emitOpError() << "dim is " << int64_t(getDim())
+                         << ", expected less than " << from.getRank();
   SmallVector<int64_t> shape(from.getShape());
   shape.erase(shape.begin() + getDim());
   auto to = dyn_cast<RankedTensorType>(getResult().getType());

@@ -31,7 +31,7 @@ def Tile_AxisAttr : EnumAttr<Tile_Dialect, Tile_Axis, "axis"> {
   let assemblyFormat = "$value";
 }
 
-def Tile_ReduceKind : I32EnumAttr<"ReduceKind", "how tiles are reduced", [
+def Tile_ReduceKind : I32EnumAttr<"ReduceKind", "reduction", [
     I32EnumAttrCase<"Add", 0, "add">, I32EnumAttrCase<"Max", 1, "max">,
     I32EnumAttrCase<"Min", 2, "min">]> {
   let cppNamespace = "::mlir::kvarn::tile";
@@ -146,7 +146,7 @@ def Tile_WarpsOp : Tile_Op<"warps", [
                                  "::mlir::TypeRange":$yielded)>];
   let skipDefaultBuilders = 1;
   let hasCustomAssemblyFormat = 1;
-  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::BlockArgument getWarp() { return getBody().getArgument(0); }
   }];

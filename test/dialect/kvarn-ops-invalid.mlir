@@ -419,3 +419,11 @@ func.func @f(%p: tensor<?x2xi32>, %n: tensor<i32>, %c: !kvarn.cache<#fmt>) {
   %0 = kvarn.flush %p, %n, %c : tensor<?x2xi32>, tensor<i32>, !kvarn.cache<#fmt>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{'kvarn.normalize' op iterations is -1, expected 0 to 64}}
+  %0:3 = kvarn.normalize %x {iterations = -1 : i64} : tensor<8x4xf32> -> tensor<8xf32>, tensor<4xf32>
+  return
+}

@@ -32,3 +32,9 @@
 
 // expected-error @+1 {{parent must be a fragment or a slice of one}}
 "test.op"() {a = #tile.slice<dim = 0, parent = 1 : i64>} : () -> ()
+
+// -----
+
+// expected-error @+2 {{invalid part of a record specification: both}}
+// expected-error @+1 {{failed to parse Tile_SlotType parameter 'part' which is to be a `::mlir::kvarn::RecordPart`}}
+"test.op"() {a = !tile.slot<#kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>, both>} : () -> ()

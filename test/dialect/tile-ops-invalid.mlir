@@ -612,3 +612,41 @@ func.func @f(%x: tensor<4x8xf32>) {
   %0 = tile.convert_layout %x : tensor<4x8xf32> -> tensor<4x8xf16>
   return
 }
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'tile.iota' op dim is -1, expected less than 2}}
+  %0 = tile.iota -1 : tensor<4x4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{'tile.reduce' op dim is -1, expected less than 2}}
+  %0 = tile.reduce add %x dim -1 : tensor<4x8xf32> -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'tile.warps' op expected one region argument of type index}}
+  "tile.warps"() <{count = 1 : i64}> ({
+    "tile.yield"() : () -> ()
+  }) : () -> ()
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+2 {{'tile.warps' op expects regions to end with 'tile.yield', found 'llvm.unreachable'}}
+  // expected-note @+1 {{in custom textual format, the absence of terminator implies 'tile.yield'}}
+  "tile.warps"() <{count = 1 : i64}> ({
+  ^bb0(%w: index):
+    "llvm.unreachable"() : () -> ()
+  }) : () -> ()
+  return
+}

@@ -1,0 +1,3 @@
+"tile.warps"() <{count = 1 : i64}> ({
+  "tile.yield"() : () -> ()
+}) : () -> ()
