@@ -64,11 +64,23 @@ OpFoldResult RotateOp::fold(FoldAdaptor) {
   return {};
 }
 
+LogicalResult ScaleOp::verify() {
+  if (getInput().getType().getRank() < 1)
+    return emitOpError() << "operand is " << getInput().getType()
+                         << ", expected rank 1 or more";
+  return success();
+}
+
 LogicalResult NormalizeOp::verify() {
   RankedTensorType type = getInput().getType();
   if (type.getRank() < 2)
     return emitOpError() << "operand is " << type
                          << ", expected rank 2 or more";
+  // A deviation needs two elements.
+  for (int64_t extent : type.getShape().take_back(2))
+    if (!ShapedType::isDynamic(extent) && extent < 2)
+      return emitOpError() << "operand is " << type
+                           << ", expected two rows and two columns or more";
   if (getIterations() > 64)
     return emitOpError() << "iterations is " << int64_t(getIterations())
                          << ", expected 0 to 64";
@@ -168,6 +180,15 @@ LogicalResult AttentionOp::verify() {
       failed(checkShape(*this, "v", getV().getType(),
                         {kAny, kAny, kAny, headDim})))
     return failure();
+  if (failed(checkShape(*this, "v", getV().getType(),
+                        getK().getType().getShape())))
+    return failure();
+  int64_t queryHeads = getQ().getType().getDimSize(1);
+  int64_t heads = getK().getType().getDimSize(2);
+  if (!ShapedType::isDynamic(queryHeads) && !ShapedType::isDynamic(heads) &&
+      queryHeads != heads * int64_t(getRatio()))
+    return emitOpError() << "q has " << queryHeads << " heads and k " << heads
+                         << ", expected the ratio " << getRatio();
   return checkShape(*this, "lengths", getSeqLens().getType(), {kAny});
 }
 

@@ -47,6 +47,7 @@ def KVarN_ScaleOp : KVarN_Op<"scale", [Pure, AllTypesMatch<["input", "result"]>]
   let arguments = (ins RankedTensorOf<[KVarN_Float]>:$input, F32:$factor);
   let results = (outs RankedTensorOf<[KVarN_Float]>:$result);
   let assemblyFormat = "$input `by` $factor attr-dict `:` type($input)";
+  let hasVerifier = 1;
 }
 
 def KVarN_NormalizeOp : KVarN_Op<"normalize", [Pure, AllTypesMatch<["input", "balanced"]>]> {

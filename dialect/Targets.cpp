@@ -70,6 +70,11 @@ mlir::kvarn::expandTarget(llvm::StringRef name) {
   return targets;
 }
 
+const Target *mlir::kvarn::bestOf(llvm::StringRef name) {
+  llvm::SmallVector<const Target *> targets = expandTarget(name);
+  return targets.empty() ? nullptr : targets.front();
+}
+
 std::string mlir::kvarn::knownTargetNames() {
   llvm::SmallVector<llvm::StringRef> names;
   for (const TargetFamily &family : kFamilies)

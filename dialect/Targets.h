@@ -56,6 +56,9 @@ const Target *findTarget(llvm::StringRef name);
 /// The rows that `name` stands for; empty if it is unknown.
 llvm::SmallVector<const Target *> expandTarget(llvm::StringRef name);
 
+/// The first row that `name` stands for, or null.
+const Target *bestOf(llvm::StringRef name);
+
 /// Every target and family, separated by ", ".
 std::string knownTargetNames();
 

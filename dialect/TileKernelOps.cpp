@@ -55,10 +55,10 @@ LogicalResult KernelOp::verify() {
     SmallVector<int64_t> strides;
     int64_t offset;
     if (!memref || failed(getStridesAndOffset(memref, strides, offset)) ||
-        (!strides.empty() && strides.back() != 1))
+        (!strides.empty() && strides.back() != 1) || offset != 0)
       return emitOpError() << "argument " << i << " is " << type
-                           << ", expected f32, i32, i64 or a memref whose last "
-                              "stride is 1";
+                           << ", expected f32, i32, i64 or a memref without "
+                              "offset whose last stride is 1";
   }
   return success();
 }
@@ -72,6 +72,14 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return emitOpError() << "argument types differ from those of kernel '"
                          << getKernel() << "': expected "
                          << kernel.getFunctionType();
+  return success();
+}
+
+LogicalResult CheckShapeOp::verify() {
+  int64_t rank = cast<MemRefType>(getMemory().getType()).getRank();
+  if (int64_t(getExtents().size()) != rank)
+    return emitOpError() << "has " << getExtents().size() << " extents for "
+                         << getMemory().getType();
   return success();
 }
 

@@ -95,7 +95,7 @@ def Tile_ReturnOp : Tile_Op<"return", [
 }
 
 def Tile_LaunchOp : Tile_Op<"launch", [
-    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+    ParentOneOf<["::mlir::func::FuncOp"]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "run a kernel over a grid";
   let description = [{
     Stands in a `func.func` whose other ops compute grids and buffer sizes from
@@ -113,6 +113,19 @@ def Tile_LaunchOp : Tile_Op<"launch", [
     $kernel `grid` `(` $gridX `,` $gridY `,` $gridZ `)`
     `(` ($arguments^)? `)` attr-dict (`:` type($arguments)^)?
   }];
+}
+
+def Tile_CheckShapeOp : Tile_Op<"check_shape"> {
+  let summary = "what the extents of an argument must be";
+  let description = [{
+    Stands in a host function beside `tile.launch`; the runtime refuses a launch
+    with other extents.
+
+    Example: `tile.check_shape %out[%n, %c128] : memref<?x128xf16>`
+  }];
+  let arguments = (ins Tile_MemRef:$memory, Variadic<Index>:$extents);
+  let assemblyFormat = "$memory `[` $extents `]` attr-dict `:` type($memory)";
+  let hasVerifier = 1;
 }
 
 def Tile_ProgramIdOp : Tile_Op<"program_id", [Pure]> {

@@ -104,6 +104,12 @@ static json toJson(const Buffer &buffer) {
           {"shape", arrayOf(buffer.shape, ruleToJson)}};
 }
 
+static json toJson(const ExtentCheck &check) {
+  return {{"tensor", check.tensor},
+          {"dimension", check.dimension},
+          {"extent", ruleToJson(check.extent)}};
+}
+
 static json toJson(const Launch &launch) {
   return {
       {"entry", launch.entry},     {"grid", arrayOf(launch.grid, ruleToJson)},
@@ -124,16 +130,19 @@ static json toJson(const Hint &hint) {
 
 static json toJson(const Variant &variant) {
   auto convert = [](const auto &item) { return toJson(item); };
-  return {{"id", variant.id},
-          {"key", toJson(variant.key)},
-          {"schedule", variant.schedule},
-          {"schedule_from", variant.scheduleFrom},
-          {"binary", toJson(variant.binary)},
-          {"requires", toJson(variant.requirements)},
-          {"parameters", arrayOf(variant.parameters, convert)},
-          {"buffers", arrayOf(variant.buffers, convert)},
-          {"launches", arrayOf(variant.launches, convert)},
-          {"hint", toJson(variant.hint)}};
+  json result = {{"id", variant.id},
+                 {"key", toJson(variant.key)},
+                 {"schedule", variant.schedule},
+                 {"schedule_from", variant.scheduleFrom},
+                 {"binary", toJson(variant.binary)},
+                 {"requires", toJson(variant.requirements)},
+                 {"parameters", arrayOf(variant.parameters, convert)},
+                 {"buffers", arrayOf(variant.buffers, convert)},
+                 {"launches", arrayOf(variant.launches, convert)},
+                 {"hint", toJson(variant.hint)}};
+  if (!variant.checks.empty())
+    result["checks"] = arrayOf(variant.checks, convert);
+  return result;
 }
 
 std::string writeManifest(const Manifest &manifest) {

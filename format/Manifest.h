@@ -106,6 +106,16 @@ struct Buffer {
   bool operator==(const Buffer &) const = default;
 };
 
+/// What a launch needs of its arguments beyond their types: the extent of a
+/// tensor that is written follows from what is read.
+struct ExtentCheck {
+  std::string tensor; // a parameter
+  int64_t dimension = 0;
+  Rule extent; // what it must be
+
+  bool operator==(const ExtentCheck &) const = default;
+};
+
 struct Launch {
   std::string entry; // symbol
   std::array<Rule, 3> grid = {Rule(1), Rule(1), Rule(1)};
@@ -136,7 +146,8 @@ struct Variant {
   Requirements requirements; // JSON: "requires"
   std::vector<Parameter> parameters;
   std::vector<Buffer> buffers;
-  std::vector<Launch> launches; // run in this order
+  std::vector<ExtentCheck> checks; // JSON: optional
+  std::vector<Launch> launches;    // run in this order
   Hint hint;
 
   bool operator==(const Variant &) const = default;

@@ -280,6 +280,20 @@ static bool readLaunch(const Node &node, const Variant &variant,
   return checkArguments(object, variant, launch);
 }
 
+static bool readCheck(const Node &node, const Variant &variant,
+                      ExtentCheck &check) {
+  Object object(node);
+  Node tensor, extent;
+  if (!object.check({"tensor", "dimension", "extent"}) ||
+      !object.get("tensor", tensor) || !object.name("tensor", check.tensor) ||
+      !object.integer("dimension", 0, kMaxExtent, check.dimension) ||
+      !object.get("extent", extent) || !readRule(extent, check.extent))
+    return false;
+  Rule own = Rule::dim(check.tensor, check.dimension);
+  return checkRule(tensor, own, variant) &&
+         checkRule(extent, check.extent, variant);
+}
+
 static bool readHint(const Node &node, Hint &hint) {
   Object object(node);
   if (!object.check({"max_batch", "max_query_tokens", "context"}))
@@ -346,10 +360,13 @@ static bool readVariant(const Node &node, Variant &variant) {
   auto launch = [&](const Node &item, Launch &result) {
     return readLaunch(item, variant, result);
   };
+  auto check = [&](const Node &item, ExtentCheck &result) {
+    return readCheck(item, variant, result);
+  };
   Node key, binary, needs, hint;
   return object.check({"id", "key", "schedule", "schedule_from", "binary",
-                       "requires", "parameters", "buffers", "launches",
-                       "hint"}) &&
+                       "requires", "parameters", "buffers", "launches", "hint",
+                       "checks"}) &&
          object.name("id", variant.id) && object.get("key", key) &&
          readKey(key, variant.key) &&
          object.text("schedule", variant.schedule, kMaxLongText) &&
@@ -360,6 +377,8 @@ static bool readVariant(const Node &node, Variant &variant) {
          checkKind(node, variant) &&
          readItems(object, "parameters", variant.parameters, parameter) &&
          readItems(object, "buffers", variant.buffers, buffer) &&
+         (!object.has("checks") ||
+          readItems(object, "checks", variant.checks, check)) &&
          readItems(object, "launches", variant.launches, launch) &&
          object.get("hint", hint) && readHint(hint, variant.hint);
 }

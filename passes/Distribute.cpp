@@ -299,7 +299,7 @@ struct TileDistribute
   using TileDistributeBase::TileDistributeBase;
 
   void runOnOperation() override {
-    const Target *row = findTarget(target);
+    const Target *row = bestOf(target);
     if (!row) {
       getOperation().emitError() << "unknown target '" << target
                                  << "', expected one of " << knownTargetNames();

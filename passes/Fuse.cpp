@@ -20,6 +20,19 @@ namespace mlir::kvarn {
 #include "passes/Passes.h.inc"
 } // namespace mlir::kvarn
 
+/// The op that bundled a cache, which may have been updated since.
+static CacheOp originOf(Value cache) {
+  while (Operation *op = cache.getDefiningOp()) {
+    if (auto append = dyn_cast<AppendOp>(op))
+      cache = append.getCache();
+    else if (auto flush = dyn_cast<FlushOp>(op))
+      cache = flush.getCache();
+    else
+      return dyn_cast<CacheOp>(op);
+  }
+  return {};
+}
+
 namespace {
 
 /// attention(q, dequantize(c)) -> attend(q, c)
@@ -31,15 +44,14 @@ struct FuseDequantize : OpRewritePattern<AttentionOp> {
     auto k = op.getK().getDefiningOp<DequantizeOp>();
     if (!k || op.getK() != k.getK() || op.getV() != k.getV())
       return rewriter.notifyMatchFailure(op, "k and v of no one dequantize");
-    auto cache = k.getCache().getDefiningOp<CacheOp>();
+    CacheOp cache = originOf(k.getCache());
     // attend takes the lengths from the cache.
     if (!cache || cache.getSeqLens() != op.getSeqLens())
       return rewriter.notifyMatchFailure(op, "lengths are not the cache's");
     // The cache is read where attention stands; updates happen in place.
-    for (Operation *user : k.getCache().getUsers())
-      if (isa<AppendOp, FlushOp>(user) &&
-          (user->getBlock() != op->getBlock() || user->isBeforeInBlock(op)))
-        return rewriter.notifyMatchFailure(op, "the cache is updated before");
+    for (Operation *at = k; at != op; at = at->getNextNode())
+      if (!at || isa<AppendOp, FlushOp>(at))
+        return rewriter.notifyMatchFailure(op, "a cache is updated in between");
     rewriter.replaceOpWithNewOp<AttendOp>(
         op, op.getResultTypes(), op.getQ(), op.getQueryStart(), k.getCache(),
         op.getScale(), op.getWindow(), op.getSoftcap(), op.getSinks(),

@@ -52,7 +52,7 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
   program.walk([&](Operation *op) {
     for (Value operand : op->getOperands())
       if (auto cache = dyn_cast<CacheType>(operand.getType()))
-        group = cache.getFormat().getGroup();
+        group = std::min(group, cache.getFormat().getGroup());
     if (auto attend = dyn_cast<AttendOp>(op))
       ratio = attend.getRatio();
     else if (auto attention = dyn_cast<AttentionOp>(op))

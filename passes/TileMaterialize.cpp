@@ -49,28 +49,27 @@ void MaterializeKernel::build() {
   SmallVector<int64_t> shape = {tokens, depth};
   Value position = b.mul(index, b.index(format.getGroup()));
   Value length = b.toIndex(b.loadScalar(seqLens, {request}));
-  Value minusTwo = b.op<arith::ConstantOp>(b.getI32IntegerAttr(-2));
   Value zero = b.op<arith::ConstantOp>(b.getI32IntegerAttr(0));
   // Behind the last token the table may hold anything.
-  auto read = [&](Value memref, ArrayRef<Value> at, Value otherwise) {
-    Value exists = b.less(position, length);
+  Value inside = b.less(position, length);
+  auto read = [&](Value memref, ArrayRef<Value> at) {
     return b.branch(
-        exists,
+        inside,
         [&]() -> SmallVector<Value> { return {b.loadScalar(memref, at)}; },
-        [&]() -> SmallVector<Value> { return {otherwise}; })[0];
+        [&]() -> SmallVector<Value> { return {zero}; })[0];
   };
-  Value block = b.toIndex(read(blockTable, {request, index}, zero));
-  Value slot = read(blockToSlot, {block}, minusTwo); // -2: no such block
-  Value minusOne = b.op<arith::ConstantOp>(b.getI32IntegerAttr(-1));
+  Value block = b.toIndex(read(blockTable, {request, index}));
+  Value slot = read(blockToSlot, {block});
+  Value packed = b.less(slot, zero);
   b.loop(b.index(0), b.index(format.getGroup()), b.index(tokens), {},
          [&](Value start, ValueRange) -> SmallVector<Value> {
            Value at = b.add(position, start);
-           b.when(b.equal(slot, minusOne), [&] {
+           b.when(b.both(inside, packed), [&] {
              Dequantized d =
                  dequantizeRecord(b, format, pages, block, head, start, tokens);
              store({d.k, d.v}, request, head, at);
            });
-           b.when(b.lessEqual(zero, slot), [&] {
+           b.when(b.both(inside, b.lessEqual(zero, slot)), [&] {
              Value exists = b.less(b.range(at, tokens), length);
              SmallVector<Value> dense;
              for (Value pool : pools)
@@ -80,7 +79,7 @@ void MaterializeKernel::build() {
                    shape, exists)));
              store(dense, request, head, at);
            });
-           b.when(b.equal(slot, minusTwo), [&] {
+           b.when(b.lessEqual(length, position), [&] {
              Value nothing = b.tileOf(0, shape);
              store({nothing, nothing}, request, head, at);
            });
@@ -108,8 +107,13 @@ LogicalResult mlir::kvarn::tileMaterialize(Tiling &tiling, Value k, Value v,
   Value length = host.mul(blocks, host.index(format.getGroup()));
   SmallVector<Value> extents = {batch, length, heads,
                                 host.index(format.getHeadDim())};
-  arguments.push_back(tiling.destination(k, extents));
-  arguments.push_back(tiling.destination(v, extents));
+  for (Value result : {k, v}) {
+    // The caller may pass fewer or more positions than the table has.
+    SmallVector<Value> own = extents;
+    if (Value passed = tiling.lowered(result))
+      own[1] = host.dim(passed, 1);
+    arguments.push_back(tiling.destination(result, own));
+  }
   // All of what the caller passed is written, also behind the last block.
   blocks =
       host.ceilDiv(host.dim(arguments[6], 1), host.index(format.getGroup()));

@@ -56,8 +56,10 @@ Value Tiling::buffer(Type element, ArrayRef<Value> extents) {
 }
 
 Value Tiling::destination(Value result, ArrayRef<Value> extents) {
-  if (Value known = lowered(result))
+  if (Value known = lowered(result)) {
+    builder.op<tile::CheckShapeOp>(known, extents);
     return known;
+  }
   auto type = cast<RankedTensorType>(result.getType());
   Value memory = buffer(type.getElementType(), extents);
   values.map(result, memory);
@@ -191,12 +193,30 @@ static LogicalResult checkLinear(Operation *op) {
     if (!isa<CacheType>(operand.getType()) || !updates)
       continue;
     for (Operation *user : operand.getUsers())
-      if (user != op && op->isBeforeInBlock(user))
+      if (user != op && user->getBlock() == op->getBlock() &&
+          op->isBeforeInBlock(user))
         return user->emitError() << "uses a cache after '" << op->getName()
                                  << "' has updated it in place";
     if (!operand.getDefiningOp())
       return op->emitError() << "cache must come from kvarn.cache";
   }
+  return success();
+}
+
+/// The same for two caches over the same memory.
+static LogicalResult checkDisjoint(ArrayRef<Operation *> ops) {
+  if (llvm::none_of(ops,
+                    [](Operation *op) { return isa<AppendOp, FlushOp>(op); }))
+    return success();
+  DenseSet<Value> owned;
+  for (Operation *op : ops)
+    if (auto cache = dyn_cast<CacheOp>(op))
+      for (Value memory : {Value(cache.getPages()), Value(cache.getPoolK()),
+                           Value(cache.getPoolV())})
+        if (!owned.insert(memory).second)
+          return cache.emitError()
+                 << "shares memory with itself or another cache, but a cache "
+                    "is updated in place";
   return success();
 }
 
@@ -213,7 +233,8 @@ LogicalResult Tiling::run() {
     if (failed(checkLinear(op)))
       return failure();
   }
-  if (failed(lowerArguments()) || failed(lowerResults()))
+  if (failed(checkDisjoint(ops)) || failed(lowerArguments()) ||
+      failed(lowerResults()))
     return failure();
   Operation *ret = hostFunc.getBody().front().getTerminator();
   builder.setInsertionPoint(ret);
@@ -253,7 +274,7 @@ struct KVarNTile : public mlir::kvarn::impl::KVarNTileBase<KVarNTile> {
       if (!given)
         return signalPassFailure();
     }
-    const Target *row = findTarget(target);
+    const Target *row = bestOf(target);
     if (!row) {
       getOperation().emitError() << "unknown target '" << target
                                  << "', expected one of " << knownTargetNames();
@@ -274,7 +295,7 @@ struct KVarNTile : public mlir::kvarn::impl::KVarNTileBase<KVarNTile> {
     return !function.isExternal() &&
            function
                .walk([](Operation *op) {
-                 return isa<KVarNDialect>(op->getDialect())
+                 return isa_and_nonnull<KVarNDialect>(op->getDialect())
                             ? WalkResult::interrupt()
                             : WalkResult::advance();
                })

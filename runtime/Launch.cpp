@@ -17,6 +17,7 @@ public:
       : variant(kernel.variant()), backend(kernel.backend) {}
 
   kvarn_status bind(std::span<const kvarn_argument> arguments, bool needData);
+  kvarn_status checkExtents() const;
   /// Shapes and places of the buffers, from address 0.
   kvarn_status placeBuffers();
   kvarn_status makeCalls(std::vector<LaunchCall> &calls) const;
@@ -79,6 +80,23 @@ kvarn_status Plan::evaluate(const Rule &rule, const std::string &what,
                                                    printRule(rule) + " is " +
                                                    std::to_string(*result));
   value = *result;
+  return KVARN_STATUS_OK;
+}
+
+kvarn_status Plan::checkExtents() const {
+  for (const ExtentCheck &check : variant.checks) {
+    int64_t expected = 0;
+    KVARN_TRY(evaluate(check.extent, "checks of " + check.tensor, expected));
+    // readManifest() made sure that the dimension is there.
+    int64_t extent = *inputs.dim(check.tensor, check.dimension);
+    if (extent != expected)
+      return fail(KVARN_STATUS_INVALID_ARGUMENT,
+                  check.tensor + ": expected extent " +
+                      std::to_string(check.dimension) + " to be " +
+                      printRule(check.extent) + " = " +
+                      std::to_string(expected) + ", got " +
+                      std::to_string(extent));
+  }
   return KVARN_STATUS_OK;
 }
 
@@ -197,6 +215,7 @@ kvarn_status launch(const kvarn_kernel &kernel,
   KVARN_TRY(kernel.backend.checkOptions(options));
   Plan plan(kernel);
   KVARN_TRY(plan.bind(arguments, /*needData=*/true));
+  KVARN_TRY(plan.checkExtents());
   KVARN_TRY(plan.placeBuffers());
   std::unique_ptr<void, void (*)(void *)> owned(nullptr, std::free);
   void *workspace = nullptr;

@@ -84,10 +84,33 @@ void KernelEmitter::mapArguments(func::FuncOp function) {
   }
 }
 
+/// Scalars come from the kernel's arguments only: there is no other memory.
+static LogicalResult checkMemory(Operation *op) {
+  Value memory;
+  if (auto load = dyn_cast<memref::LoadOp>(op))
+    memory = load.getMemRef();
+  else if (auto store = dyn_cast<memref::StoreOp>(op))
+    memory = store.getMemRef();
+  else if (auto dim = dyn_cast<memref::DimOp>(op)) {
+    memory = dim.getSource();
+    std::optional<int64_t> index = dim.getConstantIndex();
+    if (!index || *index < 0 ||
+        *index >= cast<MemRefType>(memory.getType()).getRank())
+      return op->emitOpError("expected a constant dimension of the memref");
+  }
+  if (!isa_and_nonnull<BlockArgument>(memory))
+    return op->emitOpError("expected a load, store or extent of an argument of "
+                           "the kernel");
+  return success();
+}
+
 LogicalResult KernelEmitter::checkSupported() {
   if (!kernel.getBody().hasOneBlock())
     return kernel.emitOpError("has more than one block");
   WalkResult result = kernel.getBody().walk([&](Operation *op) {
+    if (isa_and_nonnull<memref::MemRefDialect>(op->getDialect()) &&
+        failed(checkMemory(op)))
+      return WalkResult::interrupt();
     bool known =
         op->getDialect() == kernel->getDialect() ||
         isa<scf::ForOp, scf::IfOp, scf::YieldOp, arith::ConstantOp>(op);

@@ -9,6 +9,7 @@
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/raw_ostream.h"
@@ -160,6 +161,12 @@ static LogicalResult addProgram(ModuleOp program, func::FuncOp host,
                                 const CompileOptions &options,
                                 LibraryWriter &writer) {
   const Target &target = *options.target;
+  // It becomes a file name and a name in the manifest.
+  auto plain = [](char c) { return llvm::isAlnum(c) || c == '_'; };
+  if (!llvm::all_of(host.getName(), plain))
+    return host.emitError() << "'" << host.getName()
+                            << "' cannot name a program, expected letters, "
+                               "digits and '_'";
   FailureOr<Variant> variant = planLaunches(host);
   if (failed(variant))
     return failure();
@@ -198,6 +205,8 @@ LogicalResult mlir::kvarn::addToLibrary(ModuleOp module,
     return failure();
   bool any = false;
   for (func::FuncOp host : module.getOps<func::FuncOp>()) {
+    if (host.isExternal())
+      continue;
     any = true;
     OwningOpRef<ModuleOp> program = extractProgram(module, host.getName());
     if (failed(addProgram(*program,

@@ -25,6 +25,7 @@ public:
 private:
   LogicalResult addParameter(BlockArgument argument);
   LogicalResult addBuffer(memref::AllocOp alloc);
+  LogicalResult addCheck(tile::CheckShapeOp check);
   LogicalResult addLaunch(tile::LaunchOp launch);
   FailureOr<Rule> rule(Value value);
   FailureOr<Rule> binaryRule(Operation *op);
@@ -33,7 +34,10 @@ private:
   func::FuncOp host;
   Variant variant;
   DenseMap<Value, std::string> names;
+  int64_t terms = 0;
 };
+
+constexpr int64_t kMaxTerms = 4096;
 
 } // namespace
 
@@ -125,6 +129,10 @@ FailureOr<Rule> Planner::binaryRule(Operation *op) {
 }
 
 FailureOr<Rule> Planner::rule(Value value) {
+  // A value that is used twice is written twice.
+  if (++terms > kMaxTerms)
+    return host.emitError()
+           << "has launch rules of more than " << kMaxTerms << " terms";
   APInt constant;
   if (matchPattern(value, m_ConstantInt(&constant)))
     return Rule(constant.getSExtValue());
@@ -164,6 +172,22 @@ LogicalResult Planner::addBuffer(memref::AllocOp alloc) {
   return success();
 }
 
+LogicalResult Planner::addCheck(tile::CheckShapeOp op) {
+  if (!isa<BlockArgument>(op.getMemory()))
+    return op.emitOpError() << "expected an argument of the function";
+  const std::string &name = names[op.getMemory()];
+  MemRefType type = cast<MemRefType>(op.getMemory().getType());
+  for (auto [i, extent] : llvm::enumerate(op.getExtents())) {
+    FailureOr<Rule> expected = rule(extent);
+    if (failed(expected))
+      return failure();
+    // Static extents are part of the parameter's type.
+    if (type.isDynamicDim(i) && *expected != Rule::dim(name, i))
+      variant.checks.push_back({name, int64_t(i), *expected});
+  }
+  return success();
+}
+
 LogicalResult Planner::addLaunch(tile::LaunchOp op) {
   ::kvarn::Launch launch;
   launch.entry = op.getKernel().str();
@@ -196,6 +220,9 @@ FailureOr<Variant> Planner::run() {
     if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
       if (failed(addBuffer(alloc)))
         return failure();
+    } else if (auto check = dyn_cast<tile::CheckShapeOp>(op)) {
+      if (failed(addCheck(check)))
+        return failure();
     } else if (auto launch = dyn_cast<tile::LaunchOp>(op)) {
       if (failed(addLaunch(launch)))
         return failure();
@@ -203,8 +230,8 @@ FailureOr<Variant> Planner::run() {
                !isa<arith::ArithDialect>(op.getDialect())) {
       return op.emitError() << "'" << op.getName()
                             << "' cannot stand in a host function, expected "
-                               "extents, integer arithmetic, memref.alloc or "
-                               "tile.launch";
+                               "extents, integer arithmetic, memref.alloc, "
+                               "tile.check_shape or tile.launch";
     }
   }
   if (variant.launches.empty())

@@ -18,6 +18,13 @@ namespace path = llvm::sys::path;
 LogicalResult mlir::kvarn::writeFileAtomically(StringRef target,
                                                StringRef bytes,
                                                std::string &error) {
+  fs::file_status status;
+  if (target != "-" && !fs::status(target, status) &&
+      status.type() != fs::file_type::regular_file) {
+    // A rename would take a folder, pipe or device away.
+    error = "cannot write '" + target.str() + "': not a regular file";
+    return failure();
+  }
   auto write = [&](llvm::raw_ostream &os) {
     os << bytes;
     return llvm::Error::success();

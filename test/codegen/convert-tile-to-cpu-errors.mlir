@@ -22,3 +22,22 @@ tile.kernel @two_results(%x: memref<?xi32>) {
   tile.store %s, %x[%c0] : tensor<16xi32>, memref<?xi32>, index
   tile.return
 }
+
+// -----
+
+// CHECK: 'memref.alloc' op expected a load, store or extent of an argument of the kernel
+tile.kernel @alloc() {
+  %c0 = arith.constant 0 : index
+  %m = memref.alloc() : memref<4xf32>
+  %x = memref.load %m[%c0] : memref<4xf32>
+  tile.return
+}
+
+// -----
+
+// CHECK: 'memref.dim' op expected a constant dimension of the memref
+tile.kernel @dim(%x: memref<?xf32>) {
+  %c9 = arith.constant 9 : index
+  %d = memref.dim %x, %c9 : memref<?xf32>
+  tile.return
+}

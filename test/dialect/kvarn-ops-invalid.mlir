@@ -427,3 +427,35 @@ func.func @f(%x: tensor<8x4xf32>) {
   %0:3 = kvarn.normalize %x {iterations = -1 : i64} : tensor<8x4xf32> -> tensor<8xf32>, tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<f32>, %s: f32) {
+  // expected-error @+1 {{'kvarn.scale' op operand is 'tensor<f32>', expected rank 1 or more}}
+  %0 = kvarn.scale %x by %s : tensor<f32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x1x8xf32>) {
+  // expected-error @+1 {{'kvarn.normalize' op operand is 'tensor<2x1x8xf32>', expected two rows and two columns or more}}
+  %0, %1, %2 = kvarn.normalize %x : tensor<2x1x8xf32> -> tensor<2x1xf32>, tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x8x128xf16>, %k: tensor<2x256x8x128xf16>, %start: tensor<?xi32>, %lens: tensor<?xi32>, %s: f32) {
+  // expected-error @+1 {{'kvarn.attention' op q has 8 heads and k 8, expected the ratio 4}}
+  %0 = kvarn.attention %q, %k, %k, %start, %lens scale %s ratio 4 : tensor<?x8x128xf16>, tensor<2x256x8x128xf16>, tensor<2x256x8x128xf16>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8x128xf16>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x8x128xf16>, %k: tensor<2x256x2x128xf16>, %v: tensor<1x256x2x128xf16>, %start: tensor<?xi32>, %lens: tensor<?xi32>, %s: f32) {
+  // expected-error @+1 {{'kvarn.attention' op v is 'tensor<1x256x2x128xf16>', expected shape [2, 256, 2, 128]}}
+  %0 = kvarn.attention %q, %k, %v, %start, %lens scale %s ratio 4 : tensor<?x8x128xf16>, tensor<2x256x2x128xf16>, tensor<1x256x2x128xf16>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8x128xf16>
+  return
+}

@@ -7,21 +7,21 @@ tile.kernel @k() -> f32 {
 
 // -----
 
-// expected-error @+1 {{'tile.kernel' op argument 1 is 'f16', expected f32, i32, i64 or a memref whose last stride is 1}}
+// expected-error @+1 {{'tile.kernel' op argument 1 is 'f16', expected f32, i32, i64 or a memref without offset whose last stride is 1}}
 tile.kernel @k(%a: f32, %b: f16) {
   tile.return
 }
 
 // -----
 
-// expected-error @+1 {{'tile.kernel' op argument 0 is 'memref<?x?xf32, strided<[?, 2]>>', expected f32, i32, i64 or a memref whose last stride is 1}}
+// expected-error @+1 {{'tile.kernel' op argument 0 is 'memref<?x?xf32, strided<[?, 2]>>', expected f32, i32, i64 or a memref without offset whose last stride is 1}}
 tile.kernel @k(%a: memref<?x?xf32, strided<[?, 2]>>) {
   tile.return
 }
 
 // -----
 
-// expected-error @+1 {{'tile.kernel' op argument 0 is 'memref<?xf32, strided<[?]>>', expected f32, i32, i64 or a memref whose last stride is 1}}
+// expected-error @+1 {{'tile.kernel' op argument 0 is 'memref<?xf32, strided<[?]>>', expected f32, i32, i64 or a memref without offset whose last stride is 1}}
 tile.kernel @k(%a: memref<?xf32, strided<[?]>>) {
   tile.return
 }
@@ -648,5 +648,29 @@ func.func @f() {
   ^bb0(%w: index):
     "llvm.unreachable"() : () -> ()
   }) : () -> ()
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'tile.kernel' op argument 0 is 'memref<?xf32, strided<[1], offset: 5>>', expected f32, i32, i64 or a memref without offset whose last stride is 1}}
+tile.kernel @offset(%x: memref<?xf32, strided<[1], offset: 5>>) {
+  tile.return
+}
+
+// -----
+
+tile.kernel @inner() {
+  %c1 = arith.constant 1 : index
+  // expected-error @+1 {{'tile.launch' op expects parent op 'func.func'}}
+  tile.launch @inner grid(%c1, %c1, %c1) ()
+  tile.return
+}
+
+// -----
+
+func.func @f(%x: memref<?x8xf32>, %n: index) {
+  // expected-error @+1 {{'tile.check_shape' op has 1 extents for 'memref<?x8xf32>'}}
+  tile.check_shape %x[%n] : memref<?x8xf32>
   return
 }

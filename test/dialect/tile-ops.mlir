@@ -6,8 +6,8 @@
 #mma = #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>
 
 // CHECK-LABEL: tile.kernel @copy(
-// CHECK-SAME: %{{.*}}: memref<?xf32>, %{{.*}}: memref<?xf32, strided<[1], offset: ?>>, %{{.*}}: i64, %{{.*}}: i32, %{{.*}}: f32)
-tile.kernel @copy(%x: memref<?xf32>, %y: memref<?xf32, strided<[1], offset: ?>>, %a: i64, %b: i32, %c: f32) {
+// CHECK-SAME: %{{.*}}: memref<?xf32>, %{{.*}}: memref<?xf32, strided<[1]>>, %{{.*}}: i64, %{{.*}}: i32, %{{.*}}: f32)
+tile.kernel @copy(%x: memref<?xf32>, %y: memref<?xf32, strided<[1]>>, %a: i64, %b: i32, %c: f32) {
   // CHECK: tile.program_id x
   %i = tile.program_id x
   // CHECK: tile.program_id y
@@ -16,8 +16,8 @@ tile.kernel @copy(%x: memref<?xf32>, %y: memref<?xf32, strided<[1], offset: ?>>,
   %k = tile.program_id z
   // CHECK: tile.load %{{.*}}[%{{.*}}] : memref<?xf32>, index -> tensor<16xf32>
   %v = tile.load %x[%i] : memref<?xf32>, index -> tensor<16xf32>
-  // CHECK: tile.store %{{.*}}, %{{.*}}[%{{.*}}] : tensor<16xf32>, memref<?xf32, strided<[1], offset: ?>>, index
-  tile.store %v, %y[%i] : tensor<16xf32>, memref<?xf32, strided<[1], offset: ?>>, index
+  // CHECK: tile.store %{{.*}}, %{{.*}}[%{{.*}}] : tensor<16xf32>, memref<?xf32, strided<[1]>>, index
+  tile.store %v, %y[%i] : tensor<16xf32>, memref<?xf32, strided<[1]>>, index
   // CHECK: tile.return
   tile.return
 }
@@ -29,9 +29,11 @@ tile.kernel @scheduled() attributes {schedule = #kvarn.schedule<rows = 8, tokens
 }
 
 // CHECK-LABEL: func.func @launch
-func.func @launch(%n: index, %x: memref<?xf32>, %y: memref<?xf32, strided<[1], offset: ?>>, %a: i64, %b: i32, %c: f32) {
-  // CHECK: tile.launch @copy grid(%{{.*}}, %{{.*}}, %{{.*}}) (%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) : memref<?xf32>, memref<?xf32, strided<[1], offset: ?>>, i64, i32, f32
-  tile.launch @copy grid(%n, %n, %n) (%x, %y, %a, %b, %c) : memref<?xf32>, memref<?xf32, strided<[1], offset: ?>>, i64, i32, f32
+func.func @launch(%n: index, %x: memref<?xf32>, %y: memref<?xf32, strided<[1]>>, %a: i64, %b: i32, %c: f32) {
+  // CHECK: tile.check_shape %{{.*}}[%{{.*}}] : memref<?xf32>
+  tile.check_shape %x[%n] : memref<?xf32>
+  // CHECK: tile.launch @copy grid(%{{.*}}, %{{.*}}, %{{.*}}) (%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) : memref<?xf32>, memref<?xf32, strided<[1]>>, i64, i32, f32
+  tile.launch @copy grid(%n, %n, %n) (%x, %y, %a, %b, %c) : memref<?xf32>, memref<?xf32, strided<[1]>>, i64, i32, f32
   // CHECK: tile.launch @scheduled grid(%{{.*}}, %{{.*}}, %{{.*}}) (){{$}}
   tile.launch @scheduled grid(%n, %n, %n) ()
   return

@@ -18,3 +18,17 @@ func.func @step(%q: tensor<?x8x128xf16>, %start: tensor<?xi32>, %pages: tensor<?
   %o = kvarn.attention %q, %k, %v, %start, %lens scale %scale ratio 4 causal : tensor<?x8x128xf16>, tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8x128xf16>
   return %o, %new : tensor<?x8x128xf16>, !kvarn.cache<#fmt>
 }
+
+// A read behind the update is over the updated cache, and is fused.
+// CHECK: func.func @after(
+// CHECK: tile.launch @after_append
+// CHECK-NOT: @after_materialize
+// CHECK: tile.launch @after_attend
+
+func.func @after(%q: tensor<?x8x128xf16>, %start: tensor<?xi32>, %pages: tensor<?x?x?xi8>, %pool_k: tensor<?x128x?x128xf16>, %pool_v: tensor<?x128x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>, %scale: f32, %new_k: tensor<?x?x128xf16>, %new_v: tensor<?x?x128xf16>, %map: tensor<?xi64>) -> (tensor<?x8x128xf16>, !kvarn.cache<#fmt>) {
+  %cache = kvarn.cache pages %pages, pool %pool_k, %pool_v, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x128x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
+  %new = kvarn.append %new_k, %new_v, %map, %cache : tensor<?x?x128xf16>, tensor<?xi64>, !kvarn.cache<#fmt>
+  %k, %v = kvarn.dequantize %new : !kvarn.cache<#fmt> -> tensor<?x?x?x128xf16>
+  %o = kvarn.attention %q, %k, %v, %start, %lens scale %scale ratio 4 causal : tensor<?x8x128xf16>, tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8x128xf16>
+  return %o, %new : tensor<?x8x128xf16>, !kvarn.cache<#fmt>
+}

@@ -43,7 +43,7 @@ static void addModelOptions(CLI::App &app, Options &o) {
       ->delimiter(',')
       ->default_str("all");
   app.add_option("--features", o.features,
-                 "of attend: causal,window,softcap,sinks,lse; none = ''")
+                 "of attend: causal,window,softcap,sinks,lse or none")
       ->group(group)
       ->delimiter(',')
       ->capture_default_str();

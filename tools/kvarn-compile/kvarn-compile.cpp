@@ -135,9 +135,9 @@ static int checkModel(Request &request) {
   model.bfloat16 = o.dtype == "bf16";
   model.causal = false;
   for (const std::string &feature : o.features)
-    if (!feature.empty() && !setFeature(model, feature))
+    if (!feature.empty() && feature != "none" && !setFeature(model, feature))
       return fail("unknown feature '" + feature +
-                  "', expected causal, window, softcap, sinks or lse");
+                  "', expected causal, window, softcap, sinks, lse or none");
   if (o.iterations < 0 || o.iterations > 64)
     return fail("--iterations=" + Twine(o.iterations) + ": expected 0 to 64");
   model.iterations = o.iterations;
@@ -175,6 +175,9 @@ static int checkTargets(Request &request) {
                   knownTargetNames());
     request.scheduleFrom = from.front();
   }
+  // A schedule can be shown for every target.
+  if (o.printSchedule)
+    return 0;
   std::string error = describeUnsupported(*request.targets[0], request.stage);
   return error.empty() ? 0 : fail(error);
 }
@@ -382,6 +385,8 @@ int main(int argc, char **argv) {
     return printTargets(), 0;
   if (options.listFormats)
     return printFormats(), 0;
+  while (options.output.size() > 1 && options.output.back() == '/')
+    options.output.pop_back();
   Request request(options);
   if (int code = check(request))
     return code;

@@ -185,7 +185,6 @@ Kernel LibrarySource::select(const Library &library, const Need &need,
   request.format = need.format;
   request.headDim = need.headDim;
   request.layout = layout;
-  request.target = target;
   if (kernel == "attend") {
     request.ratio = need.ratio();
     request.features = need.features;
