@@ -136,9 +136,8 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
 def KVarN_TargetAttr : KVarN_Attr<"Target", "target"> {
   let summary = "a known target, by name";
   let description = [{
-    The facts about a target (instruction set, vector width, shared memory,
-    matrix instructions, default schedule) are one row of the table in
-    `dialect/Targets.cpp`; this attribute names the row.
+    The facts about a target (processor, vector width, matrix instruction) are
+    one row of the table in `dialect/Targets.cpp`; this attribute names the row.
 
     Example:
     ```mlir

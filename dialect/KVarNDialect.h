@@ -28,6 +28,11 @@
 
 namespace mlir::kvarn {
 
+/// Attributes of arguments and results of a program: the name under which the
+/// runtime passes it, and whether the program writes it.
+inline constexpr llvm::StringLiteral kNameAttr = "kvarn.name";
+inline constexpr llvm::StringLiteral kOutputAttr = "kvarn.output";
+
 // The enums of the dialect and of `format/` have the same cases.
 inline ::kvarn::Part toFormat(RecordPart part) {
   return static_cast<::kvarn::Part>(part);

@@ -234,7 +234,7 @@ Softmax AttendKernel::blockLoop(const QueryRows &r, Value q, Value from,
   // The copy of the block after this one starts as soon as its slot is free.
   auto prefetch = [&](Value index) {
     Value exists = b.less(index, to);
-    // Also without a next block the address must be one of this request.
+    // Without a next block nothing is copied, and any block will do.
     Value block = b.branch(
         exists, [&]() -> SmallVector<Value> { return {blockAt(index)}; },
         [&]() -> SmallVector<Value> { return {b.index(0)}; })[0];

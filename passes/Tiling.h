@@ -15,11 +15,6 @@
 
 namespace mlir::kvarn {
 
-/// Attributes of arguments and results of a program: the name under which the
-/// runtime passes it, and whether the program writes it.
-inline constexpr StringLiteral kNameAttr = "kvarn.name";
-inline constexpr StringLiteral kOutputAttr = "kvarn.output";
-
 /// The tiling of one function.
 class Tiling {
 public:

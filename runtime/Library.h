@@ -24,7 +24,7 @@ struct VariantEntry {
 
   const Variant &variant;
   std::string features; // "causal,lse"
-  std::string options;  // "iterations=8,split=balanced"
+  std::string options;  // "iterations=8,range=mse"
   kvarn_variant_info info;
 };
 

@@ -162,7 +162,7 @@ typedef struct kvarn_request {
   int64_t ratio;        /* query heads per KV head */
   const char *dtype;    /* "f16", "bf16" */
   const char *features; /* all of them, "causal,lse"; NULL = none of them */
-  const char *options;  /* "iterations=8,split=balanced" */
+  const char *options;  /* "iterations=8,range=mse" */
   const char *target;   /* "x86_64", "sm_90a"; NULL = the CPU of this process */
   /* Hints: they decide between variants that compute the same. */
   int64_t query_rows;       /* take this bucket only */

@@ -61,9 +61,9 @@ LogicalResult Planner::addParameter(BlockArgument argument) {
   unsigned number = argument.getArgNumber();
   ::kvarn::Parameter parameter;
   parameter.name = "arg" + std::to_string(number);
-  if (auto name = host.getArgAttrOfType<StringAttr>(number, "kvarn.name"))
+  if (auto name = host.getArgAttrOfType<StringAttr>(number, kNameAttr))
     parameter.name = name.str();
-  parameter.output = bool(host.getArgAttr(number, "kvarn.output"));
+  parameter.output = bool(host.getArgAttr(number, kOutputAttr));
   Type element = argument.getType();
   if (auto memref = dyn_cast<MemRefType>(element)) {
     element = memref.getElementType();

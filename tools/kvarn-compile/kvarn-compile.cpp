@@ -299,14 +299,21 @@ int Driver::load() {
 }
 
 int Driver::printSchedules() {
+  ScheduleAttr given;
+  if (!request.options.schedule.empty()) {
+    given = parseSchedule(&context, request.options.schedule);
+    if (!given)
+      return kUsage;
+  }
   for (Program &program : programs)
     for (auto function : program.module->getOps<func::FuncOp>())
       for (const Target *target : request.targets) {
         const Target *from =
             request.scheduleFrom ? request.scheduleFrom : target;
-        llvm::outs() << function.getName() << " " << target->name << " ";
-        llvm::outs() << Attribute(defaultSchedule(&context, *from, function))
-                     << "\n";
+        ScheduleAttr schedule =
+            given ? given : defaultSchedule(&context, *from, function);
+        llvm::outs() << function.getName() << " " << target->name << " "
+                     << Attribute(schedule) << "\n";
       }
   return 0;
 }
