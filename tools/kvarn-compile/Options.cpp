@@ -20,8 +20,10 @@ static void addOutputOptions(CLI::App &app, Options &o) {
       ->group("Output");
 }
 
+static constexpr const char *kModelGroup = "Model, instead of INPUT";
+
 static void addModelOptions(CLI::App &app, Options &o) {
-  const char *group = "Model, instead of INPUT";
+  const char *group = kModelGroup;
   app.add_option("--format", o.format, "record format, see --list-formats")
       ->group(group);
   app.add_option("--layout", o.layout, "order of codes: reference, mma16816")
@@ -89,6 +91,17 @@ static void addListOptions(CLI::App &app, Options &o) {
       ->group(group);
 }
 
+/// An option that would have no effect, or "". --format beside INPUT is
+/// reported where the two are told apart.
+static std::string findIdleOption(const CLI::App &app, const Options &o) {
+  if (!o.input.empty())
+    for (const CLI::Option *option : app.get_options())
+      if (option->get_group() == kModelGroup && option->count() &&
+          option->get_name() != "--format")
+        return option->get_name();
+  return {};
+}
+
 bool parseOptions(int argc, char **argv, Options &options, int &exitCode) {
   CLI::App app("Compiles kvarn programs, or the kernels of a model, into a "
                "kernel library.",
@@ -109,6 +122,13 @@ bool parseOptions(int argc, char **argv, Options &options, int &exitCode) {
     return false;
   } catch (const CLI::ParseError &error) {
     std::cerr << "kvarn-compile: error: " << error.what() << "\n";
+    exitCode = 2;
+    return false;
+  }
+  std::string idle = findIdleOption(app, options);
+  if (!idle.empty()) {
+    std::cerr << "kvarn-compile: error: " << idle
+              << " describes a model and has no effect on an input file\n";
     exitCode = 2;
     return false;
   }

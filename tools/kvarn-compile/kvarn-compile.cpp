@@ -18,10 +18,13 @@
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <csignal>
+#include <unistd.h>
+
 using namespace mlir;
 using namespace mlir::kvarn;
 
-static constexpr int kUsage = 2, kMissingTool = 3;
+static constexpr int kUsage = 2, kMissingTool = 3, kInternal = 70;
 
 static int fail(const Twine &message) {
   llvm::errs() << "kvarn-compile: error: " << message << "\n";
@@ -380,8 +383,19 @@ int Driver::run() {
   return request.stage == Stage::Library ? writeLibrary() : emit();
 }
 
+/// A crash is our mistake, not the input's.
+static void endAsInternalError(int) {
+  static constexpr char message[] =
+      "kvarn-compile: internal error, please report it with the command\n";
+  [[maybe_unused]] ssize_t written =
+      write(STDERR_FILENO, message, sizeof message - 1);
+  _exit(kInternal);
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  for (int number : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE})
+    std::signal(number, endAsInternalError);
   Options options;
   int exitCode = 0;
   if (!parseOptions(argc, argv, options, exitCode))
