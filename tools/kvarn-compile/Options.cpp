@@ -91,13 +91,12 @@ static void addListOptions(CLI::App &app, Options &o) {
       ->group(group);
 }
 
-/// An option that would have no effect, or "". --format beside INPUT is
-/// reported where the two are told apart.
+/// An option that would have no effect, or "". --format beside INPUT is an
+/// error of its own.
 static std::string findIdleOption(const CLI::App &app, const Options &o) {
-  if (!o.input.empty())
+  if (!o.input.empty() && o.format.empty())
     for (const CLI::Option *option : app.get_options())
-      if (option->get_group() == kModelGroup && option->count() &&
-          option->get_name() != "--format")
+      if (option->get_group() == kModelGroup && option->count())
         return option->get_name();
   return {};
 }
