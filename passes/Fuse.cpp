@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/CacheOrigin.h"
 #include "passes/Passes.h"
 
 #include "dialect/KVarNDialect.h"
@@ -19,19 +20,6 @@ namespace mlir::kvarn {
 #define GEN_PASS_DEF_KVARNFUSE
 #include "passes/Passes.h.inc"
 } // namespace mlir::kvarn
-
-/// The op that bundled a cache, which may have been updated since.
-static CacheOp originOf(Value cache) {
-  while (Operation *op = cache.getDefiningOp()) {
-    if (auto append = dyn_cast<AppendOp>(op))
-      cache = append.getCache();
-    else if (auto flush = dyn_cast<FlushOp>(op))
-      cache = flush.getCache();
-    else
-      return dyn_cast<CacheOp>(op);
-  }
-  return {};
-}
 
 namespace {
 

@@ -2,6 +2,7 @@
 
 #include "passes/Tiling.h"
 
+#include "passes/CacheOrigin.h"
 #include "passes/Passes.h"
 #include "passes/Schedules.h"
 
@@ -35,11 +36,7 @@ Tiling::Tiling(func::FuncOp host, ScheduleAttr schedule)
       builder(OpBuilder(host.getContext()), host.getLoc()),
       symbols(host->getParentOfType<ModuleOp>()) {}
 
-CacheOp Tiling::cache(Value value) {
-  while (Value from = caches.lookup(value))
-    value = from;
-  return value.getDefiningOp<CacheOp>();
-}
+CacheOp Tiling::cache(Value value) { return originOf(value); }
 
 Value Tiling::buffer(Type element, ArrayRef<Value> extents) {
   SmallVector<int64_t> shape;
@@ -156,14 +153,8 @@ LogicalResult Tiling::lowerOp(Operation *op) {
       .Case([&](AttentionOp attention) {
         return tileAttention(*this, attention);
       })
-      .Case([&](AppendOp append) {
-        caches[append.getResult()] = append.getCache();
-        return tileAppend(*this, append);
-      })
-      .Case([&](FlushOp flush) {
-        caches[flush.getResult()] = flush.getCache();
-        return tileFlush(*this, flush);
-      })
+      .Case([&](AppendOp append) { return tileAppend(*this, append); })
+      .Case([&](FlushOp flush) { return tileFlush(*this, flush); })
       .Case([&](DequantizeOp dequantize) {
         return tileMaterialize(*this, dequantize.getK(), dequantize.getV(),
                                dequantize.getCache(), Frame::Rotated);

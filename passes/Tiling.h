@@ -54,7 +54,6 @@ private:
   TileBuilder builder;
   SymbolTable symbols;
   IRMapping values;
-  DenseMap<Value, Value> caches; // updated cache -> the cache it came from
   SmallVector<Operation *> levelOne;
 };
 
