@@ -2,6 +2,7 @@
 
 #include "codegen/Codegen.h"
 #include "codegen/cpu/ConvertTileToCpu.h"
+#include "codegen/nvptx/ConvertTileToNvptx.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
@@ -53,6 +54,7 @@ struct PipelineOptions : public PassPipelineOptions<PipelineOptions> {
 
 void mlir::kvarn::registerCodegenPasses() {
   registerPass([] { return createConvertTileToCpuPass(); });
+  registerPass([] { return createConvertTileToNvptxPass(); });
   PassPipelineRegistration<PipelineOptions>(
       "tile-to-llvm", "Kernels on tiles to the LLVM dialect",
       [](OpPassManager &manager, const PipelineOptions &options) {
@@ -60,6 +62,8 @@ void mlir::kvarn::registerCodegenPasses() {
         const Target *target = findTarget(options.target);
         Target unknown{};
         unknown.name = options.target;
+        if (target && target->backend == Backend::Nvptx)
+          return buildNvptxPipeline(manager, *target);
         buildCpuPipeline(manager, target ? *target : unknown);
       });
 }

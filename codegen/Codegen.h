@@ -32,6 +32,9 @@ void registerCodegenPasses();
 /// `tile` to the LLVM dialect, for targets of backend Cpu and Amdgpu.
 void buildCpuPipeline(OpPassManager &manager, const Target &target);
 
+/// `tile` to the LLVM dialect, for targets of backend Nvptx.
+void buildNvptxPipeline(OpPassManager &manager, const Target &target);
+
 /// Bytes of scratch memory that a kernel needs, once it is converted; nothing
 /// if the module has no such function.
 std::optional<int64_t> scratchBytes(ModuleOp module, StringRef kernel);

@@ -4,6 +4,7 @@
 #define KVARN_DIALECT_KVARNATTRS_TD
 
 include "dialect/KVarNDialect.td"
+include "mlir/IR/TensorEncoding.td"
 
 
 def KVarN_Layout : I32EnumAttr<"RecordLayout", "order of codes in a record", [
@@ -149,45 +150,29 @@ def KVarN_TargetAttr : KVarN_Attr<"Target", "target"> {
   let genVerifyDecl = 1;
 }
 
-def Tile_FragmentAttr : AttrDef<Tile_Dialect, "Fragment"> {
-  let mnemonic = "fragment";
+def Tile_LayoutAttr : AttrDef<Tile_Dialect, "Layout", [
+    DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
+  let mnemonic = "layout";
   let summary = "which lane of which warp holds which element of a tile";
   let description = [{
-    Per dimension, an index is split (from the slowest) into a repetition, a
-    warp, a lane and an element held by that lane. Lanes and warps are numbered
-    with dimension `order[0]` fastest. All three operands of an `m16n8k16`
-    matrix instruction are such fragments.
+    A linear layout: the place of the element in register r of lane l of warp w
+    is the sum of one vector per set bit of r, l and w. Bit i of the register
+    number adds `registers[i]`, and so on; all sizes are powers of two. A lane or
+    warp bit that adds nothing holds copies. All operands of matrix instructions,
+    rows and columns of them, and the orders of codes in a record are such
+    layouts.
 
-    Example (the accumulator of `m16n8k16`):
+    Example (the accumulator of `m16n8k16`, [16, 8]):
     ```mlir
-    tensor<16x8xf32, #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>>
+    #tile.layout<rank = 2, registers = [(0, 1), (8, 0)],
+                 lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = []>
     ```
   }];
-  let parameters = (ins ArrayRefParameter<"int64_t">:$warps,
-                        ArrayRefParameter<"int64_t">:$lanes,
-                        ArrayRefParameter<"int64_t">:$elements,
-                        ArrayRefParameter<"int64_t">:$order);
-  let assemblyFormat = [{
-    `<` `warps` `=` `[` $warps `]` `,` `lanes` `=` `[` $lanes `]` `,`
-        `elements` `=` `[` $elements `]` `,` `order` `=` `[` $order `]` `>`
-  }];
-  let genVerifyDecl = 1;
-}
-
-def Tile_SliceAttr : AttrDef<Tile_Dialect, "Slice"> {
-  let mnemonic = "slice";
-  let summary = "a fragment without one of its dimensions";
-  let description = [{
-    Who holds an element of a tile that lacks dimension `dim` of `parent`: every
-    lane that holds an element of the parent at that place.
-
-    Example (row sums of an accumulator of `m16n8k16`):
-    ```mlir
-    tensor<16xf32, #tile.slice<dim = 1, parent = #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>>>
-    ```
-  }];
-  let parameters = (ins "int64_t":$dim, "::mlir::Attribute":$parent);
-  let assemblyFormat = "`<` `dim` `=` $dim `,` `parent` `=` $parent `>`";
+  let parameters = (ins "int64_t":$rank,
+                        ArrayRefParameter<"int64_t", "flat">:$registers,
+                        ArrayRefParameter<"int64_t", "flat">:$lanes,
+                        ArrayRefParameter<"int64_t", "flat">:$warps);
+  let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
 

@@ -26,7 +26,7 @@ def Tile_Dialect : Dialect {
   let summary = "Level 2: how it is computed, on tiles";
   let description = [{
     A kernel is a loop nest over tiles. A tile is a ranked tensor with static
-    shape; its encoding `#tile.fragment` says which lane of which warp holds
+    shape; its encoding `#tile.layout` says which lane of which warp holds
     which element, and no encoding leaves that to the target. `arith`, `math`
     and `scf` work on tiles as they are; the ops here do the rest. Memory is a
     `memref` with run-time strides, a slot or nothing: tiles are values.

@@ -12,16 +12,17 @@ static constexpr llvm::StringLiteral kArmLinux = "aarch64-unknown-linux-gnu";
 static constexpr llvm::StringLiteral kCuda = "nvptx64-nvidia-cuda";
 static constexpr llvm::StringLiteral kRocm = "amdgcn-amd-amdhsa";
 
+static constexpr int64_t kLanes01[] = {0, 1}, kLanes234[] = {2, 3, 4},
+                         kLanes0123[] = {0, 1, 2, 3}, kLanes45[] = {4, 5},
+                         kPairThen01[] = {-1, 0, 1},
+                         kFourThen45[] = {-1, -1, 4, 5};
+
 // PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type".
-static const MatrixInstruction kMma16816 = {"mma.m16n8k16",
-                                            {{8, 4}, {1, 2}, {1, 0}},
-                                            {{4, 8}, {2, 1}, {0, 1}},
-                                            {{8, 4}, {1, 2}, {1, 0}}};
+static const MatrixInstruction kMma16816 = {
+    "mma.m16n8k16", 16, 8, 16, kLanes01, kLanes234, kLanes234, kPairThen01};
 // AMD CDNA 3 ISA, v_mfma_f32_16x16x16_f16.
-static const MatrixInstruction kMfma161616 = {"mfma.16x16x16",
-                                              {{16, 4}, {1, 4}, {0, 1}},
-                                              {{4, 16}, {4, 1}, {1, 0}},
-                                              {{4, 16}, {4, 1}, {1, 0}}};
+static const MatrixInstruction kMfma161616 = {
+    "mfma.16x16x16", 16, 16, 16, kLanes45, kLanes0123, kFourThen45, kLanes0123};
 
 static const Target kTargets[] = {
     {"x86-64-v3", Backend::Cpu, kLinux, "x86-64-v3", "", "x86_64", 256, true,

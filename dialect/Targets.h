@@ -10,16 +10,17 @@ namespace mlir::kvarn {
 
 enum class Backend { Cpu, Nvptx, Amdgpu };
 
-/// How the elements of one matrix operand lie in the lanes of a warp: see
-/// `#tile.fragment`.
-struct FragmentShape {
-  int64_t lanes[2], elements[2], order[2];
-};
-
-/// A matrix instruction: [rows, depth] x [depth, columns].
+/// A matrix instruction: [rows, depth] x [depth, columns]. Which lanes hold
+/// what is a matter of bits, lowest first.
 struct MatrixInstruction {
   llvm::StringRef name;
-  FragmentShape lhs, rhs, accumulator;
+  int64_t rows, columns, depth;
+  /// Lane bits that number the depth of both operands, and the rows of the left
+  /// and columns of the right one.
+  llvm::ArrayRef<int64_t> depthLanes, outerLanes;
+  /// Where the accumulator has the bits that `outerLanes` stand for: a lane bit,
+  /// or -1 for a register.
+  llvm::ArrayRef<int64_t> rowPlaces, columnPlaces;
 };
 
 /// The facts about a target that passes and code generation may ask for.
@@ -34,7 +35,7 @@ struct Target {
   int64_t vectorBits;
   /// fp16 subnormal numbers are operands like any other.
   bool subnormalOperands;
-  /// Null without matrix instructions: tiles then carry no fragments.
+  /// Null without matrix instructions: tiles then carry no layouts.
   const MatrixInstruction *matrix;
   llvm::StringRef description;
 };

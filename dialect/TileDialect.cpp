@@ -5,6 +5,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::kvarn;
@@ -33,41 +34,119 @@ void TileDialect::initialize() {
       >();
 }
 
-LogicalResult FragmentAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                   ArrayRef<int64_t> warps,
-                                   ArrayRef<int64_t> lanes,
-                                   ArrayRef<int64_t> elements,
-                                   ArrayRef<int64_t> order) {
-  size_t rank = order.size();
-  if (warps.size() != rank || lanes.size() != rank || elements.size() != rank)
-    return emitError() << "warps, lanes, elements and order differ in length";
-  for (ArrayRef<int64_t> list : {warps, lanes, elements})
-    if (llvm::any_of(list, [](int64_t value) { return value < 1; }))
-      return emitError() << "warps, lanes and elements must be positive";
-  SmallVector<bool> seen(rank);
-  for (int64_t dim : order) {
-    if (dim < 0 || dim >= int64_t(rank) || seen[dim])
-      return emitError() << "order must be a permutation of the dimensions";
-    seen[dim] = true;
+//===----------------------------------------------------------------------===//
+// Layouts as text
+//===----------------------------------------------------------------------===//
+
+static void printBases(AsmPrinter &printer, StringRef name, int64_t rank,
+                       ArrayRef<int64_t> flat) {
+  printer << ", " << name << " = [";
+  for (size_t i = 0; i < flat.size(); i += rank) {
+    printer << (i ? ", (" : "(");
+    llvm::interleaveComma(flat.slice(i, rank), printer);
+    printer << ")";
   }
-  return success();
+  printer << "]";
 }
 
-static std::optional<int64_t> rankOf(Attribute encoding) {
-  if (auto fragment = dyn_cast<FragmentAttr>(encoding))
-    return fragment.getOrder().size();
-  if (auto slice = dyn_cast<SliceAttr>(encoding))
-    if (std::optional<int64_t> rank = rankOf(slice.getParent()))
-      return *rank - 1;
-  return std::nullopt;
+void LayoutAttr::print(AsmPrinter &printer) const {
+  printer << "<rank = " << getRank();
+  printBases(printer, "registers", getRank(), getRegisters());
+  printBases(printer, "lanes", getRank(), getLanes());
+  printBases(printer, "warps", getRank(), getWarps());
+  printer << ">";
 }
 
-LogicalResult SliceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                int64_t dim, Attribute parent) {
-  std::optional<int64_t> rank = rankOf(parent);
-  if (!rank)
-    return emitError() << "parent must be a fragment or a slice of one";
-  if (dim < 0 || dim >= *rank)
-    return emitError() << "dim is " << dim << ", expected 0 to " << *rank - 1;
+static ParseResult parseBases(AsmParser &parser, StringRef name, int64_t rank,
+                              SmallVector<int64_t> &flat) {
+  auto vector = [&]() -> ParseResult {
+    llvm::SMLoc place = parser.getCurrentLocation();
+    size_t before = flat.size();
+    auto coordinate = [&] { return parser.parseInteger(flat.emplace_back()); };
+    if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, coordinate))
+      return failure();
+    if (int64_t(flat.size() - before) != rank)
+      return parser.emitError(place)
+             << "expected " << rank << " coordinates, got "
+             << flat.size() - before;
+    return success();
+  };
+  return failure(
+      parser.parseComma() || parser.parseKeyword(name) ||
+      parser.parseEqual() ||
+      parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, vector));
+}
+
+Attribute LayoutAttr::parse(AsmParser &parser, Type) {
+  int64_t rank;
+  SmallVector<int64_t> registers, lanes, warps;
+  llvm::SMLoc place = parser.getCurrentLocation();
+  if (parser.parseLess() || parser.parseKeyword("rank") ||
+      parser.parseEqual() || parser.parseInteger(rank))
+    return {};
+  if (rank < 1) {
+    parser.emitError(place) << "rank is " << rank << ", expected at least 1";
+    return {};
+  }
+  if (parseBases(parser, "registers", rank, registers) ||
+      parseBases(parser, "lanes", rank, lanes) ||
+      parseBases(parser, "warps", rank, warps) || parser.parseGreater())
+    return {};
+  return parser.getChecked<LayoutAttr>(place, parser.getContext(), rank,
+                                       registers, lanes, warps);
+}
+
+//===----------------------------------------------------------------------===//
+// Verification of layouts
+//===----------------------------------------------------------------------===//
+
+LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 int64_t rank, ArrayRef<int64_t> registers,
+                                 ArrayRef<int64_t> lanes,
+                                 ArrayRef<int64_t> warps) {
+  if (rank < 1)
+    return emitError() << "rank is " << rank << ", expected at least 1";
+  SmallVector<int64_t> seen(rank);
+  auto check = [&](ArrayRef<int64_t> flat, bool copies) -> LogicalResult {
+    if (flat.size() % rank)
+      return emitError() << "expected vectors of " << rank << " coordinates";
+    if (flat.size() / rank > 10)
+      return emitError() << "more than 10 vectors of one kind";
+    for (size_t i = 0; i < flat.size(); i += rank) {
+      int64_t set = 0;
+      for (int64_t dim = 0; dim < rank; ++dim) {
+        int64_t value = flat[i + dim];
+        if (value == 0)
+          continue;
+        if (value < 0 || !llvm::isPowerOf2_64(value) || ++set > 1)
+          return emitError()
+                 << "expected vectors of zeros and at most one power of two";
+        if (seen[dim] & value)
+          return emitError() << "two vectors add " << value << " to dimension "
+                             << dim;
+        seen[dim] |= value;
+      }
+      if (!set && !copies)
+        return emitError() << "a register bit must add something";
+    }
+    return success();
+  };
+  return failure(failed(check(registers, false)) || failed(check(lanes, true)) ||
+                 failed(check(warps, true)));
+}
+
+LogicalResult
+LayoutAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                           function_ref<InFlightDiagnostic()> emitError) const {
+  if (int64_t(shape.size()) != getRank())
+    return emitError() << "layout of rank " << getRank() << " on a tile of rank "
+                       << shape.size();
+  SmallVector<int64_t> sum(shape.size(), 1);
+  for (ArrayRef<int64_t> flat : {getRegisters(), getLanes(), getWarps()})
+    for (auto [i, value] : llvm::enumerate(flat))
+      sum[i % shape.size()] += value;
+  if (ArrayRef(sum) != shape)
+    return emitError() << "layout covers [" << sum << "], expected the shape ["
+                       << shape << "]";
   return success();
 }

@@ -97,9 +97,13 @@ LogicalResult ReduceOp::verify() {
 LogicalResult DotOp::verify() {
   RankedTensorType a = tileType(getLhs()), b = tileType(getRhs()),
                    c = tileType(getAccumulator());
-  if (a.getRank() != 2 || b.getRank() != 2 || c.getRank() != 2 ||
-      a.getDimSize(1) != b.getDimSize(0) ||
-      a.getDimSize(0) != c.getDimSize(0) || b.getDimSize(1) != c.getDimSize(1))
+  SmallVector<int64_t> product;
+  if (a.getRank() == 2 && (b.getRank() == 1 || b.getRank() == 2) &&
+      a.getDimSize(1) == b.getDimSize(0)) {
+    product.push_back(a.getDimSize(0));
+    llvm::append_range(product, b.getShape().drop_front());
+  }
+  if (product.empty() || c.getShape() != ArrayRef(product))
     return emitOpError() << "cannot multiply " << a << " by " << b << " into "
                          << c;
   return success();

@@ -265,8 +265,9 @@ def Tile_DotOp : Tile_Op<"dot", [
     Pure, AllTypesMatch<["accumulator", "result"]>]> {
   let summary = "matrix product of tiles";
   let description = [{
-    `result = accumulator + lhs * rhs` for [M, K] x [K, N] + [M, N]; products
-    and sums are f32 whatever the operands are.
+    `result = accumulator + lhs * rhs` for [M, K] x [K, N] + [M, N], or with a
+    vector for [M, K] x [K] + [M]; products and sums are f32 whatever the
+    operands are.
 
     Example:
     ```mlir

@@ -53,12 +53,13 @@ QueryRows AttendKernel::makeRows(Value firstRow) {
   r.end = seenBy(queryToken);
   Value lastRow = b.sub(b.min(b.add(firstRow, b.index(rows)), total), one);
   r.lastPosition = seenBy(b.div(lastRow, ratio));
+  r.commonEnd = seenBy(b.div(firstRow, ratio));
   r.firstPosition = b.index(0);
   if (args.window) {
     Value window = b.toIndex(args.window);
     r.begin = b.sub(r.end, window);
-    Value firstEnd = seenBy(b.div(firstRow, ratio));
-    r.firstPosition = b.max(b.sub(firstEnd, window), b.index(0));
+    r.firstPosition = b.max(b.sub(r.commonEnd, window), b.index(0));
+    r.commonBegin = b.sub(r.lastPosition, window);
   }
   if (shapeOf(r.end).empty())
     r.end = b.splat(r.end, {rows});
@@ -67,31 +68,61 @@ QueryRows AttendKernel::makeRows(Value firstRow) {
   return r;
 }
 
-Value AttendKernel::loadQuery(const QueryRows &r) {
+Query AttendKernel::loadQuery(const QueryRows &r) {
   Value q = b.toF32(
       b.load(args.q, {r.token, r.head, b.index(0)}, tile(depth), r.valid));
-  return spec.rotateQuery ? b.rotate(q) : q;
+  if (spec.rotateQuery)
+    q = b.rotate(q);
+  Value scale = args.softcap ? b.div(args.scale, args.softcap)
+                             : b.mul(args.scale, b.f32(kLog2e));
+  q = b.mul(q, scale);
+  if (!spec.schedule.getOperand().isF16())
+    return {q, {}};
+  // In the middle of what fp16 can hold, whatever the scale is.
+  Value largest = b.reduce(
+      tile::ReduceKind::Max,
+      b.reduce(tile::ReduceKind::Max, b.op<math::AbsFOp>(q), 1), 0);
+  largest = b.clamp(largest, std::ldexp(1.0, -60), std::ldexp(1.0, 60));
+  Value exponent = b.sub(b.op<math::CeilOp>(b.log2(largest)),
+                         b.f32(std::log2(kLargestQuery)));
+  return {b.mul(q, b.exp2(b.sub(b.f32(0), exponent))), b.exp2(exponent)};
 }
 
 //===----------------------------------------------------------------------===//
 // Softmax
 //===----------------------------------------------------------------------===//
 
-/// Scaled scores in units of log2, -inf where a row may not see.
+/// Scores in units of log2, -inf where a row may not see.
 Value AttendKernel::scores(const QueryRows &r, Value raw, Value firstPosition) {
   int64_t tokens = shapeOf(raw)[1];
-  Value s;
-  if (args.softcap) {
-    Value scaled = b.mul(raw, b.div(args.scale, args.softcap));
-    s = b.mul(b.op<math::TanhOp>(scaled), b.mul(args.softcap, b.f32(kLog2e)));
-  } else {
-    s = b.mul(raw, b.mul(args.scale, b.f32(kLog2e)));
-  }
-  Value position = b.add(b.iota(1, tile(tokens)), firstPosition);
-  Value seen = b.less(position, b.along(r.end, 0, tile(tokens)));
+  Value s = raw;
+  if (args.softcap)
+    s = b.mul(b.op<math::TanhOp>(s), b.mul(args.softcap, b.f32(kLog2e)));
+  // Only tiles at a border are worth looking at element by element.
+  Value seenByAll = b.lessEqual(b.add(firstPosition, b.index(tokens)),
+                                r.commonEnd);
+  if (r.commonBegin)
+    seenByAll = b.both(seenByAll, b.lessEqual(r.commonBegin, firstPosition));
+  return b.branch(
+      seenByAll, [&]() -> SmallVector<Value> { return {s}; },
+      [&]() -> SmallVector<Value> {
+        return {maskedScores(r, s, firstPosition)};
+      })[0];
+}
+
+Value AttendKernel::maskedScores(const QueryRows &r, Value s,
+                                 Value firstPosition) {
+  SmallVector<int64_t> shape(shapeOf(s));
+  // Relative to the tile, so that 32 bits are enough.
+  auto inTile = [&](Value position) {
+    Value offset = b.sub(position, firstPosition);
+    offset = b.max(b.min(offset, b.index(shape[1])), b.index(0));
+    return b.along(b.toI32(offset), 0, shape);
+  };
+  Value place = b.iota32(1, shape);
+  Value seen = b.less(place, inTile(r.end));
   if (r.begin)
-    seen =
-        b.both(seen, b.lessEqual(b.along(r.begin, 0, tile(tokens)), position));
+    seen = b.both(seen, b.lessEqual(inTile(r.begin), place));
   return b.select(seen, s, b.f32(-INFINITY));
 }
 
@@ -112,11 +143,11 @@ Value AttendKernel::update(Softmax &state, Value s, Value &alpha) {
 // Blocks
 //===----------------------------------------------------------------------===//
 
-Softmax AttendKernel::packedBlock(const QueryRows &r, Value q,
+Softmax AttendKernel::packedBlock(const QueryRows &r, const Query &q,
                                   Value firstPosition, const Softmax &initial,
                                   RecordReader &record) {
   int64_t tokens = spec.schedule.getTokens();
-  ScaledQuery query = record.scaleQuery(q);
+  ScaledQuery query = record.scaleQuery(q.rows, q.factor);
   auto step = [&](Value start, Softmax state) {
     Value raw = record.scores(query, start, tokens);
     Value s = scores(r, raw, b.add(firstPosition, start));
@@ -145,12 +176,12 @@ Softmax AttendKernel::packedBlock(const QueryRows &r, Value q,
 
 /// `tokens` tokens of K and V in memory, `step` at a time; `place` gives the
 /// indices of the row tile of tokens at an offset.
-Softmax AttendKernel::denseBlock(const QueryRows &r, Value q,
+Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
                                  Value firstPosition, const Softmax &initial,
                                  function_ref<SmallVector<Value>(Value)> place,
                                  int64_t tokens, int64_t step) {
   Type operand = spec.schedule.getOperand();
-  Value scaled = b.toFloat(q, operand);
+  Value scaled = b.truncate(q.rows, operand);
   auto one = [&](Value start, Softmax state) {
     // What lies behind the last token may be anything, so it is not loaded.
     Value position = b.range(b.add(firstPosition, start), step);
@@ -159,12 +190,14 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, Value q,
     SmallVector<int64_t> shape = {step, depth};
     Value k = b.toFloat(b.load(args.k, at, shape, exists), operand);
     Value v = b.toFloat(b.load(args.v, at, shape, exists), operand);
-    Value s =
-        scores(r, b.dot(scaled, b.transpose(k)), b.add(firstPosition, start));
+    Value raw = b.dot(scaled, b.transpose(k));
+    if (q.factor)
+      raw = b.mul(raw, q.factor);
+    Value s = scores(r, raw, b.add(firstPosition, start));
     Value alpha;
     Value p = update(state, s, alpha);
     Value kept = b.mul(state.out, b.along(alpha, 0, tile(depth)));
-    state.out = b.op<tile::DotOp>(b.toFloat(p, operand), v, kept);
+    state.out = b.op<tile::DotOp>(b.truncate(p, operand), v, kept);
     return state;
   };
   if (tokens == step)
@@ -176,7 +209,7 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, Value q,
              }));
 }
 
-Softmax AttendKernel::oneBlock(const QueryRows &r, Value q, Value index,
+Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
                                Value block, const Softmax &state,
                                RecordReader *record) {
   // Dense tensors are walked in blocks of one tile.
@@ -219,7 +252,7 @@ Softmax AttendKernel::oneBlock(const QueryRows &r, Value q, Value index,
 }
 
 /// Blocks from, from + step, .. below `to`.
-Softmax AttendKernel::blockLoop(const QueryRows &r, Value q, Value from,
+Softmax AttendKernel::blockLoop(const QueryRows &r, const Query &q, Value from,
                                 Value to, Value step) {
   if (!spec.format)
     return Softmax::from(b.loop(
@@ -271,7 +304,7 @@ Softmax AttendKernel::blockLoop(const QueryRows &r, Value q, Value from,
   return Softmax::from(ArrayRef(loop).take_front(3));
 }
 
-Softmax AttendKernel::overBlocks(const QueryRows &r, Value q) {
+Softmax AttendKernel::overBlocks(const QueryRows &r, const Query &q) {
   int64_t tokens =
       spec.format ? spec.format.getGroup() : spec.schedule.getTokens();
   Value first = b.div(r.firstPosition, b.index(tokens));
@@ -323,7 +356,7 @@ Softmax AttendKernel::merge(ArrayRef<Value> stacked) {
 Value AttendKernel::normalizeBy(Value out, Value sum) {
   Value seen = b.less(b.f32(0), sum);
   Value divisor = b.select(seen, sum, b.f32(1));
-  return b.div(out, b.along(divisor, 0, tile(depth)));
+  return b.mul(out, b.along(b.div(b.f32(1), divisor), 0, tile(depth)));
 }
 
 void AttendKernel::finish(const QueryRows &r, Softmax state) {

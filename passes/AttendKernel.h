@@ -66,12 +66,20 @@ struct AttendArguments {
   }
 };
 
+/// Query rows, scaled so that products with keys are scores in units of log2
+/// (before a softcap: of the cap). Of rows that become fp16 operands, products
+/// are still to be multiplied with `factor`, a power of two; null = 1.
+struct Query {
+  Value rows, factor;
+};
+
 /// The query rows of one tile and what each may see.
 struct QueryRows {
   Value valid;       // rows that exist
   Value token, head; // where each row lies in q and out
   Value end, begin;  // visible positions [begin, end); begin null: no window
   Value firstPosition, lastPosition; // of all rows together
+  Value commonEnd, commonBegin;      // all rows see [commonBegin, commonEnd)
 };
 
 class AttendKernel {
@@ -87,19 +95,20 @@ public:
 private:
   void forEachRowTile(function_ref<void(Value firstRow)> body);
   QueryRows makeRows(Value firstRow);
-  Value loadQuery(const QueryRows &r);
-  Softmax overBlocks(const QueryRows &r, Value q);
-  Softmax blockLoop(const QueryRows &r, Value q, Value from, Value to,
+  Query loadQuery(const QueryRows &r);
+  Softmax overBlocks(const QueryRows &r, const Query &q);
+  Softmax blockLoop(const QueryRows &r, const Query &q, Value from, Value to,
                     Value step);
-  Softmax oneBlock(const QueryRows &r, Value q, Value index, Value block,
+  Softmax oneBlock(const QueryRows &r, const Query &q, Value index, Value block,
                    const Softmax &state, RecordReader *record);
-  Softmax packedBlock(const QueryRows &r, Value q, Value firstPosition,
+  Softmax packedBlock(const QueryRows &r, const Query &q, Value firstPosition,
                       const Softmax &state, RecordReader &record);
-  Softmax denseBlock(const QueryRows &r, Value q, Value firstPosition,
+  Softmax denseBlock(const QueryRows &r, const Query &q, Value firstPosition,
                      const Softmax &state,
                      function_ref<SmallVector<Value>(Value)> place,
                      int64_t tokens, int64_t step);
   Value scores(const QueryRows &r, Value raw, Value firstPosition);
+  Value maskedScores(const QueryRows &r, Value s, Value firstPosition);
   Value update(Softmax &state, Value s, Value &alpha);
   Softmax merge(ArrayRef<Value> stacked);
   void finish(const QueryRows &r, Softmax state);

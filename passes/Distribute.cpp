@@ -1,12 +1,16 @@
 //===- Distribute.cpp - The pass tile-distribute --------------------------===//
 //
-// Two walks. Backwards, every tile learns the encoding that its last user would
-// like; forwards, every tile gets one, and a conversion where a user needs
-// another.
+// Layouts spread from products: to what their operands are made from and to
+// what becomes of their results. The first layout that reaches a tile is its
+// own; where a user needs another one, the tile is made again if that is cheap,
+// and else converted.
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/MatrixLayouts.h"
 #include "passes/Passes.h"
+
+#include <deque>
 
 using namespace mlir;
 using namespace mlir::kvarn;
@@ -21,275 +25,411 @@ static RankedTensorType tileOf(Value value) {
   return dyn_cast<RankedTensorType>(value.getType());
 }
 
-static FragmentAttr fragment(MLIRContext *context, const FragmentShape &shape) {
-  return FragmentAttr::get(context, {1, 1}, shape.lanes, shape.elements,
-                           shape.order);
-}
-
-/// With the two dimensions exchanged.
-static Attribute transposed(Attribute encoding) {
-  auto f = dyn_cast_or_null<FragmentAttr>(encoding);
-  if (!f)
-    return {};
-  auto swap = [](ArrayRef<int64_t> list) {
-    return SmallVector<int64_t>{list[1], list[0]};
-  };
-  return FragmentAttr::get(f.getContext(), swap(f.getWarps()),
-                           swap(f.getLanes()), swap(f.getElements()),
-                           {1 - f.getOrder()[0], 1 - f.getOrder()[1]});
-}
-
-static Attribute slice(Attribute parent, int64_t dim) {
-  return SliceAttr::get(parent.getContext(), dim, parent);
-}
-
-/// `encoding` without the dimensions that are not in `kept`.
-static Attribute keepDims(Attribute encoding, int64_t rank,
-                          ArrayRef<int64_t> kept) {
-  for (int64_t dim = rank - 1; dim >= 0; --dim)
-    if (!llvm::is_contained(kept, dim))
-      encoding = slice(encoding, dim);
-  return encoding;
-}
-
-/// The results of `count` warps on top of each other.
-static Attribute stacked(Attribute encoding, int64_t count, int64_t rank,
-                         Attribute standard) {
-  auto f = dyn_cast<FragmentAttr>(encoding);
-  if (!f) // A slice: that of the stacked parent.
-    return slice(stacked(standard, count, rank + 1, standard),
-                 cast<SliceAttr>(encoding).getDim() + 1);
-  auto prepend = [](int64_t first, ArrayRef<int64_t> list) {
-    SmallVector<int64_t> all = {first};
-    llvm::append_range(all, list);
-    return all;
-  };
-  SmallVector<int64_t> order;
-  for (int64_t dim : f.getOrder())
-    order.push_back(dim + 1);
-  order.push_back(0);
-  return FragmentAttr::get(f.getContext(), prepend(count, f.getWarps()),
-                           prepend(1, f.getLanes()),
-                           prepend(1, f.getElements()), order);
+static bool isElementwise(Operation *op) {
+  return op->getNumResults() == 1 && tileOf(op->getResult(0)) &&
+         (isa<ExpandOp, HadamardOp>(op) ||
+          OpTrait::hasElementwiseMappableTraits(op));
 }
 
 namespace {
 
+/// The layouts of one product.
+struct Product {
+  Layout lhs, rhs, result;
+  bool transposed = false;
+};
+
 class Distributor {
 public:
   Distributor(KernelOp kernel, const MatrixInstruction &matrix)
-      : kernel(kernel), builder(kernel.getContext()) {
-    lhs = fragment(kernel.getContext(), matrix.lhs);
-    rhs = fragment(kernel.getContext(), matrix.rhs);
-    accumulator = fragment(kernel.getContext(), matrix.accumulator);
-  }
+      : kernel(kernel), matrix(matrix), context(kernel.getContext()),
+        builder(context) {}
 
-  void run() {
-    collectWishes(kernel.getBody().front());
-    assign(kernel.getBody().front());
-  }
+  LogicalResult run();
 
 private:
-  void collectWishes(Block &block);
-  void wish(Operation *op);
-  void wish(Value value, Attribute encoding) {
-    if (encoding && tileOf(value))
-      wishes.try_emplace(value, encoding);
-  }
-  Attribute preferred(Value value);
+  // Which layouts products want.
+  LogicalResult planProducts();
+  LogicalResult checkShape(DotOp dot);
+  void plan(DotOp dot, bool transposed);
+  DotOp productBehind(Value lhs);
 
-  void assign(Block &block);
-  void assign(Operation *op);
-  void assignLoop(scf::ForOp loop);
-  void assignWarps(WarpsOp warps);
-  void setEncoding(Value value, Attribute encoding);
-  void require(OpOperand &operand, Attribute encoding);
-  void requireAll(Operation *op, ValueRange like, unsigned first = 0);
-  void requireRows(Operation *op, RankedTensorType tile);
+  // Spreading.
+  void set(Value value, const Layout &layout);
+  void spread();
+  void spreadToOperands(Operation *op, Value result, const Layout &layout);
+  void spreadToUser(OpOperand &use, const Layout &layout);
+  void spreadAlongLoop(scf::ForOp loop, unsigned index, const Layout &layout);
+  void setRows(Operation *op, Value tile, const Layout &layout);
+  void setRest();
+
+  // Assignment.
+  void assign();
+  void require(OpOperand &operand, const Layout &layout);
+  Value remake(Value value, LayoutAttr layout);
+  void convertOperands(Operation *op);
+  void convertRows(Operation *op, Value tile);
+
+  const Layout &at(Value value) { return layouts.find(value)->second; }
 
   KernelOp kernel;
+  const MatrixInstruction &matrix;
+  MLIRContext *context;
   OpBuilder builder;
-  Attribute lhs, rhs, accumulator;
-  DenseMap<Value, Attribute> wishes;
+  llvm::MapVector<Operation *, Product> products;
+  DenseMap<Value, Layout> layouts;
+  std::deque<Value> reached;
 };
 
 } // namespace
 
 //===----------------------------------------------------------------------===//
-// Wishes
+// Products
 //===----------------------------------------------------------------------===//
 
-void Distributor::collectWishes(Block &block) {
-  for (Operation &op : llvm::reverse(block)) {
-    for (Region &region : op.getRegions())
-      for (Block &inner : region)
-        collectWishes(inner);
-    wish(&op);
-  }
-}
-
-void Distributor::wish(Operation *op) {
-  if (auto dot = dyn_cast<DotOp>(op)) {
-    wish(dot.getLhs(), lhs);
-    wish(dot.getRhs(), rhs);
-    return;
-  }
-  if (isa<StoreOp, LoadOp>(op)) {
-    Value tile = isa<LoadOp>(op) ? op->getResult(0) : op->getOperand(0);
-    if (tileOf(tile).getRank() == 2)
+/// The product of whose result `lhs` is an elementwise function, or null.
+DotOp Distributor::productBehind(Value lhs) {
+  SmallVector<Value> open = {lhs};
+  DenseSet<Value> seen;
+  while (!open.empty()) {
+    Value value = open.pop_back_val();
+    Operation *op = value.getDefiningOp();
+    if (!op || !seen.insert(value).second)
+      continue;
+    if (auto dot = dyn_cast<DotOp>(op))
+      return dot;
+    if (auto branch = dyn_cast<scf::IfOp>(op)) {
+      unsigned index = cast<OpResult>(value).getResultNumber();
+      open.push_back(branch.thenYield().getOperand(index));
+      open.push_back(branch.elseYield().getOperand(index));
+    } else if (isElementwise(op)) {
       for (Value operand : op->getOperands())
-        if (operand != tile)
-          wish(operand, slice(preferred(tile), 1));
-    return;
+        if (tileOf(operand) &&
+            tileOf(operand).getShape() == tileOf(value).getShape())
+          open.push_back(operand);
+    }
   }
-  if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
-    Value result = broadcast.getResult();
-    wish(broadcast.getInput(),
-         keepDims(preferred(result), tileOf(result).getRank(),
-                  broadcast.getDims()));
-    return;
-  }
-  if (op->getNumResults() != 1)
-    return;
-  Attribute result = wishes.lookup(op->getResult(0));
-  if (!result)
-    return;
-  if (auto transpose = dyn_cast<TransposeOp>(op))
-    wish(transpose.getInput(), transposed(result));
-  else if (isa<ExpandOp>(op) || OpTrait::hasElementwiseMappableTraits(op))
-    for (Value operand : op->getOperands())
-      wish(operand, result);
+  return {};
 }
 
-Attribute Distributor::preferred(Value value) {
-  if (Attribute wanted = wishes.lookup(value))
-    return wanted;
-  RankedTensorType type = tileOf(value);
-  if (type.getRank() == 1)
-    return slice(accumulator, 1);
-  if (type.getRank() == 3)
-    return stacked(accumulator, type.getDimSize(0), 2, accumulator);
-  return accumulator;
+LogicalResult Distributor::checkShape(DotOp dot) {
+  ArrayRef<int64_t> a = tileOf(dot.getLhs()).getShape();
+  int64_t columns = tileOf(dot.getRhs()).getRank() == 2
+                        ? tileOf(dot.getRhs()).getDimSize(1)
+                        : matrix.columns;
+  int64_t least = int64_t(1) << matrix.outerLanes.size();
+  for (auto [what, extent, multiple] :
+       {std::tuple("rows", a[0], least), std::tuple("depth", a[1], matrix.depth),
+        std::tuple("columns", columns, least)})
+    if (extent < multiple || !llvm::isPowerOf2_64(extent))
+      return dot.emitOpError() << what << " are " << extent
+                               << ", expected a power of two of at least "
+                               << multiple << " for " << matrix.name;
+  return success();
+}
+
+/// The format and part of the codes that `value` is made from, or null.
+static std::pair<FormatAttr, RecordPart> codesBehind(Value value) {
+  if (auto expand = value.getDefiningOp<ExpandOp>())
+    return {expand.getFormat(), expand.getPart()};
+  return {};
+}
+
+void Distributor::plan(DotOp dot, bool transposed) {
+  RankedTensorType rhs = tileOf(dot.getRhs());
+  DotOp before = productBehind(dot.getLhs());
+  auto [format, part] = codesBehind(dot.getRhs());
+  if (!format)
+    part = before ? RecordPart::Value : RecordPart::Key;
+  // Results of one shape meet in a sum, whether from codes or not.
+  FormatAttr columnsOf = format;
+  if (!format && part == RecordPart::Value)
+    kernel.walk([&](ExpandOp op) { columnsOf = op.getFormat(); });
+  OperandLanes lanes = lanesOf(matrix, columnsOf, part, rhs.getShape());
+  Product product;
+  if (before) {
+    product.lhs = products.find(before)->second.result;
+    lanes.depth = stridesOf(product.lhs, matrix.depthLanes, 1);
+  } else {
+    product.lhs =
+        lhsLayout(matrix, tileOf(dot.getLhs()).getShape(), lanes.depth);
+  }
+  product.rhs = rhsLayout(matrix, rhs.getShape(), lanes);
+  product.transposed = transposed;
+  product.result =
+      resultLayout(matrix, tileOf(dot.getResult()).getShape(), product.lhs,
+                   product.rhs, transposed);
+  products.insert({dot, product});
+}
+
+LogicalResult Distributor::planProducts() {
+  SmallVector<DotOp> dots, vectors;
+  DenseSet<Operation *> becomeOperands;
+  WalkResult walked = kernel.walk([&](DotOp dot) {
+    (tileOf(dot.getRhs()).getRank() == 2 ? dots : vectors).push_back(dot);
+    if (DotOp before = productBehind(dot.getLhs()))
+      becomeOperands.insert(before);
+    return WalkResult(checkShape(dot));
+  });
+  if (walked.wasInterrupted())
+    return failure();
+  for (DotOp dot : dots)
+    plan(dot, !becomeOperands.contains(dot));
+  // A vector's product goes the way of its matrix, whose operand it shares.
+  for (DotOp dot : vectors) {
+    DotOp like;
+    for (DotOp other : dots)
+      if (other.getLhs() == dot.getLhs())
+        like = other;
+    if (!like) {
+      plan(dot, false);
+      continue;
+    }
+    Product product = products.find(like)->second;
+    product.rhs = product.rhs.without(1);
+    product.result =
+        resultLayout(matrix, tileOf(dot.getResult()).getShape(), product.lhs,
+                     product.rhs, product.transposed);
+    products.insert({dot, product});
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Spreading
+//===----------------------------------------------------------------------===//
+
+void Distributor::set(Value value, const Layout &layout) {
+  if (!tileOf(value) || !layouts.try_emplace(value, layout).second)
+    return;
+  // Users of a constant have nothing to do with one another.
+  if (!value.getDefiningOp<arith::ConstantOp>() &&
+      !value.getDefiningOp<SplatOp>())
+    reached.push_back(value);
+}
+
+void Distributor::setRows(Operation *op, Value tile, const Layout &layout) {
+  for (Value operand : op->getOperands())
+    if (operand != tile)
+      set(operand, layout.rank == 2 ? layout.without(1) : layout);
+}
+
+void Distributor::spreadAlongLoop(scf::ForOp loop, unsigned index,
+                                  const Layout &layout) {
+  set(loop.getResult(index), layout);
+  set(loop.getRegionIterArg(index), layout);
+  set(loop.getInits()[index], layout);
+  set(loop.getYieldedValues()[index], layout);
+}
+
+void Distributor::spreadToOperands(Operation *op, Value result,
+                                   const Layout &layout) {
+  if (isElementwise(op)) {
+    for (Value operand : op->getOperands())
+      set(operand, layout);
+  } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
+    set(transpose.getInput(), layout.transposed());
+  } else if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
+    set(broadcast.getInput(), layout.keeping(broadcast.getDims()));
+  } else if (auto dot = dyn_cast<DotOp>(op)) {
+    set(dot.getAccumulator(), layout);
+  } else if (isa<LoadOp, GatherOp>(op)) {
+    setRows(op, result, layout);
+  } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+    spreadAlongLoop(loop, cast<OpResult>(result).getResultNumber(), layout);
+  } else if (auto branch = dyn_cast<scf::IfOp>(op)) {
+    unsigned index = cast<OpResult>(result).getResultNumber();
+    set(branch.thenYield().getOperand(index), layout);
+    set(branch.elseYield().getOperand(index), layout);
+  }
+}
+
+void Distributor::spreadToUser(OpOperand &use, const Layout &layout) {
+  Operation *op = use.getOwner();
+  unsigned index = use.getOperandNumber();
+  if (isElementwise(op)) {
+    set(op->getResult(0), layout);
+  } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
+    set(transpose.getResult(), layout.transposed());
+  } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
+    if (layout.rank > 1)
+      set(reduce.getResult(), layout.without(reduce.getDim()));
+  } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+    spreadAlongLoop(loop, index - loop.getNumControlOperands(), layout);
+  } else if (isa<scf::YieldOp>(op)) {
+    if (auto loop = dyn_cast<scf::ForOp>(op->getParentOp()))
+      spreadAlongLoop(loop, index, layout);
+    else
+      set(op->getParentOp()->getResult(index), layout);
+  } else if (auto yield = dyn_cast<YieldOp>(op)) {
+    auto warps = cast<WarpsOp>(op->getParentOp());
+    set(warps.getResult(index), layout.stacked(warps.getCount()));
+  } else if (isa<StoreOp, ScatterOp>(op) && index == 0) {
+    setRows(op, use.get(), layout);
+  }
+}
+
+void Distributor::spread() {
+  while (!reached.empty()) {
+    Value value = reached.front();
+    reached.pop_front();
+    Layout layout = at(value);
+    if (Operation *op = value.getDefiningOp()) {
+      spreadToOperands(op, value, layout);
+    } else {
+      auto argument = cast<BlockArgument>(value);
+      Operation *parent = argument.getOwner()->getParentOp();
+      if (auto loop = dyn_cast<scf::ForOp>(parent))
+        spreadAlongLoop(loop, argument.getArgNumber() - 1, layout);
+    }
+    for (OpOperand &use : value.getUses())
+      spreadToUser(use, layout);
+  }
+}
+
+/// Plain layouts for what no product reaches, matrices before vectors.
+void Distributor::setRest() {
+  for (int64_t rank : {3, 2, 1, 0}) {
+    kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      for (Value result : op->getResults())
+        if (tileOf(result) && tileOf(result).getRank() == rank) {
+          set(result, plainLayout(matrix, tileOf(result)));
+          spread();
+        }
+    });
+  }
 }
 
 //===----------------------------------------------------------------------===//
 // Assignment
 //===----------------------------------------------------------------------===//
 
-void Distributor::setEncoding(Value value, Attribute encoding) {
-  RankedTensorType type = tileOf(value);
-  auto encoded =
-      RankedTensorType::get(type.getShape(), type.getElementType(), encoding);
-  value.setType(encoded);
-  if (auto constant = value.getDefiningOp<arith::ConstantOp>()) {
-    auto dense = cast<DenseElementsAttr>(constant.getValue());
-    constant.setValueAttr(dense.reshape(encoded));
-  }
+static RankedTensorType withLayout(RankedTensorType type, LayoutAttr layout) {
+  return RankedTensorType::get(type.getShape(), type.getElementType(), layout);
 }
 
-void Distributor::require(OpOperand &operand, Attribute encoding) {
+static void setType(Value value, LayoutAttr layout) {
+  RankedTensorType type = withLayout(tileOf(value), layout);
+  value.setType(type);
+  if (auto constant = value.getDefiningOp<arith::ConstantOp>())
+    constant.setValueAttr(
+        cast<DenseElementsAttr>(constant.getValue()).reshape(type));
+}
+
+/// The same value in another layout, if that costs no exchange between lanes;
+/// else null.
+Value Distributor::remake(Value value, LayoutAttr layout) {
+  Operation *op = value.getDefiningOp();
+  bool source = isa_and_nonnull<SplatOp, IotaOp, LoadVectorOp, ExpandScaleOp,
+                                arith::ConstantOp>(op);
+  bool chain = op && op->getNumOperands() == 1 && isElementwise(op);
+  if (!source && !chain)
+    return {};
+  IRMapping mapping;
+  if (chain) {
+    Value operand = remake(op->getOperand(0), layout);
+    if (!operand)
+      return {};
+    mapping.map(op->getOperand(0), operand);
+  }
+  // Right here: later its memory may hold something else.
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointAfter(op);
+  Operation *copy = builder.clone(*op, mapping);
+  setType(copy->getResult(0), layout);
+  return copy->getResult(0);
+}
+
+void Distributor::require(OpOperand &operand, const Layout &layout) {
   Value value = operand.get();
-  RankedTensorType type = tileOf(value);
-  if (!type || type.getEncoding() == encoding)
+  if (!tileOf(value))
     return;
+  LayoutAttr wanted = layout.get(context);
+  if (layoutOf(value) == wanted)
+    return;
+  if (Value copy = remake(value, wanted))
+    return operand.set(copy);
   builder.setInsertionPoint(operand.getOwner());
-  auto target =
-      RankedTensorType::get(type.getShape(), type.getElementType(), encoding);
-  operand.set(builder.create<ConvertLayoutOp>(operand.getOwner()->getLoc(),
-                                              target, value));
-}
-
-/// Operands of `op` from `first` on, in the encodings of `like`.
-void Distributor::requireAll(Operation *op, ValueRange like, unsigned first) {
-  for (auto [i, value] : llvm::enumerate(like))
-    if (RankedTensorType type = tileOf(value))
-      require(op->getOpOperand(first + i), type.getEncoding());
-}
-
-void Distributor::assign(Block &block) {
-  for (Operation &op : llvm::make_early_inc_range(block))
-    assign(&op);
-}
-
-void Distributor::assignLoop(scf::ForOp loop) {
-  for (auto [argument, result] :
-       llvm::zip(loop.getRegionIterArgs(), loop.getResults()))
-    if (tileOf(argument)) {
-      Attribute encoding = preferred(argument);
-      setEncoding(argument, encoding);
-      setEncoding(result, encoding);
-    }
-  requireAll(loop, loop.getRegionIterArgs(), loop.getNumControlOperands());
-  assign(*loop.getBody());
-  requireAll(loop.getBody()->getTerminator(), loop.getResults());
-}
-
-void Distributor::assignWarps(WarpsOp warps) {
-  assign(warps.getBody().front());
-  auto yield = cast<YieldOp>(warps.getBody().front().getTerminator());
-  for (auto [value, result] : llvm::zip(yield.getValues(), warps.getResults()))
-    setEncoding(result, stacked(tileOf(value).getEncoding(), warps.getCount(),
-                                tileOf(value).getRank(), accumulator));
-}
-
-void Distributor::assign(Operation *op) {
-  if (auto loop = dyn_cast<scf::ForOp>(op))
-    return assignLoop(loop);
-  if (auto warps = dyn_cast<WarpsOp>(op))
-    return assignWarps(warps);
-  if (auto branch = dyn_cast<scf::IfOp>(op)) {
-    for (Value result : branch.getResults())
-      if (tileOf(result))
-        setEncoding(result, preferred(result));
-    for (Region *region : {&branch.getThenRegion(), &branch.getElseRegion()})
-      for (Block &block : *region) {
-        assign(block);
-        requireAll(block.getTerminator(), branch.getResults());
-      }
-    return;
-  }
-  if (auto reduce = dyn_cast<ReduceOp>(op)) {
-    if (tileOf(reduce.getResult()))
-      setEncoding(
-          reduce.getResult(),
-          slice(tileOf(reduce.getInput()).getEncoding(), reduce.getDim()));
-    return;
-  }
-  for (Value result : op->getResults())
-    if (tileOf(result))
-      setEncoding(result, isa<DotOp>(op) ? accumulator : preferred(result));
-  if (auto dot = dyn_cast<DotOp>(op)) {
-    require(dot.getLhsMutable(), lhs);
-    require(dot.getRhsMutable(), rhs);
-    require(dot.getAccumulatorMutable(), accumulator);
-  } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
-    require(transpose.getInputMutable(),
-            transposed(tileOf(transpose.getResult()).getEncoding()));
-  } else if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
-    RankedTensorType type = broadcast.getResult().getType();
-    require(broadcast.getInputMutable(),
-            keepDims(type.getEncoding(), type.getRank(), broadcast.getDims()));
-  } else if (isa<LoadOp, GatherOp>(op)) {
-    requireRows(op, tileOf(op->getResult(0)));
-  } else if (isa<StoreOp, ScatterOp>(op)) {
-    requireRows(op, tileOf(op->getOperand(0)));
-  } else if (op->getNumResults() == 1 && tileOf(op->getResult(0)) &&
-             (isa<ExpandOp, HadamardOp>(op) ||
-              OpTrait::hasElementwiseMappableTraits(op))) {
-    for (OpOperand &operand : op->getOpOperands())
-      require(operand, tileOf(op->getResult(0)).getEncoding());
-  }
+  operand.set(builder.create<ConvertLayoutOp>(
+      operand.getOwner()->getLoc(), withLayout(tileOf(value), wanted), value));
 }
 
 /// Places and masks of rows lie as the rows of the tile they belong to.
-void Distributor::requireRows(Operation *op, RankedTensorType tile) {
-  Attribute rows = tile.getEncoding();
-  if (tile.getRank() == 2)
-    rows = slice(rows, 1);
+void Distributor::convertRows(Operation *op, Value tile) {
+  Layout rows(layoutOf(tile));
+  if (rows.rank == 2)
+    rows = rows.without(1);
   for (OpOperand &operand : op->getOpOperands())
-    if (RankedTensorType type = tileOf(operand.get()))
-      if (type != tile)
-        require(operand, rows);
+    if (operand.get() != tile && tileOf(operand.get()))
+      require(operand, rows);
+}
+
+void Distributor::convertOperands(Operation *op) {
+  auto requireAll = [&](ValueRange like, unsigned first) {
+    for (auto [i, value] : llvm::enumerate(like))
+      if (tileOf(value))
+        require(op->getOpOperand(first + i), Layout(layoutOf(value)));
+  };
+  if (auto dot = dyn_cast<DotOp>(op)) {
+    const Product &product = products.find(op)->second;
+    require(dot.getLhsMutable(), product.lhs);
+    require(dot.getRhsMutable(), product.rhs);
+    require(dot.getAccumulatorMutable(), product.result);
+  } else if (isElementwise(op)) {
+    for (OpOperand &operand : op->getOpOperands())
+      require(operand, Layout(layoutOf(op->getResult(0))));
+  } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
+    require(transpose.getInputMutable(),
+            Layout(layoutOf(transpose.getResult())).transposed());
+  } else if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
+    require(broadcast.getInputMutable(),
+            Layout(layoutOf(broadcast.getResult())).keeping(broadcast.getDims()));
+  } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
+    // All lanes share the work of a vector that is cheap to make.
+    RankedTensorType type = tileOf(reduce.getInput());
+    LayoutAttr spread =
+        type.getRank() == 1
+            ? spreadLayout(matrix, type.getDimSize(0)).get(context)
+            : LayoutAttr();
+    if (Value copy = spread ? remake(reduce.getInput(), spread) : Value())
+      reduce.getInputMutable().set(copy);
+  } else if (isa<LoadOp, GatherOp>(op)) {
+    convertRows(op, op->getResult(0));
+  } else if (isa<StoreOp, ScatterOp>(op)) {
+    convertRows(op, op->getOperand(0));
+  } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+    requireAll(loop.getRegionIterArgs(), loop.getNumControlOperands());
+  } else if (isa<scf::YieldOp>(op)) {
+    requireAll(op->getParentOp()->getResults(), 0);
+  }
+}
+
+void Distributor::assign() {
+  for (auto &[value, layout] : layouts)
+    setType(value, layout.get(context));
+  // The result of a product is what the instruction makes of it.
+  for (auto &[dot, product] : products)
+    setType(dot->getResult(0), product.result.get(context));
+  SmallVector<Operation *> ops;
+  kernel.walk([&](Operation *op) { ops.push_back(op); });
+  for (Operation *op : ops)
+    convertOperands(op);
+}
+
+LogicalResult Distributor::run() {
+  if (failed(planProducts()))
+    return failure();
+  // In program order: what several products reach belongs to the first.
+  for (auto &[op, product] : products) {
+    auto dot = cast<DotOp>(op);
+    set(dot.getResult(), product.result);
+    set(dot.getLhs(), product.lhs);
+    set(dot.getRhs(), product.rhs);
+    spread();
+  }
+  setRest();
+  assign();
+  return success();
 }
 
 namespace {
@@ -308,7 +448,8 @@ struct TileDistribute
     if (!row->matrix)
       return;
     for (auto kernel : getOperation().getOps<KernelOp>())
-      Distributor(kernel, *row->matrix).run();
+      if (failed(Distributor(kernel, *row->matrix).run()))
+        return signalPassFailure();
   }
 };
 

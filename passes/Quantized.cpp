@@ -124,59 +124,68 @@ Value RecordReader::expandScale(RecordPart part, int64_t count) {
       RankedTensorType::get({count}, b.getF32Type()), part, format);
 }
 
-/// A power of two that brings the largest of |vector| to at most `limit` (a
+namespace {
+/// A power of two and its inverse.
+struct Power {
+  Value factor, inverse;
+};
+} // namespace
+
+/// The power of two that brings the largest of |vector| to at most `limit` (a
 /// power of two itself), so that products with it fit fp16 and keep their bits.
-static Value powerToFit(TileBuilder &b, Value vector, double limit) {
+static Power powerToFit(TileBuilder &b, Value vector, double limit) {
   Value largest =
       b.reduce(tile::ReduceKind::Max, b.op<math::AbsFOp>(vector), 0);
   // The smallest fp16 number: also what an all-zero vector counts as.
   largest = b.max(largest, b.f32(std::ldexp(1.0, -24)));
-  Value exponent = b.op<math::CeilOp>(b.log2(largest));
-  return b.exp2(b.sub(b.f32(std::log2(limit)), exponent));
+  Value exponent =
+      b.sub(b.op<math::CeilOp>(b.log2(largest)), b.f32(std::log2(limit)));
+  return {b.exp2(b.sub(b.f32(0), exponent)), b.exp2(exponent)};
 }
 
-/// `x` in the operand type, and what rounding took from each row's sum of
-/// products with codes. Codes are not negative, so most of that error is common
-/// to all columns: the rounded-off parts times the middle code. `units` are
-/// powers of two by which elements of `x` are too large, null = 1.
-static std::pair<Value, Value> roundOperand(TileBuilder &b, Value x, Type type,
-                                            int64_t bits, Value units) {
+RoundedOperand RecordReader::roundOperand(RecordPart part, Value x, Value scale,
+                                          Value offset) {
+  bool key = part == RecordPart::Key;
   SmallVector<int64_t> shape(shapeOf(x));
-  Value rounded = b.toFloat(x, type);
-  Value lost = b.sub(x, b.toF32(rounded));
-  if (units)
-    lost = b.div(lost, b.along(units, 1, shape));
-  Value middle = b.f32(double((1 << bits) - 1) / 2);
-  return {rounded, b.mul(b.sum(lost, 1), middle)};
+  if (!narrow())
+    return {b.mul(x, b.along(scale, 1, shape)),
+            b.sum(b.mul(x, b.along(offset, 1, shape)), 1), {}};
+  double middle = ((1 << format.get().bits(toFormat(part))) - 1) / 2.0;
+  Value centered = b.add(offset, b.mul(scale, b.f32(middle)));
+  // Weights are at most 1, query rows at most kLargestQuery.
+  Power power = powerToFit(b, scale, key ? 1.0 : 16384.0);
+  Value folded = b.mul(scale, power.factor);
+  Value ones = b.tileOf(1.0, {shape[1]});
+  if (subnormal() && bitAxis(part) == foldedAxis(part)) {
+    Value units = expandScale(part, shape[1]);
+    folded = b.mul(folded, units);
+    ones = b.div(ones, units);
+  }
+  Type operand = schedule.getOperand();
+  RoundedOperand result;
+  result.operand = b.truncate(b.mul(x, b.along(folded, 1, shape)), operand);
+  // What rounding took from each row's products with codes is, for the most
+  // part, what it took from products with the middle code.
+  Value kept = b.dot(result.operand, b.truncate(ones, operand));
+  Value exact = b.sum(b.mul(x, b.along(centered, 1, shape)), 1);
+  result.bias =
+      b.sub(exact, b.mul(kept, b.mul(power.inverse, b.f32(middle))));
+  result.factor = b.mul(power.inverse, b.f32(subnormal() ? kSubnormalUnit : 1));
+  return result;
 }
 
-ScaledQuery RecordReader::scaleQuery(Value q) {
-  SmallVector<int64_t> shape(shapeOf(q));
-  int64_t depth = shape[1];
+ScaledQuery RecordReader::scaleQuery(Value q, Value factor) {
+  int64_t depth = shapeOf(q)[1];
   if (async())
     b.op<tile::WaitOp>(current[kKey]);
   Value zero = b.index(0);
-  Value scale = vector(RecordField::KeyScale, zero, depth);
-  Value offset = vector(RecordField::KeyZero, zero, depth);
-  ScaledQuery query;
-  query.bias = b.sum(b.mul(q, b.along(offset, 1, shape)), 1);
-  if (!narrow()) {
-    query.operand = b.mul(q, b.along(scale, 1, shape));
-    return query;
-  }
-  Value power = powerToFit(b, scale, 1.0), units;
-  scale = b.mul(scale, power);
-  query.factor = b.div(b.f32(subnormal() ? kSubnormalUnit : 1.0), power);
-  if (subnormal() && bitAxis(RecordPart::Key) == ::kvarn::Axis::Channel) {
-    units = expandScale(RecordPart::Key, depth);
-    scale = b.mul(scale, units);
-  }
-  Value lost;
-  std::tie(query.operand, lost) =
-      roundOperand(b, b.mul(q, b.along(scale, 1, shape)), schedule.getOperand(),
-                   format.getKeyBits(), units);
-  query.bias = b.add(query.bias, b.div(lost, power));
-  return query;
+  RoundedOperand rounded =
+      roundOperand(RecordPart::Key, q, vector(RecordField::KeyScale, zero, depth),
+                   vector(RecordField::KeyZero, zero, depth));
+  if (!factor)
+    return {rounded.operand, rounded.bias, rounded.factor};
+  return {rounded.operand, b.mul(rounded.bias, factor),
+          b.mul(rounded.factor, factor)};
 }
 
 Value RecordReader::scores(const ScaledQuery &query, Value start,
@@ -195,41 +204,21 @@ Value RecordReader::scores(const ScaledQuery &query, Value start,
 }
 
 Value RecordReader::weightedValues(Value p, Value start) {
-  SmallVector<int64_t> shape(shapeOf(p));
-  int64_t tokens = shape[1], depth = format.getHeadDim();
-  SmallVector<int64_t> out = {shape[0], depth};
+  int64_t tokens = shapeOf(p)[1], depth = format.getHeadDim();
+  SmallVector<int64_t> out = {shapeOf(p)[0], depth};
   if (async())
     b.op<tile::WaitOp>(current[kValue]);
-  Value scale = vector(RecordField::ValueScale, start, tokens);
-  Value offset = vector(RecordField::ValueZero, start, tokens);
   Value channel = vector(RecordField::ValueChannel, b.index(0), depth);
-  Value bias = b.sum(b.mul(p, b.along(offset, 1, shape)), 1);
-  Value factor, units;
-  bool byToken = bitAxis(RecordPart::Value) == ::kvarn::Axis::Token;
-  Value power;
-  if (narrow()) {
-    // p <= 1, so this bounds p * Vscale below 2^15.
-    power = powerToFit(b, scale, 16384.0);
-    scale = b.mul(scale, power);
-    factor = b.div(b.f32(subnormal() ? kSubnormalUnit : 1.0), power);
-  }
-  if (subnormal() && byToken) {
-    units = expandScale(RecordPart::Value, tokens);
-    scale = b.mul(scale, units);
-  }
-  Value weights = b.mul(p, b.along(scale, 1, shape));
-  if (narrow()) {
-    Value lost;
-    std::tie(weights, lost) = roundOperand(b, weights, schedule.getOperand(),
-                                           format.getValueBits(), units);
-    bias = b.add(bias, b.div(lost, power));
-  }
-  Value sum = b.dot(weights, operands(RecordPart::Value, start, tokens));
-  if (subnormal() && !byToken)
+  RoundedOperand weights = roundOperand(
+      RecordPart::Value, p, vector(RecordField::ValueScale, start, tokens),
+      vector(RecordField::ValueZero, start, tokens));
+  Value sum =
+      b.dot(weights.operand, operands(RecordPart::Value, start, tokens));
+  if (subnormal() && bitAxis(RecordPart::Value) == ::kvarn::Axis::Channel)
     sum = b.mul(sum, b.along(expandScale(RecordPart::Value, depth), 1, out));
-  if (factor)
-    sum = b.mul(sum, factor);
-  sum = b.add(sum, b.along(bias, 0, out));
+  if (weights.factor)
+    sum = b.mul(sum, weights.factor);
+  sum = b.add(sum, b.along(weights.bias, 0, out));
   return b.mul(sum, b.along(channel, 1, out));
 }
 

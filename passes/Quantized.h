@@ -19,9 +19,19 @@ namespace mlir::kvarn {
 /// Query rows with the key scales of one record folded in.
 struct ScaledQuery {
   Value operand; // [M, D]
-  Value bias;    // [M]: q · Kzero
+  Value bias;    // [M]: q · Kzero and what rounding took
   Value factor;  // scalar by which products are too small; null = 1
 };
+
+/// The left operand of a product with codes, one side's scales folded in: a
+/// product with codes times `factor` (null = 1) plus `bias` is what exact
+/// operands would give.
+struct RoundedOperand {
+  Value operand, bias, factor;
+};
+
+/// Query rows that become fp16 operands are brought to at most this.
+inline constexpr double kLargestQuery = 1024;
 
 /// Emits the reading of records: straight from the pages, or by asynchronous
 /// copies into one slot for keys and one for values.
@@ -35,7 +45,8 @@ public:
   /// The record that is read from now on.
   void enter(Value block, Value head);
 
-  ScaledQuery scaleQuery(Value q);
+  /// `factor`: what the scores of `q` are to be multiplied with; null = 1.
+  ScaledQuery scaleQuery(Value q, Value factor);
   /// Unscaled scores [M, tokens] of the tokens `start` and up.
   Value scores(const ScaledQuery &query, Value start, int64_t tokens);
   /// Sum over these tokens of weights `p` [M, tokens] times V: [M, D].
@@ -59,6 +70,14 @@ private:
   Value operands(RecordPart part, Value start, int64_t tokens);
   Value expandScale(RecordPart part, int64_t count);
   Value copy(Value slot);
+  /// `x` [M, n] times `scale` [n] as an operand, and x · `offset` in the bias.
+  RoundedOperand roundOperand(RecordPart part, Value x, Value scale,
+                              Value offset);
+  /// The axis of the part's codes that a product sums over.
+  static ::kvarn::Axis foldedAxis(RecordPart part) {
+    return part == RecordPart::Key ? ::kvarn::Axis::Channel
+                                   : ::kvarn::Axis::Token;
+  }
   ::kvarn::Axis bitAxis(RecordPart part) const {
     return format.get().bitAxis(toFormat(part));
   }

@@ -59,6 +59,15 @@ Value TileBuilder::iota(int64_t dim, Shape shape) {
                           uint64_t(dim));
 }
 
+Value TileBuilder::iota32(int64_t dim, Shape shape) {
+  return op<tile::IotaOp>(RankedTensorType::get(shape, getI32Type()),
+                          uint64_t(dim));
+}
+
+Value TileBuilder::toI32(Value x) {
+  return op<arith::IndexCastOp>(withElement(x, getI32Type()), x);
+}
+
 Value TileBuilder::range(Value start, int64_t count) {
   return add(start, iota(0, {count}));
 }
@@ -165,6 +174,12 @@ Value TileBuilder::toFloat(Value x, Type element) {
     return toFloat(toF32(x), element);
   if (element.isF16())
     x = clamp(x, -65504.0, 65504.0);
+  return truncate(x, element);
+}
+
+Value TileBuilder::truncate(Value x, Type element) {
+  if (elementOf(x) == element)
+    return x;
   return op<arith::TruncFOp>(withElement(x, element), x);
 }
 
@@ -188,8 +203,9 @@ Value TileBuilder::reduce(tile::ReduceKind kind, Value x, int64_t dim) {
 }
 
 Value TileBuilder::dot(Value a, Value b) {
-  Value zero = tileOf(0.0, {shapeOf(a)[0], shapeOf(b)[1]});
-  return op<tile::DotOp>(a, b, zero);
+  SmallVector<int64_t> shape = {shapeOf(a)[0]};
+  llvm::append_range(shape, shapeOf(b).drop_front());
+  return op<tile::DotOp>(a, b, tileOf(0.0, shape));
 }
 
 Value TileBuilder::rotate(Value x) {

@@ -43,6 +43,7 @@ public:
     return broadcast(tile, {dim}, shape);
   }
   Value iota(int64_t dim, Shape shape);
+  Value iota32(int64_t dim, Shape shape);
   /// start + 0, 1, ..: the places of `count` rows.
   Value range(Value start, int64_t count);
   Value transpose(Value tile);
@@ -68,15 +69,18 @@ public:
 
   /// To another float type, rounded once; saturates if that is f16.
   Value toFloat(Value x, Type element);
+  /// The same of numbers that are known to fit.
+  Value truncate(Value x, Type element);
   Value toF32(Value x) { return toFloat(x, getF32Type()); }
   Value toIndex(Value x);
+  Value toI32(Value x);
   Value intToF32(Value x);
 
   Value reduce(tile::ReduceKind kind, Value x, int64_t dim);
   Value sum(Value x, int64_t dim) {
     return reduce(tile::ReduceKind::Add, x, dim);
   }
-  /// The product without an accumulator.
+  /// The product without an accumulator; `b` is a matrix or a vector.
   Value dot(Value a, Value b);
   /// Multiplies the last dimension by the Hadamard matrix of the reference.
   Value rotate(Value x);

@@ -1,7 +1,7 @@
 //===- ConvertTileToCpu.cpp - Tiles to vectors and loops ------------------===//
 
 #include "codegen/cpu/ConvertTileToCpu.h"
-#include "codegen/cpu/DropFragments.h"
+#include "codegen/cpu/DropLayouts.h"
 #include "codegen/cpu/KernelEmitter.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -46,7 +46,7 @@ struct ConvertTileToCpu
     for (func::FuncOp host : hosts)
       host.erase();
     for (tile::KernelOp kernel : kernels)
-      cpu::dropFragments(kernel);
+      cpu::dropLayouts(kernel);
     for (tile::KernelOp kernel : kernels)
       if (failed(cpu::KernelEmitter(kernel, *row).run()))
         return signalPassFailure();

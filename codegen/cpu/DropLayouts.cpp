@@ -1,0 +1,60 @@
+//===- DropLayouts.cpp - Tiles of one thread ----------------------------===//
+
+#include "codegen/cpu/DropLayouts.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+
+static void drop(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || !type.getEncoding())
+    return;
+  auto plain = RankedTensorType::get(type.getShape(), type.getElementType());
+  value.setType(plain);
+  if (auto constant = value.getDefiningOp<arith::ConstantOp>())
+    constant.setValueAttr(
+        cast<DenseElementsAttr>(constant.getValue()).reshape(plain));
+}
+
+/// The product with a vector is a sum of products along the rows.
+static void replaceByReduction(tile::DotOp op) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  auto matrix = cast<RankedTensorType>(op.getLhs().getType());
+  auto asF32 = [&](Value value) -> Value {
+    auto type = cast<RankedTensorType>(value.getType());
+    if (type.getElementType().isF32())
+      return value;
+    return b.create<arith::ExtFOp>(type.clone(b.getF32Type()), value);
+  };
+  Value vector = b.create<tile::BroadcastOp>(matrix.clone(b.getF32Type()),
+                                             asF32(op.getRhs()),
+                                             ArrayRef<int64_t>{1});
+  Value products = b.create<arith::MulFOp>(asF32(op.getLhs()), vector);
+  Value sums = b.create<tile::ReduceOp>(op.getType(), tile::ReduceKind::Add,
+                                        products, uint64_t(1));
+  op.replaceAllUsesWith(
+      b.create<arith::AddFOp>(op.getAccumulator(), sums).getResult());
+  op.erase();
+}
+
+void mlir::kvarn::cpu::dropLayouts(tile::KernelOp kernel) {
+  kernel.walk([](Operation *op) {
+    for (Value result : op->getResults())
+      drop(result);
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (Value argument : block.getArguments())
+          drop(argument);
+  });
+  kernel.walk([](tile::ConvertLayoutOp op) {
+    op.getResult().replaceAllUsesWith(op.getInput());
+    op.erase();
+  });
+  kernel.walk([](tile::DotOp op) {
+    if (cast<RankedTensorType>(op.getRhs().getType()).getRank() == 1)
+      replaceByReduction(op);
+  });
+}

@@ -1,0 +1,151 @@
+//===- Dot.cpp - Matrix products with mma.m16n8k16 ------------------------===//
+//
+// The instruction multiplies [16 rows, 16 depth] by [16 depth, 8 columns]. The
+// rows are those of the left operand, or of the transposed right one: the lanes
+// of the result say which. Eight rows alone leave the other half empty.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/nvptx/KernelEmitter.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using namespace mlir::kvarn::nvptx;
+using namespace mlir::kvarn::tile;
+
+namespace {
+
+/// What register bits add along one dimension, lowest first.
+SmallVector<int64_t> registerStrides(const Layout &layout, int64_t dim) {
+  SmallVector<int64_t> strides;
+  for (const SmallVector<int64_t> &basis : layout.registers)
+    if (basis[dim])
+      strides.push_back(basis[dim]);
+  return strides;
+}
+
+/// All sums of `strides`, the first one fastest.
+SmallVector<int64_t> sums(ArrayRef<int64_t> strides) {
+  SmallVector<int64_t> all = {0};
+  for (int64_t stride : strides)
+    for (size_t i = 0, end = all.size(); i < end; ++i)
+      all.push_back(all[i] + stride);
+  return all;
+}
+
+/// One operand by its outer index and its depth.
+struct Side {
+  Value tile;
+  Layout layout;
+  int64_t outerDim; // -1: a vector, the same for every outer index
+  SmallVector<int64_t> outer; // places of instructions along the outer index
+
+  int64_t pairAt(int64_t outerPlace, int64_t depth) const {
+    SmallVector<int64_t> place(layout.rank);
+    place[outerDim < 0 ? 0 : 1 - outerDim] = depth;
+    if (outerDim >= 0)
+      place[outerDim] = outerPlace;
+    return layout.registerAt(place) / 2;
+  }
+};
+
+/// Sums of one instruction: registers of the result, -1 = none.
+struct Cell {
+  int64_t row, column;
+  int64_t registers[4];
+};
+
+} // namespace
+
+static constexpr int64_t kCellsAtOnce = 8;
+
+LogicalResult KernelEmitter::emitDot(DotOp op) {
+  Layout lhs = layout(op.getLhs()), rhs = layout(op.getRhs()),
+         result = layout(op.getResult());
+  int64_t outerLane = target.matrix->outerLanes[0];
+  bool transposed = result.lanes[outerLane][0] != lhs.lanes[outerLane][0];
+  Side left{op.getLhs(), lhs, 0, {}};
+  Side right{op.getRhs(), rhs, rhs.rank == 2 ? 1 : -1, {}};
+  Side &rows = transposed ? right : left, &columns = transposed ? left : right;
+
+  // A register bit of the rows gives the second eight.
+  SmallVector<int64_t> rowStrides, columnStrides;
+  if (rows.outerDim >= 0)
+    rowStrides = registerStrides(rows.layout, rows.outerDim);
+  if (columns.outerDim >= 0)
+    columnStrides = registerStrides(columns.layout, columns.outerDim);
+  int64_t second = rowStrides.empty() ? 0 : rowStrides.front();
+  if (second)
+    rowStrides.erase(rowStrides.begin());
+  rows.outer = sums(rowStrides);
+  columns.outer = sums(columnStrides);
+  // Neighbouring columns of the result share a lane.
+  int64_t neighbour = columns.outerDim < 0
+                          ? 0
+                          : columns.layout.lanes[outerLane][columns.outerDim];
+
+  auto resultRegister = [&](int64_t row, int64_t column) -> int64_t {
+    if (result.rank == 1)
+      return result.registerAt({columns.outerDim < 0 ? row : column});
+    return transposed ? result.registerAt({column, row})
+                      : result.registerAt({row, column});
+  };
+  SmallVector<Cell> cells;
+  for (int64_t row : rows.outer)
+    for (int64_t column : columns.outer) {
+      Cell cell{row, column, {-1, -1, -1, -1}};
+      cell.registers[0] = resultRegister(row, column);
+      if (neighbour)
+        cell.registers[1] = resultRegister(row, column + neighbour);
+      if (second)
+        cell.registers[2] = resultRegister(row + second, column);
+      if (second && neighbour)
+        cell.registers[3] = resultRegister(row + second, column + neighbour);
+      cells.push_back(cell);
+    }
+
+  Values sumsOf = registers(op.getAccumulator());
+  SmallVector<int64_t> depth = registerStrides(lhs, 1);
+  // Bit 0 is the pair in a word, bit 1 the two halves of the depth.
+  SmallVector<int64_t> steps = sums(ArrayRef(depth).drop_front(2));
+  int64_t upper = depth[1];
+  Value none = ir.asPair(ir.i32(0));
+  auto operand = [&](const Side &side, int64_t outer, int64_t at) {
+    return ir.asPair(pairOf(side.tile, side.pairAt(outer, at)));
+  };
+  Type f32 = ir.getF32Type();
+  Type sumType = LLVM::LLVMStructType::getLiteral(ir.getContext(),
+                                                  {f32, f32, f32, f32});
+  for (size_t first = 0; first < cells.size(); first += kCellsAtOnce) {
+    auto group = MutableArrayRef(cells).slice(
+        first, std::min<size_t>(kCellsAtOnce, cells.size() - first));
+    SmallVector<Values> running;
+    for (const Cell &cell : group) {
+      Values &sum = running.emplace_back();
+      for (int64_t index : cell.registers)
+        sum.push_back(index < 0 ? ir.f32(0) : sumsOf[index]);
+    }
+    for (int64_t step : steps)
+      for (auto [cell, sum] : llvm::zip(group, running)) {
+        Values operands = {operand(rows, cell.row, step), none,
+                           operand(rows, cell.row, step + upper), none};
+        if (second) {
+          operands[1] = operand(rows, cell.row + second, step);
+          operands[3] = operand(rows, cell.row + second, step + upper);
+        }
+        operands.push_back(operand(columns, cell.column, step));
+        operands.push_back(operand(columns, cell.column, step + upper));
+        llvm::append_range(operands, sum);
+        Value results = ir.intrinsic("llvm.nvvm.mma.m16n8k16.row.col.f32.f32",
+                                     sumType, operands);
+        for (int64_t i = 0; i < 4; ++i)
+          sum[i] = ir.create<LLVM::ExtractValueOp>(results, i);
+      }
+    for (auto [cell, sum] : llvm::zip(group, running))
+      for (int64_t i = 0; i < 4; ++i)
+        if (cell.registers[i] >= 0)
+          sumsOf[cell.registers[i]] = sum[i];
+  }
+  define(op.getResult(), sumsOf);
+  return success();
+}

@@ -1,0 +1,116 @@
+//===- Exchange.cpp - Reductions and butterflies between lanes ------------===//
+
+#include "codegen/nvptx/KernelEmitter.h"
+
+#include "llvm/ADT/bit.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using namespace mlir::kvarn::nvptx;
+using namespace mlir::kvarn::tile;
+
+static arith::FastMathFlagsAttr contract(Ir &ir) {
+  return arith::FastMathFlagsAttr::get(ir.getContext(),
+                                       arith::FastMathFlags::contract);
+}
+
+Value KernelEmitter::combine(ReduceKind kind, Value a, Value b) {
+  switch (kind) {
+  case ReduceKind::Add:
+    return ir.create<arith::AddFOp>(a, b, contract(ir));
+  case ReduceKind::Max:
+    return ir.create<arith::MaximumFOp>(a, b);
+  case ReduceKind::Min:
+    return ir.create<arith::MinimumFOp>(a, b);
+  }
+  llvm_unreachable("unknown reduction");
+}
+
+/// First within each lane, then between lanes, then between warps.
+LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
+  Layout from = layout(op.getInput());
+  int64_t dim = op.getDim();
+  Layout to = from.without(dim);
+  Values input = registers(op.getInput());
+  Values values(to.registerCount());
+  for (int64_t i = 0; i < from.registerCount(); ++i) {
+    SmallVector<int64_t> place = from.placeOf(i);
+    place.erase(place.begin() + dim);
+    Value &sum = values[to.registerAt(place)];
+    sum = sum ? combine(op.getKind(), sum, input[i]) : input[i];
+  }
+  for (auto [bit, basis] : llvm::enumerate(from.lanes))
+    if (basis[dim])
+      for (Value &value : values)
+        value = combine(op.getKind(), value,
+                        ir.shuffleXor(value, int64_t(1) << bit));
+  int64_t reducedWarps = 1;
+  for (const SmallVector<int64_t> &basis : from.warps)
+    if (basis[dim])
+      reducedWarps *= 2;
+  if (reducedWarps > 1) {
+    if (reducedWarps != warps || insideWarps)
+      return op.emitOpError("reduces over some of the warps, expected all");
+    reduceOverWarps(op, values, reducedWarps);
+  }
+  if (isTile(op.getResult()))
+    define(op.getResult(), values);
+  else
+    scalars.map(op.getResult(), values[0]);
+  return success();
+}
+
+/// Through shared memory: [warp][register][lane].
+void KernelEmitter::reduceOverWarps(ReduceOp op, Values &values,
+                                    int64_t count) {
+  Type element = values[0].getType();
+  int64_t bytes = element.getIntOrFloatBitWidth() / 8, row = 32 * bytes;
+  int64_t perWarp = row * int64_t(values.size());
+  scratchBytes = std::max(scratchBytes, perWarp * count);
+  Value mine = ir.at(shared, ir.mul(lane, ir.i32(bytes)));
+  Value own = ir.at(mine, ir.mul(warp, ir.i32(perWarp)));
+  for (auto [i, value] : llvm::enumerate(values))
+    ir.store(value, ir.at(own, row * int64_t(i)), bytes);
+  ir.syncBlock();
+  for (auto [i, value] : llvm::enumerate(values)) {
+    value = {};
+    for (int64_t w = 0; w < count; ++w) {
+      Value part = ir.load(ir.at(mine, w * perWarp + row * int64_t(i)), element,
+                           bytes);
+      value = value ? combine(op.getKind(), value, part) : part;
+    }
+  }
+  ir.syncBlock();
+}
+
+/// One butterfly stage per bit of the last index, in any order.
+void KernelEmitter::emitHadamard(HadamardOp op) {
+  Layout place = layout(op.getResult());
+  int64_t dim = place.rank - 1;
+  Values values = registers(op.getInput());
+  for (auto [bit, basis] : llvm::enumerate(place.registers)) {
+    if (!basis[dim])
+      continue;
+    for (size_t i = 0; i < values.size(); ++i) {
+      size_t other = i | size_t(1) << bit;
+      if (other == i)
+        continue;
+      Value a = values[i], b = values[other];
+      values[i] = ir.create<arith::AddFOp>(a, b);
+      values[other] = ir.create<arith::SubFOp>(a, b);
+    }
+  }
+  for (auto [bit, basis] : llvm::enumerate(place.lanes)) {
+    if (!basis[dim])
+      continue;
+    Value upper =
+        ir.equal(ir.both(ir.shiftRight(lane, bit), ir.i32(1)), ir.i32(1));
+    Value sign = ir.create<arith::SelectOp>(upper, ir.f32(-1), ir.f32(1));
+    for (Value &value : values) {
+      Value other = ir.shuffleXor(value, int64_t(1) << bit);
+      Value own = ir.create<arith::MulFOp>(value, sign, contract(ir));
+      value = ir.create<arith::AddFOp>(own, other, contract(ir));
+    }
+  }
+  define(op.getResult(), values);
+}

@@ -1,0 +1,86 @@
+//===- Ir.h - Short names for the IR that NVIDIA targets get ----*- C++ -*-===//
+//
+// Addresses are LLVM pointers of an address space, lane and warp numbers i32,
+// offsets in global memory i64.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KVARN_CODEGEN_NVPTX_IR_H
+#define KVARN_CODEGEN_NVPTX_IR_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace mlir::kvarn::nvptx {
+
+using Values = SmallVector<Value>;
+
+/// Address spaces of NVPTX.
+enum class Space : unsigned { Global = 1, Shared = 3 };
+
+class Ir : public ImplicitLocOpBuilder {
+public:
+  using ImplicitLocOpBuilder::ImplicitLocOpBuilder;
+
+  //===--- Integers -------------------------------------------------------===//
+
+  Value i32(int64_t value);
+  Value i64(int64_t value);
+  Value add(Value a, Value b) { return createOrFold<arith::AddIOp>(a, b); }
+  Value mul(Value a, Value b) { return createOrFold<arith::MulIOp>(a, b); }
+  Value both(Value a, Value b) { return createOrFold<arith::AndIOp>(a, b); }
+  Value either(Value a, Value b) { return createOrFold<arith::OrIOp>(a, b); }
+  Value shiftLeft(Value a, int64_t bits);
+  Value shiftRight(Value a, int64_t bits);
+  Value equal(Value a, Value b);
+  /// i32, i64 or index to i64, with its sign.
+  Value toI64(Value integer);
+  Value toI32(Value integer);
+  Value toIndex(Value integer);
+  Value zero(Type type);
+
+  //===--- Floats ---------------------------------------------------------===//
+
+  Value f32(double value);
+  /// Two f16 in one register; `low` in the lower half.
+  Value roundPair(Value low, Value high);
+  Value pair(Value low, Value high);
+  Value half(Value pair, int64_t which);
+  Type pairType() { return VectorType::get(2, getF16Type()); }
+  Value asPair(Value word) { return bitcast(word, pairType()); }
+  Value asWord(Value pair) { return bitcast(pair, getI32Type()); }
+  Value bitcast(Value value, Type type);
+
+  //===--- Memory ---------------------------------------------------------===//
+
+  Type pointerType(Space space);
+  Value at(Value pointer, Value bytes);
+  Value at(Value pointer, int64_t bytes);
+  Value load(Value pointer, Type type, int64_t align);
+  void store(Value value, Value pointer, int64_t align);
+  /// `bytes` (1, 2, or a multiple of 4 up to 16) as i32 words.
+  Values loadWords(Value pointer, int64_t bytes);
+  void storeWords(ValueRange words, Value pointer);
+
+  //===--- Instructions ---------------------------------------------------===//
+
+  Value intrinsic(StringRef name, Type result, ValueRange operands);
+  /// Inline PTX with side effects; `constraints` as LLVM's inline assembly.
+  Value assembly(StringRef text, StringRef constraints, ValueRange operands,
+                 Type result = {});
+  Value permuteBytes(Value a, Value b, int64_t selector);
+  /// The value of lane `lane`; of lane (own ^ mask).
+  Value shuffle(Value value, Value lane);
+  Value shuffleXor(Value value, int64_t mask);
+  void syncWarp();
+  void syncBlock();
+
+private:
+  Value shuffleWord(Value word, Value operand, bool exclusive);
+  Value shuffleAny(Value value, Value operand, bool exclusive);
+};
+
+} // namespace mlir::kvarn::nvptx
+
+#endif // KVARN_CODEGEN_NVPTX_IR_H

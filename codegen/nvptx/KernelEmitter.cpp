@@ -1,0 +1,273 @@
+//===- KernelEmitter.cpp - One kernel, tiles in registers -----------------===//
+
+#include "codegen/nvptx/KernelEmitter.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using namespace mlir::kvarn::nvptx;
+using namespace mlir::kvarn::tile;
+
+KernelEmitter::KernelEmitter(KernelOp kernel, const Target &target)
+    : kernel(kernel), target(target),
+      ir(kernel.getLoc(), kernel.getContext()),
+      bulkCopies(target.name.starts_with("sm_9")) {}
+
+LogicalResult KernelEmitter::run() {
+  if (failed(checkSupported()) || failed(allocateSlots()))
+    return failure();
+  LLVM::LLVMFuncOp function = createFunction();
+  ir.setInsertionPointToStart(function.addEntryBlock(ir));
+  mapArguments(function);
+  initializeSlots();
+  if (failed(emitBlock(kernel.getBody().front())))
+    return failure();
+  ir.create<LLVM::ReturnOp>(ValueRange());
+  int64_t bytes = std::max(warps * slotBytes, scratchBytes);
+  function->setAttr("kvarn.shared_bytes", ir.getI64IntegerAttr(bytes));
+  kernel.erase();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// What is supported
+//===----------------------------------------------------------------------===//
+
+/// Scalars come from the kernel's arguments only: there is no other memory.
+static LogicalResult checkMemory(Operation *op) {
+  Value memory;
+  if (auto load = dyn_cast<memref::LoadOp>(op))
+    memory = load.getMemRef();
+  else if (auto dim = dyn_cast<memref::DimOp>(op)) {
+    memory = dim.getSource();
+    std::optional<int64_t> index = dim.getConstantIndex();
+    if (!index || *index < 0 ||
+        *index >= cast<MemRefType>(memory.getType()).getRank())
+      return op->emitOpError("expected a constant dimension of the memref");
+  }
+  if (!isa_and_nonnull<BlockArgument>(memory))
+    return op->emitOpError("expected a load or extent of an argument of the "
+                           "kernel");
+  return success();
+}
+
+static LogicalResult checkTile(Operation *op, Value value, int64_t lanes) {
+  if (!isTile(value))
+    return success();
+  LayoutAttr layout = layoutOf(value);
+  if (layout && int64_t(layout.getLanes().size()) == lanes * layout.getRank())
+    return success();
+  return op->emitOpError() << "has a tile without a layout of " << (1 << lanes)
+                           << " lanes: " << value.getType();
+}
+
+static LogicalResult checkOp(Operation *op) {
+  if (isa_and_nonnull<memref::MemRefDialect>(op->getDialect()) &&
+      failed(checkMemory(op)))
+    return failure();
+  bool tiles = llvm::any_of(op->getOperands(), isTile) ||
+               llvm::any_of(op->getResults(), isTile);
+  bool unknown = isa<StoreVectorOp, StoreCodesOp>(op);
+  bool known = isa<TileDialect>(op->getDialect()) ||
+               isa<scf::ForOp, scf::IfOp, scf::YieldOp, arith::ConstantOp>(op);
+  if (!unknown && (known ||
+                   (tiles && op->getNumResults() == 1 &&
+                    OpTrait::hasElementwiseMappableTraits(op)) ||
+                   (!tiles && op->getNumRegions() == 0)))
+    return success();
+  return op->emitOpError("is unknown to NVIDIA targets");
+}
+
+LogicalResult KernelEmitter::checkSupported() {
+  if (!kernel.getBody().hasOneBlock())
+    return kernel.emitOpError("has more than one block");
+  int64_t lanes =
+      target.matrix->depthLanes.size() + target.matrix->outerLanes.size();
+  WalkResult result = kernel.getBody().walk([&](Operation *op) -> WalkResult {
+    if (failed(checkOp(op)))
+      return WalkResult::interrupt();
+    for (ValueRange values : {ValueRange(op->getOperands()),
+                              ValueRange(op->getResults())})
+      for (Value value : values)
+        if (failed(checkTile(op, value, lanes)))
+          return WalkResult::interrupt();
+    if (auto op_ = dyn_cast<WarpsOp>(op)) {
+      int64_t count = op_.getCount();
+      if (!llvm::isPowerOf2_64(count) || count > 32 ||
+          (warps > 1 && warps != count))
+        return op->emitOpError() << "has " << count
+                                 << " warps, expected a power of two up to 32 "
+                                    "and the same throughout a kernel";
+      warps = count;
+    }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
+//===----------------------------------------------------------------------===//
+// Functions
+//===----------------------------------------------------------------------===//
+
+static int64_t wordsOf(Type type) {
+  auto memref = dyn_cast<MemRefType>(type);
+  return memref ? 1 + 2 * memref.getRank() : 1;
+}
+
+LLVM::LLVMFuncOp KernelEmitter::createFunction() {
+  ir.setInsertionPoint(kernel);
+  int64_t words = 0;
+  for (Type type : kernel.getArgumentTypes())
+    words += wordsOf(type);
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(ir.getContext()),
+      SmallVector<Type>(words, ir.getI64Type()));
+  auto function = ir.create<LLVM::LLVMFuncOp>(kernel.getSymName(), type);
+  function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
+                    ir.getUnitAttr());
+  function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
+                    ir.getDenseI32ArrayAttr({int32_t(32 * warps)}));
+  auto module = kernel->getParentOfType<ModuleOp>();
+  if (!module.lookupSymbol(kSharedMemory)) {
+    OpBuilder::InsertionGuard guard(ir);
+    ir.setInsertionPointToStart(module.getBody());
+    ir.create<LLVM::GlobalOp>(
+        LLVM::LLVMArrayType::get(ir.getI8Type(), 0), /*isConstant=*/false,
+        LLVM::Linkage::External, kSharedMemory, Attribute(),
+        /*alignment=*/128, unsigned(Space::Shared));
+  }
+  return function;
+}
+
+void KernelEmitter::mapArguments(LLVM::LLVMFuncOp function) {
+  unsigned next = 0;
+  auto word = [&] { return function.getArgument(next++); };
+  for (BlockArgument argument : kernel.getBody().getArguments()) {
+    auto type = dyn_cast<MemRefType>(argument.getType());
+    if (!type) {
+      Value bits = word();
+      Type scalarType = argument.getType();
+      if (scalarType.isF32())
+        bits = ir.bitcast(ir.toI32(bits), scalarType);
+      else if (scalarType.isInteger(32))
+        bits = ir.toI32(bits);
+      scalars.map(argument, bits);
+      continue;
+    }
+    Memory memory;
+    memory.element = type.getElementType();
+    memory.pointer =
+        ir.create<LLVM::IntToPtrOp>(ir.pointerType(Space::Global), word());
+    SmallVector<int64_t> strides;
+    int64_t offset;
+    (void)getStridesAndOffset(type, strides, offset);
+    auto extents = [&](ArrayRef<int64_t> known, Values &values) {
+      for (int64_t extent : known) {
+        Value value = word();
+        values.push_back(ShapedType::isDynamic(extent) ? value
+                                                       : ir.i64(extent));
+      }
+    };
+    extents(type.getShape(), memory.sizes);
+    extents(strides, memory.strides);
+    memories[argument] = std::move(memory);
+  }
+  auto special = [&](auto op) -> Value { return op; };
+  Type i32 = ir.getI32Type();
+  Value thread = special(ir.create<NVVM::ThreadIdXOp>(i32));
+  lane = warps > 1 ? ir.both(thread, ir.i32(31)) : thread;
+  warp = ir.shiftRight(thread, 5);
+  if (warps == 1)
+    warp = ir.i32(0);
+  programId = {ir.toIndex(special(ir.create<NVVM::BlockIdXOp>(i32))),
+               ir.toIndex(special(ir.create<NVVM::BlockIdYOp>(i32))),
+               ir.toIndex(special(ir.create<NVVM::BlockIdZOp>(i32)))};
+  shared = ir.create<LLVM::AddressOfOp>(ir.pointerType(Space::Shared),
+                                        kSharedMemory);
+}
+
+//===----------------------------------------------------------------------===//
+// Ops
+//===----------------------------------------------------------------------===//
+
+LogicalResult KernelEmitter::emitBlock(Block &block) {
+  for (Operation &op : block) {
+    ir.setLoc(op.getLoc());
+    if (failed(emitOp(op)))
+      return failure();
+  }
+  return success();
+}
+
+LogicalResult KernelEmitter::emitOp(Operation &op) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
+      .Case<scf::ForOp>([&](auto op) { return emitFor(op); })
+      .Case<scf::IfOp>([&](auto op) { return emitIf(op); })
+      .Case<WarpsOp>([&](auto op) { return emitWarps(op); })
+      .Case<ReduceOp>([&](auto op) { return emitReduce(op); })
+      .Case<DotOp>([&](auto op) { return emitDot(op); })
+      .Case<ConvertLayoutOp>([&](auto op) { return emitConvertLayout(op); })
+      .Case<LoadOp>([&](auto op) { return emitLoad(op); })
+      .Case<StoreOp>([&](auto op) { return emitStore(op); })
+      .Case<GatherOp>([&](auto op) { return emitGather(op); })
+      .Case<ScatterOp>([&](auto op) { return emitScatter(op); })
+      .Case<LoadVectorOp>([&](auto op) { return emitLoadVector(op); })
+      .Case<LoadCodesOp>([&](auto op) { return emitLoadCodes(op); })
+      .Case<ExpandScaleOp>([&](auto op) { return emitExpandScale(op); })
+      .Default([&](Operation *op) {
+        emitSimpleOp(op);
+        return success();
+      });
+}
+
+/// Ops that cannot fail.
+void KernelEmitter::emitSimpleOp(Operation *op) {
+  llvm::TypeSwitch<Operation *>(op)
+      .Case<HadamardOp>([&](auto op) { emitHadamard(op); })
+      .Case<ExpandOp>([&](auto op) { emitExpand(op); })
+      .Case<AsyncCopyOp>([&](auto op) { emitAsyncCopy(op); })
+      .Case<WaitOp>([&](auto op) { emitWait(op); })
+      .Case<IotaOp>([&](auto op) { emitIota(op); })
+      .Case<BroadcastOp>([&](auto op) { emitBroadcast(op); })
+      .Case<TransposeOp>([&](auto op) { emitTranspose(op); })
+      .Case<SplatOp>([&](SplatOp op) {
+        define(op.getResult(), Values(layout(op.getResult()).registerCount(),
+                                      scalar(op.getInput())));
+      })
+      .Case<ProgramIdOp>([&](ProgramIdOp op) {
+        scalars.map(op.getResult(), programId[unsigned(op.getAxis())]);
+      })
+      .Case<SlotOp, ReturnOp, scf::YieldOp, YieldOp>([](auto) {})
+      .Default([&](Operation *op) {
+        if (op->getNumResults() == 1 && isTile(op->getResult(0)))
+          emitElementwise(op);
+        else
+          emitScalarOp(*op);
+      });
+}
+
+void KernelEmitter::emitScalarOp(Operation &op) {
+  if (auto load = dyn_cast<memref::LoadOp>(op)) {
+    SmallVector<Value> indices;
+    for (Value index : load.getIndices())
+      indices.push_back(ir.toI64(scalar(index)));
+    Type type = load.getType();
+    scalars.map(load.getResult(),
+                ir.load(address(load.getMemref(), indices), type,
+                        (type.getIntOrFloatBitWidth() + 7) / 8));
+  } else if (auto dim = dyn_cast<memref::DimOp>(op)) {
+    const Memory &memory = memories.find(dim.getSource())->second;
+    int64_t index = dim.getConstantIndex().value_or(0);
+    scalars.map(dim.getResult(), ir.toIndex(memory.sizes[index]));
+  } else if (op.getNumResults() == 1 && op.getNumRegions() == 0) {
+    Values operands;
+    for (Value operand : op.getOperands())
+      operands.push_back(scalar(operand));
+    scalars.map(op.getResult(0), math(&op, operands));
+  } else {
+    ir.clone(op, scalars);
+  }
+}

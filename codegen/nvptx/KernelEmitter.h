@@ -1,0 +1,165 @@
+//===- KernelEmitter.h - One kernel, tiles in registers ---------*- C++ -*-===//
+
+#ifndef KVARN_CODEGEN_NVPTX_KERNELEMITTER_H
+#define KVARN_CODEGEN_NVPTX_KERNELEMITTER_H
+
+#include "codegen/nvptx/Ir.h"
+#include "dialect/Layout.h"
+#include "dialect/Targets.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include "llvm/ADT/MapVector.h"
+
+#include <map>
+
+namespace mlir::kvarn::nvptx {
+
+/// A memref argument. `pointer` is the address of its first element.
+struct Memory {
+  Value pointer;
+  Values sizes, strides; // i64
+  Type element;
+};
+
+/// Codes stay where they are until a product wants them.
+struct Codes {
+  Value base;           // of this lane: the code in register 0
+  ::kvarn::Format format;
+  ::kvarn::Part part;
+  tile::Layout layout;
+  int64_t unit;                       // bytes of one load
+  SmallVector<int64_t> bits;          // register -> bits from the base
+  std::map<int64_t, Values> loaded;   // unit -> words
+  std::map<std::pair<int64_t, int64_t>, Value> pairs; // see Records.cpp
+};
+
+/// A slot of each warp in shared memory.
+struct Slot {
+  int64_t offset, barrier; // bytes from the warp's memory
+  int64_t bytes;
+  Value phase; // i32 on the stack: copies so far
+};
+
+/// Writes a PTX kernel for one tile kernel (see codegen/Codegen.h). Each tile
+/// is a list of scalars, one for each register of its layout; fp16 tiles may be
+/// packed, two registers of the first register bit in one word.
+class KernelEmitter {
+public:
+  KernelEmitter(tile::KernelOp kernel, const Target &target);
+  LogicalResult run();
+
+private:
+  //===--- Functions and ops (KernelEmitter.cpp) --------------------------===//
+  LogicalResult checkSupported();
+  LLVM::LLVMFuncOp createFunction();
+  void mapArguments(LLVM::LLVMFuncOp function);
+  LogicalResult emitBlock(Block &block);
+  LogicalResult emitOp(Operation &op);
+  void emitSimpleOp(Operation *op);
+  void emitScalarOp(Operation &op);
+
+  //===--- Control flow (ControlFlow.cpp) ---------------------------------===//
+  LogicalResult emitFor(scf::ForOp op);
+  LogicalResult emitIf(scf::IfOp op);
+  LogicalResult emitWarps(tile::WarpsOp op);
+  /// The scalars that stand for a value, and the types of such a list.
+  Values flatten(Value value);
+  void flatTypes(Type type, SmallVectorImpl<Type> &types);
+  /// Takes what stands for `value` off the front of `flat`.
+  void unflatten(Value value, ValueRange &flat);
+
+  //===--- Tiles (Tiles.cpp) ----------------------------------------------===//
+  const Values &registers(Value tile);
+  /// fp16 tiles: one word for each two registers.
+  const Values &pairs(Value tile);
+  void define(Value tile, Values values) { tiles[tile] = std::move(values); }
+  static tile::Layout layout(Value tile) {
+    return tile::Layout(tile::layoutOf(tile));
+  }
+  Value scalar(Value value) { return scalars.lookup(value); }
+  /// What this lane (and warp) adds along `dim`, i32.
+  Value laneOffset(const tile::Layout &layout, int64_t dim);
+  /// Whether this thread holds the first copy of its elements; null = always.
+  Value ownsCopy(const tile::Layout &layout);
+  void emitElementwise(Operation *op);
+  Values elementwise(Operation *op, ArrayRef<const Values *> operands);
+  Value math(Operation *op, ValueRange operands);
+  void emitTruncation(Operation *op);
+  void emitIota(tile::IotaOp op);
+  void emitBroadcast(tile::BroadcastOp op);
+  void emitTranspose(tile::TransposeOp op);
+  LogicalResult emitExpandScale(tile::ExpandScaleOp op);
+  LogicalResult emitConvertLayout(tile::ConvertLayoutOp op);
+
+  //===--- Exchange between lanes and warps (Exchange.cpp) ----------------===//
+  LogicalResult emitReduce(tile::ReduceOp op);
+  void reduceOverWarps(tile::ReduceOp op, Values &values, int64_t warps);
+  Value combine(tile::ReduceKind kind, Value a, Value b);
+  void emitHadamard(tile::HadamardOp op);
+
+  //===--- Matrix products (Dot.cpp) --------------------------------------===//
+  LogicalResult emitDot(tile::DotOp op);
+
+  //===--- Memory (Memory.cpp) --------------------------------------------===//
+  Value address(Value memref, ArrayRef<Value> indices);
+  LogicalResult forEachRun(
+      Operation *op, Value tile, OperandRange indices, Value mask,
+      llvm::function_ref<Values(Value address, ArrayRef<int64_t> registers)>
+          access,
+      Values *results);
+  LogicalResult emitLoad(tile::LoadOp op);
+  LogicalResult emitStore(tile::StoreOp op);
+  LogicalResult emitGather(tile::GatherOp op);
+  LogicalResult emitScatter(tile::ScatterOp op);
+
+  //===--- Records and slots (Records.cpp, Slots.cpp) ---------------------===//
+  Value sourceAddress(Value source, OperandRange indices, int64_t offset);
+  LogicalResult emitLoadVector(tile::LoadVectorOp op);
+  LogicalResult emitLoadCodes(tile::LoadCodesOp op);
+  void emitExpand(tile::ExpandOp op);
+  /// The word with the codes of two registers, ready to be masked at `bit`.
+  Value codePair(Codes &codes, int64_t pair, int64_t &bit);
+  Value expandPair(Value tile, int64_t pair);
+  Value pairOf(Value tile, int64_t index);
+  LogicalResult allocateSlots();
+  void initializeSlots();
+  void emitAsyncCopy(tile::AsyncCopyOp op);
+  void emitWait(tile::WaitOp op);
+  void emitBulkCopy(const Slot &slot, Value predicate, Value from, Value to);
+  void emitLaneCopies(const Slot &slot, Value predicate, Value from, Value to);
+  Value slotOf(Value token);
+  Value slotAddress(Value slot);
+  Value sharedNumber(Value pointer);
+  Value warpMemory();
+
+  tile::KernelOp kernel;
+  const Target &target;
+  Ir ir;
+  bool bulkCopies;
+  int64_t warps = 1;
+  bool insideWarps = false;
+  int64_t slotBytes = 0;    // of one warp
+  int64_t scratchBytes = 0; // of all warps; shares memory with the slots
+  Value copies; // i32 on the stack: asynchronous copies of this warp so far
+  Value lane, warp, shared;
+  IRMapping scalars;
+  DenseMap<Value, Memory> memories;
+  DenseMap<Value, Values> tiles, packed;
+  Values unpacked; // what registers() made last
+  DenseMap<Value, std::shared_ptr<Codes>> codes;
+  DenseMap<Value, tile::ExpandOp> expanded;
+  DenseMap<std::pair<Value, int64_t>, Value> expandedPairs;
+  llvm::MapVector<Value, Slot> slots;
+  std::array<Value, 3> programId;
+};
+
+/// Whether a value is a tile.
+inline bool isTile(Value value) { return isa<RankedTensorType>(value.getType()); }
+
+/// The symbol of a program's shared memory.
+inline constexpr StringLiteral kSharedMemory = "kvarn_shared";
+
+} // namespace mlir::kvarn::nvptx
+
+#endif // KVARN_CODEGEN_NVPTX_KERNELEMITTER_H

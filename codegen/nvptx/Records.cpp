@@ -1,0 +1,208 @@
+//===- Records.cpp - Codes and vectors of records -------------------------===//
+//
+// Two codes that one matrix operand register holds lie 16 bits apart in a word,
+// or at the same place of two words, which two byte permutations bring
+// together. Masked where they lie, they are fp16 numbers.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/nvptx/KernelEmitter.h"
+
+#include "llvm/ADT/bit.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using namespace mlir::kvarn::nvptx;
+using namespace mlir::kvarn::tile;
+
+/// The byte at `offset` of a record in pages or in a slot.
+Value KernelEmitter::sourceAddress(Value source, OperandRange indices,
+                                   int64_t offset) {
+  if (isa<SlotType>(source.getType())) {
+    // A slot holds one part of the record, from its first byte.
+    auto type = cast<SlotType>(source.getType());
+    return ir.at(slotAddress(source),
+                 offset -
+                     type.getFormat().get().codeOffset(toFormat(type.getPart())));
+  }
+  SmallVector<Value> at;
+  for (Value index : indices)
+    at.push_back(ir.toI64(scalar(index)));
+  at.push_back(ir.i64(0));
+  return ir.at(address(source, at), offset);
+}
+
+LogicalResult KernelEmitter::emitLoadVector(LoadVectorOp op) {
+  Layout place = layout(op.getResult());
+  auto format = op.getFormat().get();
+  Value base = sourceAddress(op.getSource(), op.getIndices(),
+                             format.vectorOffset(toFormat(op.getField())));
+  Value first = ir.toI32(scalar(op.getStart()));
+  base = ir.at(base,
+               ir.shiftLeft(ir.add(first, laneOffset(place, 0)), 1));
+  int64_t run = 1;
+  for (const SmallVector<int64_t> &basis : place.registers) {
+    if (basis[0] != run || run == 8)
+      break;
+    run *= 2;
+  }
+  Values values;
+  for (int64_t i = 0; i < place.registerCount(); i += run) {
+    Value at = ir.at(base, 2 * place.placeOf(i)[0]);
+    if (run == 1) {
+      values.push_back(ir.load(at, ir.getF16Type(), 2));
+      continue;
+    }
+    for (Value word : ir.loadWords(at, 2 * run))
+      for (int64_t half : {0, 1})
+        values.push_back(ir.half(ir.asPair(word), half));
+  }
+  define(op.getResult(), values);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Codes
+//===----------------------------------------------------------------------===//
+
+/// Bits from the first bit of the part to the code at `place` of a tile.
+static int64_t bitOf(const ::kvarn::Format &format, ::kvarn::Part part,
+                     ArrayRef<int64_t> place) {
+  bool key = part == ::kvarn::Part::Key;
+  auto position = format.position(part, place[key], place[!key]);
+  return 32 * position.word + position.bit;
+}
+
+LogicalResult KernelEmitter::emitLoadCodes(LoadCodesOp op) {
+  auto all = std::make_shared<Codes>();
+  all->format = op.getFormat().get();
+  all->part = toFormat(op.getPart());
+  all->layout = layout(op.getResult());
+  const Layout &place = all->layout;
+  auto bits = [&](ArrayRef<int64_t> at) {
+    return bitOf(all->format, all->part, at);
+  };
+  for (int64_t i = 0; i < place.registerCount(); ++i)
+    all->bits.push_back(bits(place.placeOf(i)));
+  // The largest unit that no lane starts in the middle of.
+  all->unit = 16;
+  Value offset = ir.i32(0);
+  for (auto [bit, basis] : llvm::enumerate(place.lanes)) {
+    int64_t delta = bits(basis);
+    if (delta == 0)
+      continue;
+    if (delta % 8)
+      return op.emitOpError("has lanes that share bytes");
+    all->unit = std::min(all->unit, (delta / 8) & -(delta / 8));
+    Value set = ir.both(ir.shiftRight(lane, bit), ir.i32(1));
+    offset = ir.add(offset, ir.mul(set, ir.i32(delta / 8)));
+  }
+  // Nothing that other lanes hold is loaded: units are whole.
+  int64_t covered = place.registerCount() *
+                    all->format.bits(all->part) / 8;
+  all->unit = std::min(all->unit, covered);
+  bool key = all->part == ::kvarn::Part::Key;
+  ArrayRef<int64_t> shape = op.getType().getShape();
+  int64_t tokens = shape[key];
+  if (tokens != all->format.group) {
+    SmallVector<int64_t> next(2);
+    next[key] = tokens;
+    // Tiles follow one another at a fixed distance.
+    int64_t bytes = bits(next) / 8;
+    Value tile = ir.create<arith::DivUIOp>(ir.toI32(scalar(op.getStart())),
+                                           ir.i32(tokens));
+    offset = ir.add(offset, ir.mul(tile, ir.i32(bytes)));
+  }
+  Value base = sourceAddress(op.getSource(), op.getIndices(),
+                             all->format.codeOffset(all->part));
+  all->base = ir.at(base, offset);
+  codes[op.getResult()] = std::move(all);
+  return success();
+}
+
+/// The word with a code's bits and, through `bit`, their place in it.
+static Value wordOf(Ir &ir, Codes &codes, int64_t index, int64_t &bit) {
+  int64_t unitBits = 8 * codes.unit, at = codes.bits[index];
+  Values &words = codes.loaded[at / unitBits];
+  if (words.empty())
+    words = ir.loadWords(ir.at(codes.base, at / unitBits * codes.unit),
+                         codes.unit);
+  bit = at % 32;
+  if (codes.unit < 4)
+    bit = at % unitBits;
+  return words[codes.unit < 4 ? 0 : at % unitBits / 32];
+}
+
+/// A word with the codes of registers 2 * pair and 2 * pair + 1 in its halves,
+/// at `bit` (below 8) of each.
+Value KernelEmitter::codePair(Codes &codes, int64_t pair, int64_t &bit) {
+  int64_t lowBit, highBit;
+  Value low = wordOf(ir, codes, 2 * pair, lowBit);
+  Value high = wordOf(ir, codes, 2 * pair + 1, highBit);
+  // (unit, half and upper byte, both units) say which word it is.
+  auto remember = [&](int64_t a, int64_t b,
+                      llvm::function_ref<Value()> make) -> Value {
+    Value &value = codes.pairs[{a, b}];
+    if (!value)
+      value = make();
+    return value;
+  };
+  int64_t lowWord = codes.bits[2 * pair] - lowBit;
+  int64_t highWord = codes.bits[2 * pair + 1] - highBit;
+  Value joined = low;
+  int64_t key = 4 * lowWord;
+  if (low != high || highBit != lowBit + 16) {
+    bool upper = lowBit >= 16;
+    key += 1 + upper;
+    joined = remember(key, highWord, [&] {
+      return ir.permuteBytes(low, high, upper ? 0x7632 : 0x5410);
+    });
+    lowBit %= 16;
+  }
+  bit = lowBit;
+  if (bit < 8)
+    return joined;
+  bit -= 8;
+  return remember(-1 - key, highWord,
+                  [&] { return ir.shiftRight(joined, 8); });
+}
+
+void KernelEmitter::emitExpand(ExpandOp op) {
+  expanded[op.getResult()] = op;
+}
+
+/// Registers 2 * pair and 2 * pair + 1 of an expanded tile, in one word.
+Value KernelEmitter::expandPair(Value tile, int64_t pair) {
+  ExpandOp op = expanded.lookup(tile);
+  Codes &source = *codes.find(op.getCodes())->second;
+  int64_t bit, bits = source.format.bits(source.part);
+  Value word = codePair(source, pair, bit);
+  uint32_t mask = ((1u << bits) - 1) << bit;
+  Value masked = ir.both(word, ir.i32(int32_t(mask | mask << 16)));
+  if (op.getMode() == ExpandMode::Subnormal)
+    return masked;
+  // Below 1024, an fp16 number of 1024 and more counts in ones.
+  Value biased =
+      ir.asPair(ir.either(masked, ir.i32(0x64006400)));
+  auto constant = [&](double value) -> Value {
+    return ir.create<LLVM::ConstantOp>(
+        ir.pairType(),
+        DenseElementsAttr::get(cast<ShapedType>(ir.pairType()),
+                               APFloat(APFloat::IEEEhalf(),
+                                       std::to_string(value))));
+  };
+  double scale = 1.0 / double(1 << bit);
+  return ir.asWord(ir.intrinsic(
+      "llvm.fma", ir.pairType(),
+      {biased, constant(scale), constant(-1024 * scale)}));
+}
+
+/// Of fp16 operands: one word for two registers.
+Value KernelEmitter::pairOf(Value tile, int64_t index) {
+  auto known = expandedPairs.find({tile, index});
+  if (known != expandedPairs.end())
+    return known->second;
+  if (expanded.count(tile))
+    return expandedPairs[{tile, index}] = expandPair(tile, index);
+  return pairs(tile)[index];
+}

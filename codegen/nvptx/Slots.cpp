@@ -1,0 +1,188 @@
+//===- Slots.cpp - Asynchronous copies into shared memory -----------------===//
+//
+// Every warp has slots of its own. On sm_90 one bulk copy fills a slot and
+// completes on its mbarrier; before, lanes copy 16 bytes at a time and the warp
+// waits for groups of copies.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/nvptx/KernelEmitter.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using namespace mlir::kvarn::nvptx;
+using namespace mlir::kvarn::tile;
+
+static constexpr int64_t kAlignment = 128, kBarrierBytes = 8;
+
+static int64_t bytesOf(SlotType type) {
+  auto format = type.getFormat().get();
+  return type.getPart() == RecordPart::Key
+             ? format.codeOffset(::kvarn::Part::Value)
+             : format.recordBytes() - format.codeOffset(::kvarn::Part::Value);
+}
+
+LogicalResult KernelEmitter::allocateSlots() {
+  int64_t end = 0;
+  kernel.walk([&](SlotOp op) {
+    Slot slot;
+    slot.offset = end;
+    slot.bytes = bytesOf(op.getSlot().getType());
+    end += llvm::alignTo(slot.bytes, kAlignment);
+    slots[op.getSlot()] = slot;
+  });
+  for (auto &[value, slot] : slots) {
+    slot.barrier = end;
+    end += kBarrierBytes;
+  }
+  slotBytes = llvm::alignTo(end, kAlignment);
+  return success();
+}
+
+Value KernelEmitter::warpMemory() {
+  return ir.at(shared, ir.mul(warp, ir.i32(slotBytes)));
+}
+
+Value KernelEmitter::slotAddress(Value slot) {
+  return ir.at(warpMemory(), slots.find(slot)->second.offset);
+}
+
+void KernelEmitter::initializeSlots() {
+  if (slots.empty())
+    return;
+  auto counter = [&] {
+    Value place = ir.create<LLVM::AllocaOp>(
+        LLVM::LLVMPointerType::get(ir.getContext()), ir.getI32Type(),
+        ir.i32(1));
+    ir.store(ir.i32(0), place, 4);
+    return place;
+  };
+  copies = counter();
+  for (auto &[value, slot] : slots)
+    slot.phase = counter();
+  if (!bulkCopies)
+    return;
+  Value first = ir.equal(lane, ir.i32(0));
+  OpBuilder::InsertionGuard guard(ir);
+  auto branch = ir.create<scf::IfOp>(first, false);
+  ir.setInsertionPointToStart(branch.thenBlock());
+  for (auto &[value, slot] : slots)
+    ir.assembly("mbarrier.init.shared::cta.b64 [$0], 1;", "r,~{memory}",
+                {sharedNumber(ir.at(warpMemory(), slot.barrier))});
+  ir.assembly("fence.mbarrier_init.release.cluster;", "~{memory}", {});
+  ir.setInsertionPointAfter(branch);
+  ir.syncWarp();
+}
+
+/// A shared address as the number that instructions take.
+Value KernelEmitter::sharedNumber(Value pointer) {
+  return ir.create<LLVM::PtrToIntOp>(ir.getI32Type(), pointer);
+}
+
+/// The token is the number of the copy: on sm_90 of this slot's, else of all.
+void KernelEmitter::emitAsyncCopy(AsyncCopyOp op) {
+  Slot &slot = slots.find(op.getSlot())->second;
+  SlotType type = op.getSlot().getType();
+  Value predicate = scalar(op.getPredicate());
+  Value counter = bulkCopies ? slot.phase : copies;
+  Value number = ir.load(counter, ir.getI32Type(), 4);
+  Value started = bulkCopies ? ir.create<arith::ExtUIOp>(ir.getI32Type(),
+                                                         predicate)
+                             : ir.i32(1);
+  ir.store(ir.add(number, started), counter, 4);
+  scalars.map(op.getToken(), number);
+  Value from = ir.at(address(op.getPages(), {ir.toI64(scalar(op.getBlock())),
+                                             ir.toI64(scalar(op.getHead())),
+                                             ir.i64(0)}),
+                     type.getFormat().get().codeOffset(toFormat(type.getPart())));
+  Value to = slotAddress(op.getSlot());
+  // All lanes have read what the copy overwrites.
+  ir.syncWarp();
+  if (bulkCopies)
+    emitBulkCopy(slot, predicate, from, to);
+  else
+    emitLaneCopies(slot, predicate, from, to);
+}
+
+void KernelEmitter::emitBulkCopy(const Slot &slot, Value predicate, Value from,
+                                 Value to) {
+  Value starts = ir.both(predicate, ir.equal(lane, ir.i32(0)));
+  std::string text =
+      "{\n .reg .pred p;\n setp.ne.b32 p, $0, 0;\n"
+      " @p mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;\n"
+      " @p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
+      "[$2], [$3], $4, [$1];\n}";
+  ir.assembly(text, "r,r,r,l,r,~{memory}",
+              {ir.create<arith::ExtUIOp>(ir.getI32Type(), starts),
+               sharedNumber(ir.at(warpMemory(), slot.barrier)),
+               sharedNumber(to),
+               ir.create<LLVM::PtrToIntOp>(ir.getI64Type(), from),
+               ir.i32(slot.bytes)});
+}
+
+void KernelEmitter::emitLaneCopies(const Slot &slot, Value predicate,
+                                   Value from, Value to) {
+  auto branch = ir.create<scf::IfOp>(predicate, false);
+  {
+    OpBuilder::InsertionGuard guard(ir);
+    ir.setInsertionPointToStart(branch.thenBlock());
+    Value own = ir.mul(lane, ir.i32(16));
+    Value source = ir.create<LLVM::PtrToIntOp>(ir.getI64Type(),
+                                               ir.at(from, own));
+    Value sink = sharedNumber(ir.at(to, own));
+    for (int64_t at = 0; at < slot.bytes; at += 32 * 16) {
+      Value inside = ir.i32(1);
+      if (int64_t left = (slot.bytes - at) / 16; left < 32)
+        inside = ir.create<arith::ExtUIOp>(
+            ir.getI32Type(),
+            ir.create<arith::CmpIOp>(arith::CmpIPredicate::ult, lane,
+                                     ir.i32(left)));
+      ir.assembly("{\n .reg .pred p;\n setp.ne.b32 p, $2, 0;\n"
+                  " @p cp.async.cg.shared.global [$0], [$1], 16;\n}",
+                  "r,l,r,~{memory}",
+                  {ir.add(sink, ir.i32(at)), ir.add(source, ir.i64(at)),
+                   inside});
+    }
+  }
+  ir.assembly("cp.async.commit_group;", "~{memory}", {});
+}
+
+void KernelEmitter::emitWait(WaitOp op) {
+  Value token = scalar(op.getToken());
+  if (bulkCopies) {
+    Slot &slot = slots.find(slotOf(op.getToken()))->second;
+    ir.assembly("{\n .reg .pred p;\nWAIT_${:uid}:\n"
+                " mbarrier.try_wait.parity.shared::cta.b64 p, [$0], $1;\n"
+                " @!p bra WAIT_${:uid};\n}",
+                "r,r,~{memory}",
+                {sharedNumber(ir.at(warpMemory(), slot.barrier)),
+                 ir.both(token, ir.i32(1))});
+    return;
+  }
+  // Later copies may still be under way: at most one of each other slot.
+  Value issued = ir.load(copies, ir.getI32Type(), 4);
+  Value isLast = ir.equal(ir.add(token, ir.i32(1)), issued);
+  auto branch = ir.create<scf::IfOp>(isLast, /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(ir);
+    ir.setInsertionPointToStart(branch.thenBlock());
+    ir.assembly("cp.async.wait_group 0;", "~{memory}", {});
+    ir.setInsertionPointToStart(branch.elseBlock());
+    ir.assembly("cp.async.wait_group 1;", "~{memory}", {});
+  }
+  ir.syncWarp();
+}
+
+/// The slot that a token's copy goes to: the same wherever the token has been.
+Value KernelEmitter::slotOf(Value token) {
+  if (auto copy = token.getDefiningOp<AsyncCopyOp>())
+    return copy.getSlot();
+  if (auto argument = dyn_cast<BlockArgument>(token)) {
+    auto loop = cast<scf::ForOp>(argument.getOwner()->getParentOp());
+    return slotOf(loop.getInits()[argument.getArgNumber() - 1]);
+  }
+  unsigned index = cast<OpResult>(token).getResultNumber();
+  if (auto branch = token.getDefiningOp<scf::IfOp>())
+    return slotOf(branch.thenYield().getOperand(index));
+  return slotOf(token.getDefiningOp<scf::ForOp>().getInits()[index]);
+}

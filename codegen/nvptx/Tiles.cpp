@@ -1,0 +1,306 @@
+//===- Tiles.cpp - Elementwise ops and changes of shape -------------------===//
+
+#include "codegen/nvptx/KernelEmitter.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/ADT/bit.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using namespace mlir::kvarn::nvptx;
+using namespace mlir::kvarn::tile;
+
+//===----------------------------------------------------------------------===//
+// Registers
+//===----------------------------------------------------------------------===//
+
+const Values &KernelEmitter::registers(Value tile) {
+  auto known = tiles.find(tile);
+  if (known != tiles.end())
+    return known->second;
+  // Packed, or codes that nobody expanded yet. Not remembered: this may be
+  // inside a branch.
+  Values values;
+  int64_t count = layout(tile).registerCount() / 2;
+  for (int64_t i = 0; i < count; ++i) {
+    auto it = packed.find(tile);
+    Value pair = ir.asPair(it != packed.end() ? it->second[i]
+                                              : expandPair(tile, i));
+    values.push_back(ir.half(pair, 0));
+    values.push_back(ir.half(pair, 1));
+  }
+  unpacked = std::move(values);
+  return unpacked;
+}
+
+const Values &KernelEmitter::pairs(Value tile) {
+  auto known = packed.find(tile);
+  if (known != packed.end())
+    return known->second;
+  Values scalars = registers(tile), words;
+  for (size_t i = 0; i + 1 < scalars.size(); i += 2)
+    words.push_back(ir.asWord(ir.pair(scalars[i], scalars[i + 1])));
+  return packed[tile] = std::move(words);
+}
+
+/// The sum of what the set bits of `number` add along `dim`, neighbours at once.
+static Value sumOfBits(Ir &ir, const Bases &bases, int64_t dim, Value number) {
+  Value sum = ir.i32(0);
+  for (size_t bit = 0; bit < bases.size();) {
+    int64_t first = bases[bit][dim];
+    size_t end = bit + 1;
+    while (first && end < bases.size() &&
+           bases[end][dim] == first << (end - bit))
+      ++end;
+    if (first) {
+      int64_t mask = (int64_t(1) << (end - bit)) - 1;
+      Value part = ir.both(ir.shiftRight(number, bit), ir.i32(mask));
+      sum = ir.add(sum, ir.shiftLeft(part, llvm::countr_zero(uint64_t(first))));
+    }
+    bit = end;
+  }
+  return sum;
+}
+
+Value KernelEmitter::laneOffset(const Layout &layout, int64_t dim) {
+  return ir.add(sumOfBits(ir, layout.lanes, dim, lane),
+                sumOfBits(ir, layout.warps, dim, warp));
+}
+
+Value KernelEmitter::ownsCopy(const Layout &layout) {
+  auto copies = [](const Bases &bases) {
+    int64_t mask = 0;
+    for (auto [bit, basis] : llvm::enumerate(bases))
+      if (llvm::all_of(basis, [](int64_t c) { return c == 0; }))
+        mask |= int64_t(1) << bit;
+    return mask;
+  };
+  int64_t laneMask = copies(layout.lanes), warpMask = copies(layout.warps);
+  if (!insideWarps)
+    for (int64_t bit = layout.warps.size(); (int64_t(1) << bit) < warps; ++bit)
+      warpMask |= int64_t(1) << bit;
+  Value masked = ir.either(ir.both(lane, ir.i32(laneMask)),
+                           ir.both(warp, ir.i32(warpMask)));
+  return laneMask || warpMask ? ir.equal(masked, ir.i32(0)) : Value();
+}
+
+//===----------------------------------------------------------------------===//
+// Elementwise
+//===----------------------------------------------------------------------===//
+
+/// One scalar op, folded if its operands are constants. Functions without an
+/// instruction of full precision become the approximations of the hardware.
+Value KernelEmitter::math(Operation *op, ValueRange operands) {
+  Type f32 = ir.getF32Type();
+  bool isF32 = op->getResult(0).getType().isF32() ||
+               getElementTypeOrSelf(op->getResult(0)).isF32();
+  auto approximate = [&](StringRef name, Value x) {
+    return ir.intrinsic(name, f32, x);
+  };
+  if (isF32 && isa<math::Exp2Op>(op))
+    return approximate("llvm.nvvm.ex2.approx.ftz.f", operands[0]);
+  if (isF32 && isa<math::Log2Op>(op))
+    return approximate("llvm.nvvm.lg2.approx.ftz.f", operands[0]);
+  if (isF32 && isa<math::TanhOp>(op)) {
+    // 1 - 2 / (1 + exp(2x)): tanh.approx has 11 bits only.
+    Value power = approximate(
+        "llvm.nvvm.ex2.approx.ftz.f",
+        ir.create<arith::MulFOp>(operands[0], ir.f32(2 * 1.4426950408889634)));
+    Value inverse = approximate(
+        "llvm.nvvm.rcp.approx.ftz.f",
+        ir.create<arith::AddFOp>(power, ir.f32(1)));
+    return ir.create<arith::SubFOp>(
+        ir.f32(1), ir.create<arith::MulFOp>(inverse, ir.f32(2)));
+  }
+  OperationState state(ir.getLoc(), op->getName(), operands,
+                       {getElementTypeOrSelf(op->getResult(0))},
+                       op->getAttrs());
+  Operation *scalarOp = ir.create(state);
+  // Products and sums may become one instruction.
+  if (isF32 && isa<arith::MulFOp, arith::AddFOp, arith::SubFOp>(op))
+    scalarOp->setAttr("fastmath", arith::FastMathFlagsAttr::get(
+                                      ir.getContext(),
+                                      arith::FastMathFlags::contract));
+  SmallVector<Value> folded;
+  if (succeeded(ir.tryFold(scalarOp, folded)) && folded.size() == 1) {
+    scalarOp->erase();
+    return folded[0];
+  }
+  return scalarOp->getResult(0);
+}
+
+Values KernelEmitter::elementwise(Operation *op,
+                                  ArrayRef<const Values *> operands) {
+  Values results;
+  int64_t count = layout(op->getResult(0)).registerCount();
+  for (int64_t i = 0; i < count; ++i) {
+    Values each;
+    for (const Values *values : operands)
+      each.push_back(values->size() == 1 ? values->front() : (*values)[i]);
+    results.push_back(math(op, each));
+  }
+  return results;
+}
+
+void KernelEmitter::emitElementwise(Operation *op) {
+  Value result = op->getResult(0);
+  if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+    auto dense = cast<DenseElementsAttr>(constant.getValue());
+    Value splat = ir.create<arith::ConstantOp>(
+        cast<TypedAttr>(dense.getSplatValue<Attribute>()));
+    return define(result, Values(layout(result).registerCount(), splat));
+  }
+  if (isa<arith::TruncFOp>(op) && getElementTypeOrSelf(result).isF16() &&
+      layout(result).registerCount() > 1)
+    return emitTruncation(op);
+  SmallVector<Values> storage;
+  for (Value operand : op->getOperands())
+    storage.push_back(isTile(operand) ? registers(operand)
+                                      : Values{scalar(operand)});
+  SmallVector<const Values *> operands;
+  for (Values &values : storage)
+    operands.push_back(&values);
+  define(result, elementwise(op, operands));
+}
+
+/// Two numbers with one instruction; constants become constants.
+void KernelEmitter::emitTruncation(Operation *op) {
+  Values values = registers(op->getOperand(0)), words;
+  auto bitsOf = [](Value value) -> std::optional<uint32_t> {
+    FloatAttr number;
+    if (!matchPattern(value, m_Constant(&number)))
+      return std::nullopt;
+    APFloat half = number.getValue();
+    bool lost;
+    half.convert(APFloat::IEEEhalf(), APFloat::rmNearestTiesToEven, &lost);
+    return half.bitcastToAPInt().getZExtValue();
+  };
+  for (size_t i = 0; i < values.size(); i += 2) {
+    auto low = bitsOf(values[i]), high = bitsOf(values[i + 1]);
+    words.push_back(low && high
+                        ? ir.i32(int32_t(*high << 16 | *low))
+                        : ir.asWord(ir.roundPair(values[i], values[i + 1])));
+  }
+  packed[op->getResult(0)] = std::move(words);
+}
+
+void KernelEmitter::emitIota(IotaOp op) {
+  Layout place = layout(op.getResult());
+  int64_t dim = op.getDim();
+  Value offset = laneOffset(place, dim);
+  Values values;
+  for (int64_t i = 0; i < place.registerCount(); ++i) {
+    Value value = ir.add(offset, ir.i32(place.placeOf(i)[dim]));
+    values.push_back(op.getType().getElementType().isIndex()
+                         ? ir.toIndex(value)
+                         : value);
+  }
+  define(op.getResult(), values);
+}
+
+//===----------------------------------------------------------------------===//
+// Changes of shape
+//===----------------------------------------------------------------------===//
+
+void KernelEmitter::emitBroadcast(BroadcastOp op) {
+  Layout to = layout(op.getResult()), from = layout(op.getInput());
+  Values input = registers(op.getInput()), values;
+  for (int64_t i = 0; i < to.registerCount(); ++i) {
+    SmallVector<int64_t> place = to.placeOf(i), kept;
+    for (int64_t dim : op.getDims())
+      kept.push_back(place[dim]);
+    values.push_back(input[from.registerAt(kept)]);
+  }
+  define(op.getResult(), values);
+}
+
+void KernelEmitter::emitTranspose(TransposeOp op) {
+  Layout to = layout(op.getResult()), from = layout(op.getInput());
+  Values input = registers(op.getInput()), values;
+  for (int64_t i = 0; i < to.registerCount(); ++i) {
+    SmallVector<int64_t> place = to.placeOf(i);
+    std::swap(place[0], place[1]);
+    values.push_back(input[from.registerAt(place)]);
+  }
+  define(op.getResult(), values);
+}
+
+LogicalResult KernelEmitter::emitExpandScale(ExpandScaleOp op) {
+  Layout place = layout(op.getResult());
+  auto format = op.getFormat().get();
+  auto part = toFormat(op.getPart());
+  for (const SmallVector<int64_t> &basis : place.lanes)
+    if (basis[0] &&
+        format.bitInByte(part, basis[0]) != format.bitInByte(part, 0))
+      return op.emitOpError("lies so that lanes differ");
+  Values values;
+  for (int64_t i = 0; i < place.registerCount(); ++i)
+    values.push_back(ir.f32(
+        1.0 / double(1 << format.bitInByte(part, place.placeOf(i)[0]))));
+  define(op.getResult(), values);
+  return success();
+}
+
+/// For each register of the result: the lane that has the element, and which
+/// of a few registers there, both linear in the bits of this lane's number.
+LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
+  Layout from = layout(op.getInput()), to = layout(op.getResult());
+  if (from.warps != to.warps)
+    return op.emitOpError("moves elements between warps, which is not "
+                          "supported: ")
+           << op.getInput().getType() << " to " << op.getType();
+  // The bit of the source lane that adds `vector`, or -1.
+  auto laneBit = [&](const SmallVector<int64_t> &vector) -> int64_t {
+    auto it = llvm::find(from.lanes, vector);
+    return it == from.lanes.end() ? -1 : it - from.lanes.begin();
+  };
+  Value sourceLane = ir.i32(0);
+  SmallVector<std::pair<int64_t, int64_t>> choices; // lane bit, register part
+  for (auto [bit, basis] : llvm::enumerate(to.lanes)) {
+    if (llvm::all_of(basis, [](int64_t c) { return c == 0; }))
+      continue;
+    if (int64_t source = laneBit(basis); source >= 0) {
+      Value set = ir.both(ir.shiftRight(lane, bit), ir.i32(1));
+      sourceLane = ir.add(sourceLane, ir.shiftLeft(set, source));
+    } else {
+      choices.push_back({int64_t(bit), from.registerAt(basis)});
+    }
+  }
+  // Lanes that already have all they need only choose among registers.
+  bool stays = true;
+  for (auto [a, b] : llvm::zip(from.lanes, to.lanes))
+    stays &= a == b || llvm::all_of(a, [](int64_t c) { return c == 0; });
+  Values input = registers(op.getInput()), values;
+  for (int64_t i = 0; i < to.registerCount(); ++i) {
+    int64_t base = 0, laneConstant = 0;
+    for (auto [bit, basis] : llvm::enumerate(to.registers))
+      if (i >> bit & 1) {
+        if (int64_t source = laneBit(basis); source >= 0)
+          laneConstant |= int64_t(1) << source;
+        else
+          base |= from.registerAt(basis);
+      }
+    Values candidates;
+    Value place = ir.add(sourceLane, ir.i32(laneConstant));
+    for (int64_t c = 0; c < int64_t(1) << choices.size(); ++c) {
+      int64_t index = base;
+      for (auto [k, choice] : llvm::enumerate(choices))
+        if (c >> k & 1)
+          index |= choice.second;
+      Value value = input[index];
+      candidates.push_back(stays ? value : ir.shuffle(value, place));
+    }
+    for (auto [bit, part] : choices) {
+      Values half;
+      Value set = ir.equal(ir.both(ir.shiftRight(lane, bit), ir.i32(1)),
+                           ir.i32(1));
+      for (size_t c = 0; c < candidates.size(); c += 2)
+        half.push_back(ir.create<arith::SelectOp>(set, candidates[c + 1],
+                                                  candidates[c]));
+      candidates = half;
+    }
+    values.push_back(candidates[0]);
+  }
+  define(op.getResult(), values);
+  return success();
+}

@@ -1,0 +1,174 @@
+//===- MatrixLayouts.cpp - Operands of matrix instructions ----------------===//
+
+#include "passes/MatrixLayouts.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using namespace mlir::kvarn::tile;
+
+static int64_t laneBits(const MatrixInstruction &matrix) {
+  return matrix.depthLanes.size() + matrix.outerLanes.size();
+}
+
+/// Registers for all of `shape` that lanes do not cover, the dimensions of
+/// `order` one after the other and each from its lowest bit.
+static void fillRegisters(Layout &layout, ArrayRef<int64_t> shape,
+                          ArrayRef<int64_t> order) {
+  SmallVector<int64_t> covered(shape.size());
+  for (const SmallVector<int64_t> &basis : layout.lanes)
+    for (auto [dim, value] : llvm::enumerate(basis))
+      covered[dim] |= value;
+  for (int64_t dim : order)
+    for (int64_t bit = 1; bit < shape[dim]; bit *= 2)
+      if (!(covered[dim] & bit))
+        layout.registers.push_back(Layout::unit(layout.rank, dim, bit));
+}
+
+static Layout emptyLayout(const MatrixInstruction &matrix, int64_t rank) {
+  Layout layout;
+  layout.rank = rank;
+  layout.lanes.assign(laneBits(matrix), SmallVector<int64_t>(rank));
+  return layout;
+}
+
+static void setLanes(Layout &layout, ArrayRef<int64_t> bits, int64_t dim,
+                     const Strides &strides) {
+  for (auto [bit, stride] : llvm::zip(bits, strides))
+    layout.lanes[bit][dim] = stride;
+}
+
+/// `count` bits of an index from bit `first` on.
+static Strides run(int64_t first, int64_t count) {
+  Strides strides;
+  for (int64_t i = 0; i < count; ++i)
+    strides.push_back(int64_t(1) << (first + i));
+  return strides;
+}
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+/// The lanes for which layout mma16816 is made: eight channels of one lane in a
+/// row, and both parts alike in which tokens share a lane.
+static OperandLanes chunkedLanes(const MatrixInstruction &matrix,
+                                 RecordPart part, ArrayRef<int64_t> shape) {
+  int64_t depth = matrix.depthLanes.size(), outer = matrix.outerLanes.size();
+  auto chunk = [](int64_t extent, int64_t lanes) {
+    return std::max<int64_t>(
+        0, std::min<int64_t>(3, llvm::Log2_64(extent) - lanes));
+  };
+  OperandLanes lanes;
+  lanes.depth = run(chunk(shape[0], depth), depth);
+  if (part == RecordPart::Value) {
+    lanes.outer = run(chunk(shape[1], outer), outer);
+  } else {
+    // Token bit 0, so that pairs of tokens share a register of the result.
+    int64_t first = std::max<int64_t>(1, chunk(shape[1], outer - 1));
+    lanes.outer = run(first, outer - 1);
+    lanes.outer.insert(lanes.outer.begin(), 1);
+  }
+  return lanes;
+}
+
+OperandLanes mlir::kvarn::lanesOf(const MatrixInstruction &matrix,
+                                  FormatAttr format, RecordPart part,
+                                  ArrayRef<int64_t> shape) {
+  if (!format || format.getLayout() == RecordLayout::Mma16816)
+    return chunkedLanes(matrix, part, shape);
+  // Codes of the reference run along the columns: each lane takes one piece.
+  int64_t outer = matrix.outerLanes.size();
+  OperandLanes lanes;
+  lanes.depth = run(0, matrix.depthLanes.size());
+  lanes.outer = run(llvm::Log2_64(shape[1]) - outer, outer);
+  return lanes;
+}
+
+Layout mlir::kvarn::rhsLayout(const MatrixInstruction &matrix,
+                              ArrayRef<int64_t> shape,
+                              const OperandLanes &lanes) {
+  Layout layout = emptyLayout(matrix, shape.size());
+  setLanes(layout, matrix.depthLanes, 0, lanes.depth);
+  if (shape.size() == 2)
+    setLanes(layout, matrix.outerLanes, 1, lanes.outer);
+  fillRegisters(layout, shape,
+                shape.size() == 2 ? ArrayRef<int64_t>{0, 1} : ArrayRef<int64_t>{0});
+  return layout;
+}
+
+Layout mlir::kvarn::lhsLayout(const MatrixInstruction &matrix,
+                              ArrayRef<int64_t> shape, const Strides &depth) {
+  Layout layout = emptyLayout(matrix, 2);
+  setLanes(layout, matrix.depthLanes, 1, depth);
+  setLanes(layout, matrix.outerLanes, 0, run(0, matrix.outerLanes.size()));
+  fillRegisters(layout, shape, {1, 0});
+  return layout;
+}
+
+Strides mlir::kvarn::stridesOf(const Layout &layout, ArrayRef<int64_t> bits,
+                               int64_t dim) {
+  Strides strides;
+  for (int64_t bit : bits)
+    strides.push_back(layout.lanes[bit][dim]);
+  return strides;
+}
+
+Layout mlir::kvarn::resultLayout(const MatrixInstruction &matrix,
+                                 ArrayRef<int64_t> shape, const Layout &lhs,
+                                 const Layout &rhs, bool transposed) {
+  Layout layout = emptyLayout(matrix, shape.size());
+  auto place = [&](ArrayRef<int64_t> places, const Layout &operand,
+                   int64_t from, int64_t to) {
+    Strides strides = stridesOf(operand, matrix.outerLanes, from);
+    for (auto [bit, stride] : llvm::zip(places, strides))
+      if (bit >= 0)
+        layout.lanes[bit][to] = stride;
+  };
+  place(transposed ? matrix.columnPlaces : matrix.rowPlaces, lhs, 0, 0);
+  if (shape.size() == 1) {
+    fillRegisters(layout, shape, {0});
+    return layout;
+  }
+  place(transposed ? matrix.rowPlaces : matrix.columnPlaces, rhs, 1, 1);
+  fillRegisters(layout, shape, {1, 0});
+  return layout;
+}
+
+//===----------------------------------------------------------------------===//
+// Other tiles
+//===----------------------------------------------------------------------===//
+
+Layout mlir::kvarn::plainLayout(const MatrixInstruction &matrix,
+                                RankedTensorType type) {
+  ArrayRef<int64_t> shape = type.getShape();
+  int64_t rank = shape.size(), lane = 0;
+  Layout layout = emptyLayout(matrix, rank);
+  Type element = type.getElementType();
+  int64_t bits = element.isIntOrFloat()
+                     ? std::max(8u, element.getIntOrFloatBitWidth())
+                     : 64;
+  for (int64_t dim = rank - 1; dim >= 0; --dim) {
+    int64_t first = dim == rank - 1 && rank > 1 ? 128 / bits : 1;
+    for (int64_t bit = std::min(first, shape[dim]); bit < shape[dim]; bit *= 2)
+      if (lane < laneBits(matrix))
+        layout.lanes[lane++][dim] = bit;
+  }
+  SmallVector<int64_t> order;
+  for (int64_t dim = rank - 1; dim >= 0; --dim)
+    order.push_back(dim);
+  fillRegisters(layout, shape, order);
+  return layout;
+}
+
+Layout mlir::kvarn::spreadLayout(const MatrixInstruction &matrix,
+                                 int64_t length) {
+  Layout layout = emptyLayout(matrix, 1);
+  int64_t bits = llvm::Log2_64(length), lanes = laneBits(matrix);
+  int64_t first = std::max<int64_t>(0, bits - lanes);
+  for (int64_t i = first; i < bits; ++i)
+    layout.lanes[i - first][0] = int64_t(1) << i;
+  fillRegisters(layout, {length}, {0});
+  return layout;
+}

@@ -1,0 +1,54 @@
+//===- MatrixLayouts.h - Operands of matrix instructions --------*- C++ -*-===//
+//
+// A product is computed in one of two ways: as it stands, or transposed, which
+// puts the columns of its right operand on the rows of the instruction. The
+// lanes of the operands are the same either way, those of the result are not.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KVARN_PASSES_MATRIXLAYOUTS_H
+#define KVARN_PASSES_MATRIXLAYOUTS_H
+
+#include "dialect/KVarNDialect.h"
+#include "dialect/Layout.h"
+#include "dialect/Targets.h"
+
+namespace mlir::kvarn {
+
+/// Strides along one dimension that lane bits add, lowest bit first.
+using Strides = SmallVector<int64_t>;
+
+/// How a right operand [depth, columns] is spread over lanes.
+struct OperandLanes {
+  Strides depth, outer;
+};
+
+/// The lanes that suit codes of `format` in tiles of `tokens` tokens, or, with
+/// a null format, 16-bit elements in memory: each lane gets long runs.
+OperandLanes lanesOf(const MatrixInstruction &matrix, FormatAttr format,
+                     RecordPart part, ArrayRef<int64_t> shape);
+
+tile::Layout rhsLayout(const MatrixInstruction &matrix, ArrayRef<int64_t> shape,
+                       const OperandLanes &lanes);
+/// [rows, depth] for a right operand with these lanes.
+tile::Layout lhsLayout(const MatrixInstruction &matrix, ArrayRef<int64_t> shape,
+                       const Strides &depth);
+/// Of [rows, columns], for the operands as `rhsLayout` and `lhsLayout` lay them.
+tile::Layout resultLayout(const MatrixInstruction &matrix,
+                          ArrayRef<int64_t> shape, const tile::Layout &lhs,
+                          const tile::Layout &rhs, bool transposed);
+
+/// What lane bits `bits` of `layout` add along `dim`.
+Strides stridesOf(const tile::Layout &layout, ArrayRef<int64_t> bits,
+                  int64_t dim);
+
+/// For tiles that no product asks for: runs of 16 bytes, then lanes, then
+/// registers along the last dimension first.
+tile::Layout plainLayout(const MatrixInstruction &matrix, RankedTensorType type);
+
+/// A vector with as few elements per lane as possible.
+tile::Layout spreadLayout(const MatrixInstruction &matrix, int64_t length);
+
+} // namespace mlir::kvarn
+
+#endif // KVARN_PASSES_MATRIXLAYOUTS_H
