@@ -4,7 +4,9 @@
 
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -33,6 +35,10 @@ static void initializeTargets() {
     LLVMInitializeAMDGPUTarget();
     LLVMInitializeAMDGPUTargetMC();
     LLVMInitializeAMDGPUAsmPrinter();
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
   });
 }
 
@@ -97,6 +103,7 @@ static std::unique_ptr<llvm::Module> translate(ModuleOp module,
   DialectRegistry registry;
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
   module->getContext()->appendDialectRegistry(registry);
   std::unique_ptr<llvm::Module> result =
       translateModuleToLLVMIR(module, context, target.name);
@@ -143,9 +150,33 @@ static FailureOr<std::string> emitFile(ModuleOp module, const Target &target,
   return bytes.str().str();
 }
 
+/// The first function that PTX declares and does not define; "" if there is
+/// none. LLVM says nothing where it would need a library: `exp` of libdevice,
+/// say, becomes a call of __nv_expf.
+static StringRef findUndefined(StringRef ptx) {
+  size_t at = ptx.find(".extern .func");
+  if (at == StringRef::npos)
+    return {};
+  // .extern .func (.param .b32 func_retval0) __nv_expf\n(
+  StringRef rest = ptx.substr(at + StringRef(".extern .func").size()).ltrim();
+  if (rest.starts_with("("))
+    rest = rest.drop_until([](char c) { return c == ')'; }).drop_front();
+  return rest.ltrim().take_until(
+      [](char c) { return c == '(' || c == ';' || llvm::isSpace(c); });
+}
+
 FailureOr<std::string> mlir::kvarn::emitAssembly(ModuleOp module,
                                                  const Target &target) {
-  return emitFile(module, target, llvm::CodeGenFileType::AssemblyFile);
+  FailureOr<std::string> text =
+      emitFile(module, target, llvm::CodeGenFileType::AssemblyFile);
+  if (failed(text) || target.backend != Backend::Nvptx)
+    return text;
+  StringRef undefined = findUndefined(*text);
+  if (undefined.empty())
+    return text;
+  module.emitError() << "code for target '" << target.name << "' calls '"
+                     << undefined << "', which nothing defines";
+  return failure();
 }
 
 FailureOr<std::string> mlir::kvarn::emitObject(ModuleOp module,

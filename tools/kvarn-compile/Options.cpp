@@ -77,6 +77,10 @@ static void addTargetOptions(CLI::App &app, Options &o) {
   app.add_flag("--print-schedule", o.printSchedule,
                "print the schedule of each kernel and stop")
       ->group(group);
+  app.add_flag("--print-resources", o.printResources,
+               "NVIDIA: print registers, spills and memory of each kernel and "
+               "stop")
+      ->group(group);
   app.add_flag("--no-fuse", o.noFuse, "make kernels of single level-1 ops")
       ->group(group);
 }
