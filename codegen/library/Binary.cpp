@@ -30,7 +30,7 @@ static LogicalResult writeSharedObject(ModuleOp kernels, const Target &target,
   variant.binary.kind = BinaryKind::SharedObject;
   variant.binary.file = variant.id + ".so";
   return linkSharedObject(*object, writer.binaryPath(variant.binary.file),
-                          [&] { return kernels.emitError(); });
+                          [&] { return emitError(kernels.getLoc()); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -70,7 +70,7 @@ static LogicalResult writeCubinOrPtx(ModuleOp kernels, const Target &target,
   std::string error;
   if (failed(writeFileAtomically(writer.binaryPath(variant.binary.file), bytes,
                                  error)))
-    return kernels.emitError() << error;
+    return emitError(kernels.getLoc()) << error;
   return success();
 }
 
@@ -112,7 +112,7 @@ LogicalResult mlir::kvarn::writeBinary(ModuleOp kernels, const Target &target,
                                        Variant &variant) {
   const BackendRow *row = findBackend(target);
   if (!row)
-    return kernels.emitError()
+    return emitError(kernels.getLoc())
            << "target '" << target.name << "' has no kernel libraries";
   return row->write(kernels, target, portable, writer, variant);
 }

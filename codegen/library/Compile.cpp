@@ -132,7 +132,8 @@ mlir::kvarn::emitFatBinary(ModuleOp module, ArrayRef<const Target *> targets,
       return failure();
     images.push_back({target->name.str(), /*ptx=*/!first, std::move(*bytes)});
   }
-  return nvptx::makeFatBinary(images, [&] { return module.emitError(); });
+  return nvptx::makeFatBinary(images,
+                              [&] { return emitError(module.getLoc()); });
 }
 
 FailureOr<std::string>

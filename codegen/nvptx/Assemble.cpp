@@ -136,19 +136,19 @@ FailureOr<Cubin> mlir::kvarn::nvptx::emitCubin(ModuleOp module,
   FailureOr<std::string> ptx = emitAssembly(module, target);
   if (failed(ptx))
     return failure();
+  Location location = module.getLoc();
   FailureOr<Cubin> cubin =
-      assemble(*ptx, target.cpu, [&] { return module.emitError(); });
+      assemble(*ptx, target.cpu, [&] { return emitError(location); });
   if (failed(cubin))
     return failure();
   for (const Resources &kernel : cubin->kernels)
     if (kernel.spillStores || kernel.spillLoads)
-      module.emitWarning() << "kernel '" << kernel.kernel << "' for "
-                           << target.name << " spills: it has "
-                           << kernel.registers << " registers, stores "
-                           << kernel.spillStores << " bytes and loads "
-                           << kernel.spillLoads << " bytes of them";
+      emitWarning(location)
+          << "kernel '" << kernel.kernel << "' spills on " << target.name
+          << ": " << kernel.registers << " registers, " << kernel.spillStores
+          << " bytes stored, " << kernel.spillLoads << " bytes loaded";
   for (const std::string &line : cubin->advice)
-    module.emitWarning() << "assembler for " << target.name << ": " << line;
+    emitWarning(location) << "assembler for " << target.name << ": " << line;
   return cubin;
 }
 
@@ -180,7 +180,7 @@ void mlir::kvarn::nvptx::readLog(StringRef log, Cubin &cubin) {
     if (line.contains("Compiling entry function '")) {
       cubin.kernels.emplace_back();
       cubin.kernels.back().kernel = quoted(line).str();
-    } else if (line.contains("warning") || line.contains("(C75")) {
+    } else if (line.contains("warning :") || line.contains("(C75")) {
       // C75xx: instructions of a tensor core that wait for each other.
       cubin.advice.push_back(line.trim().str());
     } else if (!cubin.kernels.empty()) {
