@@ -27,6 +27,8 @@ config.substitutions.append(("%golden", os.path.join(config.test_source_root, "c
 config.substitutions.append(("%bin", config.kvarn_bin))
 config.substitutions.append(("%lib", config.kvarn_lib))
 config.substitutions.append(("%source", config.kvarn_source))
+fake_nvjitlink = os.path.join(config.kvarn_build, "test", "codegen", "fake-nvjitlink")
+config.substitutions.append(("%fake-nvjitlink", fake_nvjitlink))
 
 if os.path.exists(os.path.join(config.kvarn_bin, "kvarn-compile")):
     config.available_features.add("kvarn-compile")
@@ -48,5 +50,7 @@ for folder in ["", os.path.join(cuda_home, "lib64") + "/"]:
             config.available_features.add("nvjitlink")
         except OSError:
             pass
+if os.path.exists(fake_nvjitlink):
+    config.available_features.add("fake-nvjitlink")
 if {"nvjitlink", "ptxas"} & config.available_features:
     config.available_features.add("ptx-assembler")
