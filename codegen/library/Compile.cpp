@@ -144,6 +144,9 @@ mlir::kvarn::describeResources(ModuleOp module, const CompileOptions &options) {
   FailureOr<nvptx::Cubin> cubin = nvptx::emitCubin(module, *options.target);
   if (failed(cubin))
     return failure();
+  if (cubin->kernels.empty())
+    return emitError(module.getLoc())
+           << "the assembler does not say what kernels take";
   std::string text;
   llvm::raw_string_ostream os(text);
   for (const nvptx::Resources &kernel : cubin->kernels) {
