@@ -12,6 +12,7 @@
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -34,12 +35,27 @@ void mlir::kvarn::buildCpuPipeline(OpPassManager &manager,
   manager.addPass(createReconcileUnrealizedCastsPass());
 }
 
-std::optional<int64_t> mlir::kvarn::scratchBytes(ModuleOp module,
-                                                 StringRef kernel) {
-  if (Operation *function = module.lookupSymbol(kernel))
-    if (auto bytes =
-            function->getAttrOfType<IntegerAttr>("kvarn.scratch_bytes"))
-      return bytes.getInt();
+void mlir::kvarn::buildPipeline(OpPassManager &manager, const Target &target) {
+  if (target.backend == Backend::Nvptx)
+    return buildNvptxPipeline(manager, target);
+  buildCpuPipeline(manager, target);
+}
+
+std::optional<KernelNeeds> mlir::kvarn::kernelNeeds(ModuleOp module,
+                                                    StringRef kernel) {
+  Operation *function = module.lookupSymbol(kernel);
+  if (!function)
+    return std::nullopt;
+  KernelNeeds needs;
+  if (auto threads = function->getAttrOfType<DenseI32ArrayAttr>(
+          NVVM::NVVMDialect::getMaxntidAttrName()))
+    for (int32_t extent : threads.asArrayRef())
+      needs.threads *= extent;
+  for (StringRef name : {"kvarn.scratch_bytes", "kvarn.shared_bytes"})
+    if (auto bytes = function->getAttrOfType<IntegerAttr>(name)) {
+      needs.memoryBytes = bytes.getInt();
+      return needs;
+    }
   return std::nullopt;
 }
 
@@ -62,8 +78,6 @@ void mlir::kvarn::registerCodegenPasses() {
         const Target *target = findTarget(options.target);
         Target unknown{};
         unknown.name = options.target;
-        if (target && target->backend == Backend::Nvptx)
-          return buildNvptxPipeline(manager, *target);
-        buildCpuPipeline(manager, target ? *target : unknown);
+        buildPipeline(manager, target ? *target : unknown);
       });
 }

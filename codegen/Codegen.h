@@ -11,6 +11,10 @@
 // `scratch` is 64-byte aligned memory of at least `scratchBytes` that no other
 // program uses meanwhile; x, y, z is the program's place in the grid.
 //
+// On an NVIDIA GPU it becomes an entry point whose parameters are the same
+// words, one 8-byte parameter each. The program's place in the grid is that of
+// its block; its memory is the block's dynamic shared memory.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef KVARN_CODEGEN_CODEGEN_H
@@ -35,12 +39,23 @@ void buildCpuPipeline(OpPassManager &manager, const Target &target);
 /// `tile` to the LLVM dialect, for targets of backend Nvptx.
 void buildNvptxPipeline(OpPassManager &manager, const Target &target);
 
-/// Bytes of scratch memory that a kernel needs, once it is converted; nothing
-/// if the module has no such function.
-std::optional<int64_t> scratchBytes(ModuleOp module, StringRef kernel);
+/// That of the two which is for `target`.
+void buildPipeline(OpPassManager &manager, const Target &target);
 
-/// LLVM IR after optimization, assembly, or an object file, of a module in the
-/// LLVM dialect. Depends on the target only, never on this machine.
+/// What a launch of a kernel must provide.
+struct KernelNeeds {
+  /// Of a block; 1 on a CPU.
+  int64_t threads = 1;
+  /// Scratch memory of a program; on a GPU dynamic shared memory of a block.
+  int64_t memoryBytes = 0;
+};
+
+/// The needs of a converted kernel; nothing if the module has no such kernel.
+std::optional<KernelNeeds> kernelNeeds(ModuleOp module, StringRef kernel);
+
+/// LLVM IR after optimization, assembly (PTX for NVIDIA), or an object file, of
+/// a module in the LLVM dialect. Depends on the target only, never on this
+/// machine.
 FailureOr<std::string> emitLlvmIr(ModuleOp module, const Target &target);
 FailureOr<std::string> emitAssembly(ModuleOp module, const Target &target);
 FailureOr<std::string> emitObject(ModuleOp module, const Target &target);

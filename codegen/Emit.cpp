@@ -4,7 +4,11 @@
 
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -33,6 +37,10 @@ static void initializeTargets() {
     LLVMInitializeAMDGPUTarget();
     LLVMInitializeAMDGPUTargetMC();
     LLVMInitializeAMDGPUAsmPrinter();
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
   });
 }
 
@@ -43,8 +51,8 @@ createMachine(ModuleOp module, const Target &target) {
   const llvm::Target *backend =
       llvm::TargetRegistry::lookupTarget(target.triple.str(), error);
   if (!backend) {
-    module.emitError() << "no code generator for target '" << target.name
-                       << "': " << error;
+    emitError(module.getLoc())
+        << "no code generator for target '" << target.name << "': " << error;
     return nullptr;
   }
   llvm::TargetOptions options;
@@ -90,62 +98,139 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
       .run(module, modules);
 }
 
-static std::unique_ptr<llvm::Module> translate(ModuleOp module,
-                                               llvm::LLVMContext &context,
-                                               const Target &target,
-                                               llvm::TargetMachine &machine) {
+//===----------------------------------------------------------------------===//
+// One module on its way
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A module in LLVM's form, optimized, and the machine that it is for.
+class Emission {
+public:
+  Emission(ModuleOp source, const Target &target);
+
+  LogicalResult translate();
+  std::string print();
+  FailureOr<std::string> write(llvm::CodeGenFileType type);
+
+private:
+  static void report(const llvm::DiagnosticInfo *info, void *emission);
+
+  ModuleOp source;
+  const Target &target;
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::TargetMachine> machine;
+  std::unique_ptr<llvm::Module> module;
+  bool hasErrors = false;
+};
+
+} // namespace
+
+Emission::Emission(ModuleOp source, const Target &target)
+    : source(source), target(target) {
+  context.setDiagnosticHandlerCallBack(report, this);
+}
+
+/// Without a handler LLVM prints an error and ends the process.
+void Emission::report(const llvm::DiagnosticInfo *info, void *emission) {
+  auto &self = *static_cast<Emission *>(emission);
+  if (info->getSeverity() != llvm::DS_Error)
+    return;
+  self.hasErrors = true;
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  llvm::DiagnosticPrinterRawOStream printer(stream);
+  info->print(printer);
+  emitError(self.source.getLoc())
+      << "LLVM for target '" << self.target.name << "': " << text;
+}
+
+LogicalResult Emission::translate() {
+  machine = createMachine(source, target);
+  if (!machine)
+    return failure();
   DialectRegistry registry;
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
-  module->getContext()->appendDialectRegistry(registry);
-  std::unique_ptr<llvm::Module> result =
-      translateModuleToLLVMIR(module, context, target.name);
-  if (!result)
-    return nullptr;
-  result->setTargetTriple(target.triple);
-  result->setDataLayout(machine.createDataLayout());
-  setAttributes(*result, target);
-  optimize(*result, machine);
-  return result;
+  registerNVVMDialectTranslation(registry);
+  source->getContext()->appendDialectRegistry(registry);
+  module = translateModuleToLLVMIR(source, context, target.name);
+  if (!module)
+    return failure();
+  module->setTargetTriple(target.triple);
+  module->setDataLayout(machine->createDataLayout());
+  setAttributes(*module, target);
+  optimize(*module, *machine);
+  return failure(hasErrors);
 }
+
+std::string Emission::print() {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module->print(stream, nullptr);
+  return text;
+}
+
+FailureOr<std::string> Emission::write(llvm::CodeGenFileType type) {
+  llvm::SmallString<0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, stream, nullptr, type))
+    return emitError(source.getLoc())
+           << "target '" << target.name << "' cannot write this kind of file";
+  passes.run(*module);
+  if (hasErrors)
+    return failure();
+  return bytes.str().str();
+}
+
+//===----------------------------------------------------------------------===//
+// The interface
+//===----------------------------------------------------------------------===//
 
 FailureOr<std::string> mlir::kvarn::emitLlvmIr(ModuleOp module,
                                                const Target &target) {
-  auto machine = createMachine(module, target);
-  llvm::LLVMContext context;
-  auto result =
-      machine ? translate(module, context, target, *machine) : nullptr;
-  if (!result)
+  Emission emission(module, target);
+  if (failed(emission.translate()))
     return failure();
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  result->print(stream, nullptr);
-  return text;
+  return emission.print();
 }
 
 static FailureOr<std::string> emitFile(ModuleOp module, const Target &target,
                                        llvm::CodeGenFileType type) {
-  auto machine = createMachine(module, target);
-  llvm::LLVMContext context;
-  auto result =
-      machine ? translate(module, context, target, *machine) : nullptr;
-  if (!result)
+  Emission emission(module, target);
+  if (failed(emission.translate()))
     return failure();
-  llvm::SmallString<0> bytes;
-  llvm::raw_svector_ostream stream(bytes);
-  llvm::legacy::PassManager passes;
-  if (machine->addPassesToEmitFile(passes, stream, nullptr, type)) {
-    module.emitError() << "target '" << target.name
-                       << "' cannot write this kind of file";
-    return failure();
-  }
-  passes.run(*result);
-  return bytes.str().str();
+  return emission.write(type);
+}
+
+/// The first function that PTX declares and does not define; "" if there is
+/// none. LLVM says nothing where it would need a library: `exp` of libdevice,
+/// say, becomes a call of __nv_expf.
+static StringRef findUndefined(StringRef ptx) {
+  size_t at = ptx.find(".extern .func");
+  if (at == StringRef::npos)
+    return {};
+  // .extern .func (.param .b32 func_retval0) __nv_expf\n(
+  StringRef rest = ptx.substr(at + StringRef(".extern .func").size()).ltrim();
+  if (rest.starts_with("("))
+    rest = rest.drop_until([](char c) { return c == ')'; }).drop_front();
+  return rest.ltrim().take_until(
+      [](char c) { return c == '(' || c == ';' || llvm::isSpace(c); });
 }
 
 FailureOr<std::string> mlir::kvarn::emitAssembly(ModuleOp module,
                                                  const Target &target) {
-  return emitFile(module, target, llvm::CodeGenFileType::AssemblyFile);
+  FailureOr<std::string> text =
+      emitFile(module, target, llvm::CodeGenFileType::AssemblyFile);
+  if (failed(text) || target.backend != Backend::Nvptx)
+    return text;
+  StringRef undefined = findUndefined(*text);
+  if (undefined.empty())
+    return text;
+  return emitError(module.getLoc())
+         << "code for target '" << target.name << "' calls '" << undefined
+         << "', which nothing defines";
 }
 
 FailureOr<std::string> mlir::kvarn::emitObject(ModuleOp module,

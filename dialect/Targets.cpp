@@ -46,7 +46,10 @@ static const Target kTargets[] = {
 };
 
 static const llvm::StringRef kX86Members[] = {"x86-64-v4", "x86-64-v3"};
-static const TargetFamily kFamilies[] = {{"x86_64", kX86Members}};
+// The first is machine code of one chip, the others run on every later one.
+static const llvm::StringRef kNvidiaMembers[] = {"sm_90a", "sm_90", "sm_80"};
+static const TargetFamily kFamilies[] = {{"x86_64", kX86Members},
+                                         {"nvidia", kNvidiaMembers}};
 
 llvm::ArrayRef<Target> mlir::kvarn::knownTargets() { return kTargets; }
 

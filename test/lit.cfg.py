@@ -1,5 +1,7 @@
 # -*- Python -*-
+import ctypes
 import os
+import shutil
 
 import lit.formats
 
@@ -25,8 +27,30 @@ config.substitutions.append(("%golden", os.path.join(config.test_source_root, "c
 config.substitutions.append(("%bin", config.kvarn_bin))
 config.substitutions.append(("%lib", config.kvarn_lib))
 config.substitutions.append(("%source", config.kvarn_source))
+fake_nvjitlink = os.path.join(config.kvarn_build, "test", "codegen", "fake-nvjitlink")
+config.substitutions.append(("%fake-nvjitlink", fake_nvjitlink))
 
 if os.path.exists(os.path.join(config.kvarn_bin, "kvarn-compile")):
     config.available_features.add("kvarn-compile")
 if os.path.exists(os.path.join(config.kvarn_bin, "kvarn-run")):
     config.available_features.add("kvarn-run")
+
+
+# The tools of a CUDA toolkit, as the compiler finds them; all are optional.
+cuda_home = os.environ.get("CUDA_HOME") or "/usr/local/cuda"
+if "CUDA_HOME" in os.environ:
+    config.environment["CUDA_HOME"] = cuda_home
+for tool in ["ptxas", "fatbinary"]:
+    if shutil.which(tool) or shutil.which(tool, path=os.path.join(cuda_home, "bin")):
+        config.available_features.add(tool)
+for folder in ["", os.path.join(cuda_home, "lib64") + "/"]:
+    for name in ["libnvJitLink.so.13", "libnvJitLink.so.12", "libnvJitLink.so"]:
+        try:
+            ctypes.CDLL(folder + name)
+            config.available_features.add("nvjitlink")
+        except OSError:
+            pass
+if os.path.exists(fake_nvjitlink):
+    config.available_features.add("fake-nvjitlink")
+if {"nvjitlink", "ptxas"} & config.available_features:
+    config.available_features.add("ptx-assembler")

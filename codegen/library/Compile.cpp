@@ -3,7 +3,10 @@
 #include "codegen/library/Compile.h"
 
 #include "codegen/Codegen.h"
+#include "codegen/library/Binary.h"
 #include "codegen/library/LaunchPlan.h"
+#include "codegen/nvptx/Assemble.h"
+#include "codegen/nvptx/FatBinary.h"
 #include "dialect/TileDialect.h"
 #include "passes/Passes.h"
 
@@ -22,14 +25,25 @@ std::string mlir::kvarn::compilerVersion() {
   return "kvarn " KVARN_VERSION ", LLVM " LLVM_VERSION_STRING;
 }
 
+SmallVector<const StageRow *> mlir::kvarn::stagesOf(const Target &target) {
+  SmallVector<const StageRow *> rows;
+  for (const StageRow &row : kStages)
+    if ((target.backend == Backend::Cpu && row.cpu) ||
+        (target.backend == Backend::Nvptx && row.nvptx) ||
+        (target.backend == Backend::Amdgpu && row.amdgpu))
+      rows.push_back(&row);
+  return rows;
+}
+
 std::string mlir::kvarn::describeUnsupported(const Target &target,
-                                             Stage stage) {
-  if (stage <= Stage::Tile || target.backend == Backend::Cpu)
+                                             const StageRow &row) {
+  SmallVector<const StageRow *> rows = stagesOf(target);
+  if (llvm::is_contained(rows, &row))
     return {};
-  if (target.backend == Backend::Amdgpu && stage <= Stage::Obj)
-    return {};
-  StringRef last = target.backend == Backend::Amdgpu ? "obj" : "tile";
-  return ("target '" + target.name + "' goes as far as --emit=" + last).str();
+  auto names = llvm::map_range(rows, [](auto *row) { return row->name; });
+  return ("target '" + target.name + "' has no stage '" + row.name +
+          "', expected one of " + llvm::join(names, ", "))
+      .str();
 }
 
 //===----------------------------------------------------------------------===//
@@ -61,7 +75,7 @@ static LogicalResult compileToLlvm(ModuleOp module, const Target &target) {
        llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
     host.erase();
   PassManager manager(module.getContext());
-  buildCpuPipeline(manager, target);
+  buildPipeline(manager, target);
   return manager.run(module);
 }
 
@@ -75,6 +89,8 @@ static std::string print(ModuleOp module) {
 
 FailureOr<std::string> mlir::kvarn::emitStage(ModuleOp module, Stage stage,
                                               const CompileOptions &options) {
+  if (stage == Stage::Fatbin)
+    return emitFatBinary(module, options.target, options);
   if (stage == Stage::Kvarn) {
     if (failed(compileToLevelOne(module, options)))
       return failure();
@@ -86,11 +102,64 @@ FailureOr<std::string> mlir::kvarn::emitStage(ModuleOp module, Stage stage,
     return print(module);
   if (failed(compileToLlvm(module, *options.target)))
     return failure();
-  if (stage == Stage::Llvm)
+  switch (stage) {
+  case Stage::Llvm:
     return emitLlvmIr(module, *options.target);
-  if (stage == Stage::Asm)
+  case Stage::Asm:
     return emitAssembly(module, *options.target);
-  return emitObject(module, *options.target);
+  case Stage::Cubin: {
+    FailureOr<nvptx::Cubin> cubin = nvptx::emitCubin(module, *options.target);
+    if (failed(cubin))
+      return failure();
+    return std::move(cubin->bytes);
+  }
+  default:
+    return emitObject(module, *options.target);
+  }
+}
+
+FailureOr<std::string>
+mlir::kvarn::emitFatBinary(ModuleOp module, ArrayRef<const Target *> targets,
+                           CompileOptions options) {
+  SmallVector<nvptx::Image> images;
+  for (const Target *target : targets) {
+    options.target = target;
+    bool first = images.empty();
+    OwningOpRef<ModuleOp> copy = module.clone();
+    FailureOr<std::string> bytes =
+        emitStage(*copy, first ? Stage::Cubin : Stage::Asm, options);
+    if (failed(bytes))
+      return failure();
+    images.push_back({target->name.str(), /*ptx=*/!first, std::move(*bytes)});
+  }
+  return nvptx::makeFatBinary(images,
+                              [&] { return emitError(module.getLoc()); });
+}
+
+FailureOr<std::string>
+mlir::kvarn::describeResources(ModuleOp module, const CompileOptions &options) {
+  if (failed(compileToTiles(module, options)) ||
+      failed(compileToLlvm(module, *options.target)))
+    return failure();
+  FailureOr<nvptx::Cubin> cubin = nvptx::emitCubin(module, *options.target);
+  if (failed(cubin))
+    return failure();
+  if (cubin->kernels.empty())
+    return emitError(module.getLoc())
+           << "the assembler does not say what kernels take";
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (const nvptx::Resources &kernel : cubin->kernels) {
+    KernelNeeds needs =
+        kernelNeeds(module, kernel.kernel).value_or(KernelNeeds());
+    os << kernel.kernel << " " << options.target->name
+       << " registers=" << kernel.registers
+       << " spill_stores=" << kernel.spillStores
+       << " spill_loads=" << kernel.spillLoads << " stack=" << kernel.stackBytes
+       << " shared=" << needs.memoryBytes + kernel.staticSharedBytes
+       << " threads=" << needs.threads << "\n";
+  }
+  return text;
 }
 
 //===----------------------------------------------------------------------===//
@@ -128,14 +197,15 @@ static void describeDevice(const Target &target, Variant &variant) {
     variant.requirements.cpu = target.cpu.str();
 }
 
-/// Scratch sizes become known during code generation.
-static LogicalResult readScratch(ModuleOp module, Variant &variant) {
+/// Threads and memory become known during code generation.
+static LogicalResult readNeeds(ModuleOp module, Variant &variant) {
   for (::kvarn::Launch &launch : variant.launches) {
-    std::optional<int64_t> bytes = scratchBytes(module, launch.entry);
-    if (!bytes)
+    std::optional<KernelNeeds> needs = kernelNeeds(module, launch.entry);
+    if (!needs)
       return module.emitError()
              << "no code for kernel '" << launch.entry << "'";
-    launch.sharedBytes = *bytes;
+    launch.block = needs->threads;
+    launch.sharedBytes = needs->memoryBytes;
   }
   return success();
 }
@@ -184,15 +254,9 @@ static LogicalResult addProgram(ModuleOp program, func::FuncOp host,
       (options.scheduleFrom ? options.scheduleFrom : &target)->name.str();
   describeDevice(target, *variant);
   if (failed(compileToLlvm(program, target)) ||
-      failed(readScratch(program, *variant)))
+      failed(readNeeds(program, *variant)))
     return failure();
-  FailureOr<std::string> object = emitObject(program, target);
-  if (failed(object))
-    return failure();
-  variant->binary.file = variant->id + ".so";
-  auto emitError = [&] { return program.emitError(); };
-  if (failed(linkSharedObject(*object, writer.binaryPath(variant->binary.file),
-                              emitError)))
+  if (failed(writeBinary(program, target, options.portable, writer, *variant)))
     return failure();
   return writer.add(std::move(*variant));
 }

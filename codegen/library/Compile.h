@@ -10,15 +10,34 @@
 
 namespace mlir::kvarn {
 
-/// What `--emit` can name, in order.
-enum class Stage { Kvarn, Tile, Llvm, Asm, Obj, Library };
-inline constexpr std::pair<StringRef, StringRef> kStages[] = {
-    {"kvarn", "level 1, fused"},
-    {"tile", "level 2: tile kernels and their launches"},
-    {"llvm", "LLVM IR"},
-    {"asm", "assembly of the target"},
-    {"obj", "object file"},
-    {"library", "kernel library: manifest and binaries"}};
+/// How far a program can be taken, in order. Up to Obj no tool is needed.
+enum class Stage { Kvarn, Tile, Llvm, Asm, Obj, Cubin, Fatbin, Library };
+
+/// A stage as `--emit` names it, and the backends that have it.
+struct StageRow {
+  StringRef name;
+  Stage stage;
+  bool cpu, nvptx, amdgpu;
+  StringRef description;
+};
+inline constexpr StageRow kStages[] = {
+    {"kvarn", Stage::Kvarn, true, true, true, "level 1, fused"},
+    {"tile", Stage::Tile, true, true, true,
+     "level 2: tile kernels and their launches"},
+    {"llvm", Stage::Llvm, true, true, true, "LLVM IR"},
+    {"asm", Stage::Asm, true, true, true, "assembly of the target"},
+    {"obj", Stage::Obj, true, false, true, "object file"},
+    {"ptx", Stage::Asm, false, true, false,
+     "NVIDIA: assembly, the same as asm"},
+    {"cubin", Stage::Cubin, false, true, false,
+     "NVIDIA: machine code of one chip"},
+    {"fatbin", Stage::Fatbin, false, true, false,
+     "NVIDIA: the first target's cubin and PTX of the others"},
+    {"library", Stage::Library, true, true, false,
+     "kernel library: manifest and binaries"}};
+
+/// The rows that `target` has.
+SmallVector<const StageRow *> stagesOf(const Target &target);
 
 struct CompileOptions {
   const Target *target = nullptr;
@@ -28,10 +47,13 @@ struct CompileOptions {
   std::string schedule;
   /// Without fusion every level-1 op becomes kernels of its own.
   bool fuse = true;
+  /// For a library: code that later chips run, too, where the backend has such
+  /// (PTX), instead of machine code.
+  bool portable = false;
 };
 
-/// Whether code can be generated for `target` up to `stage`; if not, why.
-std::string describeUnsupported(const Target &target, Stage stage);
+/// Why `target` has no such stage, with those that it has; "" if it has it.
+std::string describeUnsupported(const Target &target, const StageRow &row);
 
 /// The stages up to level 2, in place; level-2 input stays as it is. Errors go
 /// to the context's diagnostics.
@@ -41,6 +63,15 @@ LogicalResult compileToTiles(ModuleOp module, const CompileOptions &options);
 /// Text or bytes of `stage`, which comes before Library.
 FailureOr<std::string> emitStage(ModuleOp module, Stage stage,
                                  const CompileOptions &options);
+
+/// The stage Fatbin, for several targets. `options.target` is not read.
+FailureOr<std::string> emitFatBinary(ModuleOp module,
+                                     ArrayRef<const Target *> targets,
+                                     CompileOptions options);
+
+/// A line for each kernel of an NVIDIA target: what it takes of the chip.
+FailureOr<std::string> describeResources(ModuleOp module,
+                                         const CompileOptions &options);
 
 /// Compiles each program of `module` and adds it to `writer` as a variant with
 /// `key` (whose kernel is set to the program's name if it is empty).

@@ -140,8 +140,8 @@ void Program::load(const std::string &file, const std::string &name,
   ASSERT_TRUE(module) << file;
   for (mlir::Operation &op : module->getOps())
     if (auto function = llvm::dyn_cast<mlir::SymbolOpInterface>(op))
-      if (auto bytes = mlir::kvarn::scratchBytes(*module, function.getName()))
-        scratch[function.getName().str()] = *bytes;
+      if (auto needs = mlir::kvarn::kernelNeeds(*module, function.getName()))
+        scratch[function.getName().str()] = needs->memoryBytes;
   auto object = mlir::kvarn::emitObject(*module, *target);
   ASSERT_TRUE(mlir::succeeded(object));
   llvm::SmallString<128> file_;

@@ -77,6 +77,9 @@ static void addTargetOptions(CLI::App &app, Options &o) {
   app.add_flag("--print-schedule", o.printSchedule,
                "print the schedule of each kernel and stop")
       ->group(group);
+  app.add_flag("--print-resources", o.printResources,
+               "NVIDIA: print registers and spills of each kernel and stop")
+      ->group(group);
   app.add_flag("--no-fuse", o.noFuse, "make kernels of single level-1 ops")
       ->group(group);
 }
@@ -112,7 +115,8 @@ bool parseOptions(int argc, char **argv, Options &options, int &exitCode) {
   addListOptions(app, options);
   app.footer(
       "Exit codes: 0 done, 2 usage or input, 3 a needed tool is missing, "
-      "70 internal.\nExample: kvarn-compile --format=kvarn_k4v2_g128 "
+      "70 internal.\nKVARN_PTX_ASSEMBLER=nvjitlink, ptxas or none chooses what "
+      "assembles PTX.\nExample: kvarn-compile --format=kvarn_k4v2_g128 "
       "--query-heads=64 --kv-heads=8 -o qwen.kvlib");
   try {
     app.parse(argc, argv);

@@ -17,7 +17,8 @@ struct Options {
   bool prescale = false;
   std::string range = "minmax", frame = "original";
   std::string target = "x86_64", scheduleFrom, schedule;
-  bool printSchedule = false, noFuse = false, saveTemps = false;
+  bool printSchedule = false, printResources = false;
+  bool noFuse = false, saveTemps = false;
   bool printStages = false, listTargets = false, listFormats = false;
 };
 

@@ -2,8 +2,9 @@
 
 #include "tools/kvarn-compile/Options.h"
 
-#include "codegen/Codegen.h"
+#include "codegen/library/Binary.h"
 #include "codegen/library/Compile.h"
+#include "codegen/nvptx/Assemble.h"
 #include "dialect/Targets.h"
 #include "passes/Programs.h"
 #include "passes/Schedules.h"
@@ -19,6 +20,7 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <csignal>
+#include <map>
 #include <unistd.h>
 
 using namespace mlir;
@@ -42,13 +44,9 @@ static void printTargets() {
   for (const TargetFamily &family : targetFamilies())
     line(family.name, "the best that the machine has of " +
                           llvm::join(family.members, ", "));
-  for (const Target &target : knownTargets()) {
-    StringRef last = "library";
-    for (auto [i, stage] : llvm::enumerate(kStages))
-      if (describeUnsupported(target, Stage(i)).empty())
-        last = stage.first;
-    line(target.name, target.description + "; up to --emit=" + last);
-  }
+  for (const Target &target : knownTargets())
+    line(target.name, target.description +
+                          "; up to --emit=" + stagesOf(target).back()->name);
 }
 
 static void printFormats() {
@@ -70,8 +68,8 @@ static void printFormats() {
 }
 
 static void printStages() {
-  for (auto [name, description] : kStages)
-    llvm::outs() << llvm::left_justify(name, 10) << description << "\n";
+  for (const StageRow &row : kStages)
+    llvm::outs() << llvm::left_justify(row.name, 10) << row.description << "\n";
 }
 
 //===----------------------------------------------------------------------===//
@@ -85,7 +83,7 @@ struct Request {
   explicit Request(const Options &options) : options(options) {}
 
   const Options &options;
-  Stage stage = Stage::Library;
+  const StageRow *stage = nullptr;
   SmallVector<const Target *> targets;
   const Target *scheduleFrom = nullptr;
   Model model;
@@ -181,22 +179,33 @@ static int checkTargets(Request &request) {
   // A schedule can be shown for every target.
   if (o.printSchedule)
     return 0;
-  std::string error = describeUnsupported(*request.targets[0], request.stage);
+  const Target &target = *request.targets[0];
+  if (o.printResources && target.backend != Backend::Nvptx)
+    return fail("--print-resources is for NVIDIA targets, not for '" +
+                target.name + "'");
+  std::string error = describeUnsupported(target, *request.stage);
+  if (error.empty() && target.backend == Backend::Nvptx)
+    error = nvptx::describeBadAssemblerName();
   return error.empty() ? 0 : fail(error);
+}
+
+static int checkStage(Request &request) {
+  SmallVector<StringRef> names;
+  for (const StageRow &row : kStages) {
+    names.push_back(row.name);
+    if (row.name == request.options.emit)
+      request.stage = &row;
+  }
+  if (request.stage)
+    return 0;
+  return fail("unknown stage '" + request.options.emit +
+              "' in --emit, expected one of " + llvm::join(names, ", "));
 }
 
 static int check(Request &request) {
   const Options &o = request.options;
-  auto stage = llvm::find_if(
-      kStages, [&](const auto &entry) { return entry.first == o.emit; });
-  if (stage == std::end(kStages)) {
-    SmallVector<StringRef> names;
-    for (auto [name, description] : kStages)
-      names.push_back(name);
-    return fail("unknown stage '" + o.emit + "' in --emit, expected one of " +
-                llvm::join(names, ", "));
-  }
-  request.stage = Stage(stage - kStages);
+  if (int code = checkStage(request))
+    return code;
   if (o.input.empty() == o.format.empty())
     return fail(o.input.empty() ? "expected an input file or --format"
                                 : "both an input file and --format are given");
@@ -205,11 +214,11 @@ static int check(Request &request) {
   if (o.input.empty())
     if (int code = checkModel(request))
       return code;
-  if (o.printSchedule)
+  if (o.printSchedule || o.printResources)
     return 0;
   if (o.output.empty())
     return fail("expected -o");
-  if (request.stage != Stage::Library && o.input.empty() &&
+  if (request.stage->stage != Stage::Library && o.input.empty() &&
       request.kernels.size() != 1)
     return fail("--emit=" + o.emit +
                 " writes one kernel, choose it with --kernels");
@@ -265,7 +274,9 @@ public:
 
 private:
   int load();
+  int checkTools();
   int printSchedules();
+  int printResources();
   int emit();
   int writeLibrary();
   int saveStages(StringRef kernel, ModuleOp module, CompileOptions compile);
@@ -301,6 +312,27 @@ int Driver::load() {
   return 0;
 }
 
+/// What is needed for the best target is needed for all of a family.
+int Driver::checkTools() {
+  const Target &target = *request.targets.front();
+  Stage stage = request.stage->stage;
+  // Registers are known to assemblers only.
+  if (request.options.printResources)
+    stage = Stage::Cubin;
+  std::string missing = describeMissingTool(target, stage);
+  if (!missing.empty()) {
+    fail(missing);
+    return kMissingTool;
+  }
+  if (target.backend == Backend::Nvptx && stage == Stage::Library) {
+    missing = nvptx::describeMissingAssembler();
+    if (!missing.empty())
+      llvm::errs() << "kvarn-compile: note: " << missing
+                   << "; the library holds PTX\n";
+  }
+  return 0;
+}
+
 int Driver::printSchedules() {
   ScheduleAttr given;
   if (!request.options.schedule.empty()) {
@@ -321,9 +353,26 @@ int Driver::printSchedules() {
   return 0;
 }
 
+int Driver::printResources() {
+  for (Program &program : programs)
+    for (const Target *target : request.targets) {
+      OwningOpRef<ModuleOp> copy = program.module->clone();
+      FailureOr<std::string> text =
+          describeResources(*copy, optionsFor(*target));
+      if (failed(text))
+        return kUsage;
+      llvm::outs() << *text;
+    }
+  return 0;
+}
+
 int Driver::emit() {
-  FailureOr<std::string> text = emitStage(*programs[0].module, request.stage,
-                                          optionsFor(*request.targets[0]));
+  ModuleOp module = *programs[0].module;
+  CompileOptions compile = optionsFor(*request.targets[0]);
+  FailureOr<std::string> text =
+      request.stage->stage == Stage::Fatbin
+          ? emitFatBinary(module, request.targets, compile)
+          : emitStage(module, request.stage->stage, compile);
   if (failed(text))
     return kUsage;
   std::string error;
@@ -332,19 +381,24 @@ int Driver::emit() {
   return 0;
 }
 
-/// Every stage before the library of one program, as files.
+/// The stages of one program on its way to a library, as files.
 int Driver::saveStages(StringRef kernel, ModuleOp module,
                        CompileOptions compile) {
   std::string folder = request.options.output + ".temps", error;
   if (std::error_code code = llvm::sys::fs::create_directories(folder))
     return fail("cannot create '" + folder + "': " + code.message());
-  for (auto [i, stage] : llvm::enumerate(ArrayRef(kStages).drop_back())) {
+  // A stage of two names is kept under that of its kind of target.
+  std::map<Stage, StringRef> names;
+  for (const StageRow *row : stagesOf(*compile.target))
+    if (row->stage <= Stage::Obj)
+      names[row->stage] = row->name;
+  for (auto [stage, name] : names) {
     OwningOpRef<ModuleOp> copy = module.clone();
-    FailureOr<std::string> text = emitStage(*copy, Stage(i), compile);
+    FailureOr<std::string> text = emitStage(*copy, stage, compile);
     if (failed(text))
       return kUsage;
     std::string path = folder + "/" + kernel.str() + "." +
-                       compile.target->name.str() + "." + stage.first.str();
+                       compile.target->name.str() + "." + name.str();
     if (failed(writeFileAtomically(path, *text, error)))
       return fail(error);
   }
@@ -352,14 +406,11 @@ int Driver::saveStages(StringRef kernel, ModuleOp module,
 }
 
 int Driver::writeLibrary() {
-  if (findLinker().empty()) {
-    fail("cannot find ld.lld-19 (Debian package lld-19), which links kernels");
-    return kMissingTool;
-  }
   LibraryWriter writer(request.options.output, compilerVersion());
   for (Program &program : programs)
     for (const Target *target : request.targets) {
       CompileOptions compile = optionsFor(*target);
+      compile.portable = target != request.targets.front();
       StringRef name = program.key.kernel;
       if (name.empty())
         name = "program";
@@ -380,7 +431,11 @@ int Driver::run() {
     return code;
   if (request.options.printSchedule)
     return printSchedules();
-  return request.stage == Stage::Library ? writeLibrary() : emit();
+  if (int code = checkTools())
+    return code;
+  if (request.options.printResources)
+    return printResources();
+  return request.stage->stage == Stage::Library ? writeLibrary() : emit();
 }
 
 /// A crash is our mistake, not the input's.

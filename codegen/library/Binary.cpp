@@ -1,0 +1,118 @@
+//===- Binary.cpp - The binary of a variant, by backend -------------------===//
+
+#include "codegen/library/Binary.h"
+
+#include "codegen/Codegen.h"
+#include "codegen/nvptx/Assemble.h"
+#include "codegen/nvptx/FatBinary.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using ::kvarn::BinaryKind;
+using ::kvarn::Variant;
+
+//===----------------------------------------------------------------------===//
+// CPUs: a shared object
+//===----------------------------------------------------------------------===//
+
+static std::string describeMissingOnCpu(Stage stage) {
+  if (stage == Stage::Library && findLinker().empty())
+    return "cannot find ld.lld-19 (Debian package lld-19), which links kernels";
+  return {};
+}
+
+static LogicalResult writeSharedObject(ModuleOp kernels, const Target &target,
+                                       bool, LibraryWriter &writer,
+                                       Variant &variant) {
+  FailureOr<std::string> object = emitObject(kernels, target);
+  if (failed(object))
+    return failure();
+  variant.binary.kind = BinaryKind::SharedObject;
+  variant.binary.file = variant.id + ".so";
+  return linkSharedObject(*object, writer.binaryPath(variant.binary.file),
+                          [&] { return emitError(kernels.getLoc()); });
+}
+
+//===----------------------------------------------------------------------===//
+// NVIDIA: a cubin, or PTX that the driver assembles
+//===----------------------------------------------------------------------===//
+
+static std::string describeMissingOnNvptx(Stage stage) {
+  if (stage == Stage::Library)
+    return nvptx::describeMissingAssembler(/*required=*/false);
+  std::string missing;
+  if (stage == Stage::Cubin || stage == Stage::Fatbin)
+    missing = nvptx::describeMissingAssembler();
+  if (missing.empty() && stage == Stage::Fatbin)
+    missing = nvptx::describeMissingFatBinaryTool();
+  return missing;
+}
+
+static LogicalResult writeCubinOrPtx(ModuleOp kernels, const Target &target,
+                                     bool portable, LibraryWriter &writer,
+                                     Variant &variant) {
+  std::string bytes;
+  if (portable || !nvptx::describeMissingAssembler().empty()) {
+    FailureOr<std::string> ptx = emitAssembly(kernels, target);
+    if (failed(ptx))
+      return failure();
+    bytes = std::move(*ptx);
+    variant.binary.kind = BinaryKind::Ptx;
+    variant.binary.file = variant.id + ".ptx";
+  } else {
+    FailureOr<nvptx::Cubin> cubin = nvptx::emitCubin(kernels, target);
+    if (failed(cubin))
+      return failure();
+    bytes = std::move(cubin->bytes);
+    variant.binary.kind = BinaryKind::Cubin;
+    variant.binary.file = variant.id + ".cubin";
+  }
+  std::string error;
+  if (failed(writeFileAtomically(writer.binaryPath(variant.binary.file), bytes,
+                                 error)))
+    return emitError(kernels.getLoc()) << error;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The table
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+struct BackendRow {
+  Backend backend;
+  std::string (*describeMissing)(Stage stage);
+  LogicalResult (*write)(ModuleOp kernels, const Target &target, bool portable,
+                         LibraryWriter &writer, Variant &variant);
+};
+
+} // namespace
+
+/// Backends without a row have no libraries and need no tools.
+static constexpr BackendRow kBackends[] = {
+    {Backend::Cpu, describeMissingOnCpu, writeSharedObject},
+    {Backend::Nvptx, describeMissingOnNvptx, writeCubinOrPtx}};
+
+static const BackendRow *findBackend(const Target &target) {
+  for (const BackendRow &row : kBackends)
+    if (row.backend == target.backend)
+      return &row;
+  return nullptr;
+}
+
+std::string mlir::kvarn::describeMissingTool(const Target &target,
+                                             Stage stage) {
+  const BackendRow *row = findBackend(target);
+  return row ? row->describeMissing(stage) : std::string();
+}
+
+LogicalResult mlir::kvarn::writeBinary(ModuleOp kernels, const Target &target,
+                                       bool portable, LibraryWriter &writer,
+                                       Variant &variant) {
+  const BackendRow *row = findBackend(target);
+  if (!row)
+    return emitError(kernels.getLoc())
+           << "target '" << target.name << "' has no kernel libraries";
+  return row->write(kernels, target, portable, writer, variant);
+}
