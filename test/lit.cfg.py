@@ -26,6 +26,12 @@ config.substitutions.append(("%bin", config.kvarn_bin))
 config.substitutions.append(("%lib", config.kvarn_lib))
 config.substitutions.append(("%source", config.kvarn_source))
 
+# The CUDA driver of the tests (unit/runtime/FakeCuda.h), for programs.
+fake_cuda = os.path.join(config.kvarn_lib, "fake-cuda", "libcuda.so.1")
+config.substitutions.append(("%fake_cuda", fake_cuda))
+if os.path.exists(fake_cuda):
+    config.available_features.add("fake-cuda")
+
 if os.path.exists(os.path.join(config.kvarn_bin, "kvarn-compile")):
     config.available_features.add("kvarn-compile")
 if os.path.exists(os.path.join(config.kvarn_bin, "kvarn-run")):

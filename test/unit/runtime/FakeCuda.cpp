@@ -24,6 +24,8 @@ FakeCuda::FakeCuda() {
     devices[0].major = std::atoi(chip) / 10;
     devices[0].minor = std::atoi(chip) % 10;
   }
+  if (const char *code = std::getenv("KVARN_FAKE_CUDA_CRASH"))
+    crash = std::atoi(code);
   const char *list = std::getenv("KVARN_FAKE_CUDA_FAIL");
   std::stringstream items(list ? list : "");
   for (std::string item; std::getline(items, item, ',');)
@@ -138,14 +140,17 @@ static void *openImage(const char *image) {
   std::memcpy(&sections, image + 0x28, sizeof sections);
   std::memcpy(&entry, image + 0x3a, sizeof entry);
   std::memcpy(&count, image + 0x3c, sizeof count);
-  int file = memfd_create("fake-cubin", 0);
+  // A name of its own: the loader knows files by their names.
+  char path[] = "/tmp/fake-cubin-XXXXXX";
+  int file = mkstemp(path);
+  if (file < 0)
+    return nullptr;
   size_t bytes = sections + size_t(entry) * count;
   void *object = nullptr;
-  std::string path = "/proc/self/fd/" + std::to_string(file);
-  if (file >= 0 && write(file, image, bytes) == static_cast<ssize_t>(bytes))
-    object = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (file >= 0)
-    close(file);
+  if (write(file, image, bytes) == static_cast<ssize_t>(bytes))
+    object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  close(file);
+  unlink(path);
   return object;
 }
 

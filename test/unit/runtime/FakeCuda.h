@@ -8,7 +8,8 @@
 //
 // A test program that links it finds it under the name libcuda.so.1; others
 // take it by KVARN_CUDA_DRIVER. KVARN_FAKE_CUDA_FAIL="cuMemAlloc=2,..." makes
-// functions fail there, KVARN_FAKE_CUDA_CHIP=80 changes the first device.
+// functions fail there, KVARN_FAKE_CUDA_CHIP=80 changes the first device, and
+// with KVARN_FAKE_CUDA_CRASH=719 kernels fail while they run.
 //
 //===----------------------------------------------------------------------===//
 
@@ -49,6 +50,7 @@ struct FakeCuda {
   std::vector<FakeDevice> devices = {{"Fake H200", 9, 0, 132},
                                      {"Fake A100", 8, 0, 108, 163 << 10}};
   std::map<std::string, int> failures; // function -> what it returns
+  int crash = 0;                       // what waiting for a kernel returns
   int staticShared = 0, threadsOfKernel = 1024;
 
   std::vector<FakeLaunch> launches;

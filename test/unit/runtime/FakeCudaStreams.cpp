@@ -130,7 +130,9 @@ FAKE(cuStreamDestroy_v2, CUstream stream) {
 }
 FAKE(cuStreamSynchronize, CUstream) {
   ENTER("cuStreamSynchronize")
-  return checkUnsafe();
+  if (CUresult unsafe = checkUnsafe())
+    return unsafe;
+  return fakeCuda().launches.empty() ? CUDA_SUCCESS : fakeCuda().crash;
 }
 FAKE(cuStreamIsCapturing, CUstream stream, int *status) {
   ENTER("cuStreamIsCapturing")
