@@ -126,7 +126,7 @@ LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 
 Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   SMLoc at = parser.getCurrentLocation();
-  int64_t rows = 0, tokens = 0, warps = 0, splits = 0, registerRows = 0,
+  int64_t rows = 0, tokens = 0, poolTokens = 0, warps = 0, splits = 0, registerRows = 0,
           registerColumns = 0;
   CopyMode copy = CopyMode::Direct;
   ExpandMode expand = ExpandMode::Convert;
@@ -134,6 +134,7 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   FieldReader fields(parser);
   fields.integer("rows", rows);
   fields.integer("tokens", tokens);
+  fields.integer("pool_tokens", poolTokens);
   fields.integer("warps", warps);
   fields.integer("splits", splits);
   fields.keyword("copy", copy, "direct, async");
@@ -144,12 +145,13 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   if (!fields.finish())
     return {};
   return parser.getChecked<ScheduleAttr>(at, parser.getContext(), rows, tokens,
-                                         warps, splits, copy, expand, operand,
+                                         poolTokens, warps, splits, copy, expand, operand,
                                          registerRows, registerColumns);
 }
 
 void ScheduleAttr::print(AsmPrinter &printer) const {
   printer << "<rows = " << getRows() << ", tokens = " << getTokens()
+          << ", pool_tokens = " << getPoolTokens()
           << ", warps = " << getWarps() << ", splits = " << getSplits()
           << ", copy = " << stringifyCopyMode(getCopy())
           << ", expand = " << stringifyExpandMode(getExpand())
@@ -159,7 +161,8 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
 }
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                   int64_t rows, int64_t tokens, int64_t warps,
+                                   int64_t rows, int64_t tokens,
+                                   int64_t poolTokens, int64_t warps,
                                    int64_t splits, CopyMode, ExpandMode expand,
                                    Type operand, int64_t registerRows,
                                    int64_t registerColumns) {
@@ -171,14 +174,17 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   };
   if (failed(within("rows", rows, 128)) ||
       failed(within("tokens", tokens, 128)) ||
+      failed(within("pool_tokens", poolTokens, 128)) ||
       failed(within("warps", warps, 32)) ||
       failed(within("splits", splits, 1024)) ||
       failed(within("register_rows", registerRows, 32)) ||
       failed(within("register_columns", registerColumns, 256)))
     return failure();
-  if (tokens % 32)
-    return emitError() << "tokens is " << tokens
-                       << ", expected a multiple of 32";
+  for (auto [name, value] :
+       {std::pair("tokens", tokens), std::pair("pool_tokens", poolTokens)})
+    if (value % 32)
+      return emitError() << name << " is " << value
+                         << ", expected a multiple of 32";
   if (!operand.isF16() && !operand.isF32())
     return emitError() << "operand is " << operand << ", expected f16 or f32";
   if (expand == ExpandMode::Subnormal && !operand.isF16())

@@ -122,7 +122,7 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
 
     Example:
     ```mlir
-    #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>
+    #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>
     ```
   }];
   let parameters = (ins "int64_t":$rows, "int64_t":$tokens, "int64_t":$warps,

@@ -44,6 +44,19 @@ static std::string printDType(kvarn_dtype dtype) {
          (dtype.lanes == 1 ? "" : "x" + std::to_string(dtype.lanes));
 }
 
+static std::string printDevice(kvarn_device device) {
+  switch (device.type) {
+  case KVARN_DEVICE_CPU:
+    return "the CPU";
+  case KVARN_DEVICE_CUDA_HOST:
+    return "the CPU (pinned)";
+  case KVARN_DEVICE_CUDA:
+    return "CUDA device " + std::to_string(device.id);
+  default:
+    return "a device of type " + std::to_string(device.type);
+  }
+}
+
 /// i8 is bytes: signed or not does not matter.
 static bool isDType(kvarn_dtype dtype, DType expected) {
   if (dtype.lanes != 1 || dtype.bits != 8 * dtypeBytes(expected))
@@ -161,7 +174,6 @@ static kvarn_status checkData(const Parameter &parameter,
 }
 
 static kvarn_status bindTensor(const Parameter &parameter,
-                               const Backend &backend,
                                const kvarn_argument &given, bool needData,
                                Argument &bound) {
   if (given.kind != KVARN_ARGUMENT_TENSOR)
@@ -175,13 +187,7 @@ static kvarn_status bindTensor(const Parameter &parameter,
                                   ", got " + printDType(tensor.dtype));
   KVARN_TRY(checkShape(parameter, tensor, bound));
   KVARN_TRY(checkStrides(parameter, tensor, bound));
-  if (!needData)
-    return KVARN_STATUS_OK;
-  if (!backend.acceptsDevice(tensor.device))
-    return invalid(parameter, "is on a device of type " +
-                                  std::to_string(tensor.device.type) +
-                                  ", where the kernel cannot reach it");
-  return checkData(parameter, tensor, bound);
+  return needData ? checkData(parameter, tensor, bound) : KVARN_STATUS_OK;
 }
 
 //===----------------------------------------------------------------------===//
@@ -253,21 +259,48 @@ static kvarn_status matchNames(const Variant &variant,
   return KVARN_STATUS_OK;
 }
 
-kvarn_status bindArguments(const Variant &variant, const Backend &backend,
-                           std::span<const kvarn_argument> given, bool needData,
-                           std::vector<Argument> &bound) {
-  std::vector<const kvarn_argument *> matched;
-  KVARN_TRY(matchNames(variant, given, matched));
-  bound.assign(matched.size(), Argument());
+/// All tensors must be where one device reaches them; without any, the launch
+/// runs on the current one.
+static kvarn_status
+findDevice(const Variant &variant, const Backend &backend,
+           const std::vector<const kvarn_argument *> &matched,
+           kvarn_device &device) {
+  device = backend.currentDevice();
+  const Parameter *first = nullptr;
   for (size_t i = 0; i < matched.size(); ++i) {
     const Parameter &parameter = variant.parameters[i];
     if (parameter.kind == Parameter::Kind::Scalar)
-      KVARN_TRY(bindScalar(parameter, *matched[i], bound[i]));
-    else
-      KVARN_TRY(
-          bindTensor(parameter, backend, *matched[i], needData, bound[i]));
+      continue;
+    kvarn_device memory = matched[i]->value.tensor->device;
+    std::optional<kvarn_device> found = backend.deviceFor(memory);
+    if (!found)
+      return invalid(parameter, "is on " + printDevice(memory) +
+                                    ", where the kernel cannot reach it");
+    if (first && found->id != device.id)
+      return invalid(parameter, "is on " + printDevice(memory) + ", but " +
+                                    first->name + " is on " +
+                                    printDevice(device));
+    if (!first)
+      device = *found;
+    first = first ? first : &parameter;
   }
   return KVARN_STATUS_OK;
+}
+
+kvarn_status bindArguments(const Variant &variant, const Backend &backend,
+                           std::span<const kvarn_argument> given, bool needData,
+                           BoundArguments &bound) {
+  std::vector<const kvarn_argument *> matched;
+  KVARN_TRY(matchNames(variant, given, matched));
+  bound.list.assign(matched.size(), Argument());
+  for (size_t i = 0; i < matched.size(); ++i) {
+    const Parameter &parameter = variant.parameters[i];
+    if (parameter.kind == Parameter::Kind::Scalar)
+      KVARN_TRY(bindScalar(parameter, *matched[i], bound.list[i]));
+    else
+      KVARN_TRY(bindTensor(parameter, *matched[i], needData, bound.list[i]));
+  }
+  return findDevice(variant, backend, matched, bound.device);
 }
 
 } // namespace kvarn::runtime

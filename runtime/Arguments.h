@@ -16,11 +16,17 @@ struct Argument {
   std::vector<int64_t> strides; // in elements
 };
 
-/// Checks `given` against the parameters of `variant`; `bound` has one item per
-/// parameter. Without `needData`, tensors may have no data.
+/// The arguments of a launch, checked.
+struct BoundArguments {
+  std::vector<Argument> list; // one per parameter
+  kvarn_device device;        // where the launch runs
+};
+
+/// Checks `given` against the parameters of `variant`. Without `needData`,
+/// tensors may have no data.
 kvarn_status bindArguments(const Variant &variant, const Backend &backend,
                            std::span<const kvarn_argument> given, bool needData,
-                           std::vector<Argument> &bound);
+                           BoundArguments &bound);
 
 /// Row-major strides, or false if they do not fit.
 bool contiguousStrides(std::span<const int64_t> shape,

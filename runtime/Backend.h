@@ -1,7 +1,8 @@
 //===- Backend.h - Kinds of devices -----------------------------*- C++ -*-===//
 //
 // A backend loads binaries and launches them on one kind of device. To add one:
-// a file with a subclass, and a line in findBackend().
+// a file with a subclass, and a line in findBackend(). The current device is
+// the one that a thread has chosen by the means of its kind of device.
 //
 // The calling convention of a kernel on a CPU (kKernelAbi 1): a shared object
 // exports, for each launch of its variant,
@@ -17,6 +18,17 @@
 //   scalar            one word: f32 in the low 4 bytes, i32 sign-extended, i64
 // `scratch` is `sharedBytes` of memory, 64-byte aligned, not initialized, which
 // belongs to the call.
+//
+// On an NVIDIA GPU: a cubin or PTX text has, for each launch of its variant, a
+// kernel whose parameters are exactly those words, each one 64 bits, in order:
+//
+//   .visible .entry entry(.param .u64 word0, .param .u64 word1, ...)
+//
+// The place in the grid is %ctaid. There are `block` threads in x, `cluster`
+// CTAs of neighbouring x in a cluster, and `sharedBytes` of dynamic shared
+// memory, not initialized. Launches run in order on one stream; a kernel may
+// count on those before it being done, and it may not count on memory of the
+// host.
 //
 //===----------------------------------------------------------------------===//
 
@@ -47,23 +59,32 @@ class LoadedVariant {
 public:
   virtual ~LoadedVariant() = default;
 
-  /// Runs the calls in order.
+  /// Runs the calls in order on `device`, one that Backend::deviceFor() gave.
   virtual kvarn_status run(const std::vector<LaunchCall> &calls,
-                           const kvarn_launch_options &options) const = 0;
+                           const kvarn_launch_options &options,
+                           kvarn_device device) const = 0;
 };
 
 class Backend {
 public:
   virtual ~Backend() = default;
 
-  /// Why `variant` does not run here; "" if it does.
+  /// Why `variant` does not run on the current device; "" if it does.
   virtual std::string missing(const Variant &variant) const = 0;
+
+  /// How much `variant` makes of the device. Of variants that run here and
+  /// compute the same, the one with the larger value is taken.
+  virtual std::array<int64_t, 2> preference(const Variant &variant) const = 0;
 
   /// Loads the binary at `path`, whose hash has been checked.
   virtual kvarn_status load(const Variant &variant, const std::string &path,
                             std::unique_ptr<LoadedVariant> &loaded) const = 0;
 
-  virtual bool acceptsDevice(kvarn_device device) const = 0;
+  /// The device whose kernels reach `memory`, if there is one.
+  virtual std::optional<kvarn_device> deviceFor(kvarn_device memory) const = 0;
+
+  /// The device of a launch that has no tensors.
+  virtual kvarn_device currentDevice() const = 0;
 
   virtual kvarn_status
   checkOptions(const kvarn_launch_options &options) const = 0;
@@ -72,10 +93,12 @@ public:
   virtual bool usesHostMemory() const = 0;
 
   /// For launch rules.
-  virtual std::optional<int64_t> fact(std::string_view name) const = 0;
+  virtual std::optional<int64_t> fact(std::string_view name,
+                                      kvarn_device device) const = 0;
 };
 
 const Backend &cpuBackend();
+const Backend &cudaBackend();
 
 /// The backend for Requirements::arch, or nullptr.
 const Backend *findBackend(std::string_view arch);

@@ -73,7 +73,8 @@ public:
         entries(std::move(entries)) {}
 
   kvarn_status run(const std::vector<LaunchCall> &calls,
-                   const kvarn_launch_options &options) const override;
+                   const kvarn_launch_options &options,
+                   kvarn_device device) const override;
 
 private:
   void runCells(const LaunchCall &call, int64_t begin, int64_t end) const;
@@ -89,15 +90,23 @@ public:
   std::string missing(const Variant &variant) const override;
   kvarn_status load(const Variant &variant, const std::string &path,
                     std::unique_ptr<LoadedVariant> &loaded) const override;
-  bool acceptsDevice(kvarn_device device) const override {
-    return device.type == KVARN_DEVICE_CPU ||
-           device.type == KVARN_DEVICE_CUDA_HOST;
+  std::array<int64_t, 2> preference(const Variant &variant) const override {
+    const Requirements &needed = variant.requirements;
+    return {cpuLevel(needed.cpu),
+            static_cast<int64_t>(needed.cpuFeatures.size())};
   }
+  std::optional<kvarn_device> deviceFor(kvarn_device memory) const override {
+    bool host = memory.type == KVARN_DEVICE_CPU ||
+                memory.type == KVARN_DEVICE_CUDA_HOST;
+    return host ? std::optional(currentDevice()) : std::nullopt;
+  }
+  kvarn_device currentDevice() const override { return {KVARN_DEVICE_CPU, 0}; }
   kvarn_status checkOptions(const kvarn_launch_options &options) const override;
   bool usesHostMemory() const override { return true; }
 
   /// A constant: results must not depend on the number of threads.
-  std::optional<int64_t> fact(std::string_view name) const override {
+  std::optional<int64_t> fact(std::string_view name,
+                              kvarn_device) const override {
     return name == "sm_count" ? std::optional<int64_t>(1) : std::nullopt;
   }
 };
@@ -205,7 +214,8 @@ void CpuVariant::runGrid(const LaunchCall &call, int64_t cells,
 }
 
 kvarn_status CpuVariant::run(const std::vector<LaunchCall> &calls,
-                             const kvarn_launch_options &options) const {
+                             const kvarn_launch_options &options,
+                             kvarn_device) const {
   for (const LaunchCall &call : calls) {
     int64_t cells = 1;
     for (int64_t extent : call.grid)
@@ -225,7 +235,9 @@ const Backend &cpuBackend() {
 }
 
 const Backend *findBackend(std::string_view arch) {
-  return arch == "x86_64" || arch == "aarch64" ? &cpuBackend() : nullptr;
+  if (arch == "x86_64" || arch == "aarch64")
+    return &cpuBackend();
+  return arch == "nvptx" ? &cudaBackend() : nullptr;
 }
 
 } // namespace kvarn::runtime

@@ -38,6 +38,7 @@ public:
   kvarn_status queryHeads();
 
   kvarn_status launch(const kvarn_launch_options *options) const;
+  kvarn_status measure(size_t *bytes) const;
 
 private:
   struct Dimension {
@@ -223,6 +224,15 @@ kvarn_status Call::launch(const kvarn_launch_options *given) const {
   return runtime::launch(kernel, arguments, options);
 }
 
+kvarn_status Call::measure(size_t *bytes) const {
+  if (!bytes)
+    return fail(KVARN_STATUS_INVALID_ARGUMENT, "bytes is NULL");
+  size_t result = 0;
+  KVARN_TRY(workspaceBytes(kernel, arguments, result));
+  *bytes = result;
+  return KVARN_STATUS_OK;
+}
+
 /// Reads the struct of the caller, after a look at the kernel.
 template <typename Args>
 static kvarn_status begin(const kvarn_kernel *kernel, const char *expected,
@@ -237,9 +247,9 @@ static kvarn_status begin(const kvarn_kernel *kernel, const char *expected,
   return copyIn(args, copy, "args");
 }
 
+template <typename Use>
 static kvarn_status attend(const kvarn_kernel *kernel,
-                           const kvarn_attend_args *args,
-                           const kvarn_launch_options *options) {
+                           const kvarn_attend_args *args, Use use) {
   kvarn_attend_args a;
   KVARN_TRY(begin(kernel, "attend", args, a));
   Call call(*kernel);
@@ -257,12 +267,12 @@ static kvarn_status attend(const kvarn_kernel *kernel,
   KVARN_TRY(call.featureTensor("sinks", "sinks", a.sinks, "Hq"));
   KVARN_TRY(call.tensor("out", a.out, "T Hq D"));
   KVARN_TRY(call.featureTensor("lse", "lse", a.lse, "T Hq"));
-  return call.launch(options);
+  return use(call);
 }
 
+template <typename Use>
 static kvarn_status append(const kvarn_kernel *kernel,
-                           const kvarn_append_args *args,
-                           const kvarn_launch_options *options) {
+                           const kvarn_append_args *args, Use use) {
   kvarn_append_args a;
   KVARN_TRY(begin(kernel, "append", args, a));
   Call call(*kernel);
@@ -272,24 +282,24 @@ static kvarn_status append(const kvarn_kernel *kernel,
   KVARN_TRY(call.tensor("pool_k", a.pool_k, "slots G Hk D"));
   KVARN_TRY(call.tensor("pool_v", a.pool_v, "slots G Hk D"));
   KVARN_TRY(call.tensor("block_to_slot", a.block_to_slot, "blocks"));
-  return call.launch(options);
+  return use(call);
 }
 
+template <typename Use>
 static kvarn_status flush(const kvarn_kernel *kernel,
-                          const kvarn_flush_args *args,
-                          const kvarn_launch_options *options) {
+                          const kvarn_flush_args *args, Use use) {
   kvarn_flush_args a;
   KVARN_TRY(begin(kernel, "flush", args, a));
   Call call(*kernel);
   KVARN_TRY(call.tensor("pairs", a.pairs, "capacity 2"));
   KVARN_TRY(call.tensor("count", a.count, "1"));
   KVARN_TRY(call.cache(a.pages, a.pool_k, a.pool_v));
-  return call.launch(options);
+  return use(call);
 }
 
+template <typename Use>
 static kvarn_status materialize(const kvarn_kernel *kernel,
-                                const kvarn_materialize_args *args,
-                                const kvarn_launch_options *options) {
+                                const kvarn_materialize_args *args, Use use) {
   kvarn_materialize_args a;
   KVARN_TRY(begin(kernel, "materialize", args, a));
   Call call(*kernel);
@@ -299,7 +309,15 @@ static kvarn_status materialize(const kvarn_kernel *kernel,
   KVARN_TRY(call.tensor("seq_lens", a.seq_lens, "B"));
   KVARN_TRY(call.tensor("k_out", a.k_out, "B L Hk D"));
   KVARN_TRY(call.tensor("v_out", a.v_out, "B L Hk D"));
-  return call.launch(options);
+  return use(call);
+}
+
+/// What the C functions do with the arguments that they have collected.
+static auto launchWith(const kvarn_launch_options *options) {
+  return [=](const Call &call) { return call.launch(options); };
+}
+static auto measureInto(size_t *bytes) {
+  return [=](const Call &call) { return call.measure(bytes); };
 }
 
 } // namespace kvarn::runtime
@@ -309,27 +327,64 @@ using namespace kvarn;
 kvarn_status kvarn_attend(const kvarn_kernel *kernel,
                           const kvarn_attend_args *args,
                           const kvarn_launch_options *options) {
-  return runtime::guarded(
-      [&] { return runtime::attend(kernel, args, options); });
+  return runtime::guarded([&] {
+    return runtime::attend(kernel, args, runtime::launchWith(options));
+  });
+}
+
+kvarn_status kvarn_attend_workspace_bytes(const kvarn_kernel *kernel,
+                                          const kvarn_attend_args *args,
+                                          size_t *bytes) {
+  return runtime::guarded([&] {
+    return runtime::attend(kernel, args, runtime::measureInto(bytes));
+  });
 }
 
 kvarn_status kvarn_append(const kvarn_kernel *kernel,
                           const kvarn_append_args *args,
                           const kvarn_launch_options *options) {
-  return runtime::guarded(
-      [&] { return runtime::append(kernel, args, options); });
+  return runtime::guarded([&] {
+    return runtime::append(kernel, args, runtime::launchWith(options));
+  });
+}
+
+kvarn_status kvarn_append_workspace_bytes(const kvarn_kernel *kernel,
+                                          const kvarn_append_args *args,
+                                          size_t *bytes) {
+  return runtime::guarded([&] {
+    return runtime::append(kernel, args, runtime::measureInto(bytes));
+  });
 }
 
 kvarn_status kvarn_flush(const kvarn_kernel *kernel,
                          const kvarn_flush_args *args,
                          const kvarn_launch_options *options) {
-  return runtime::guarded(
-      [&] { return runtime::flush(kernel, args, options); });
+  return runtime::guarded([&] {
+    return runtime::flush(kernel, args, runtime::launchWith(options));
+  });
+}
+
+kvarn_status kvarn_flush_workspace_bytes(const kvarn_kernel *kernel,
+                                         const kvarn_flush_args *args,
+                                         size_t *bytes) {
+  return runtime::guarded([&] {
+    return runtime::flush(kernel, args, runtime::measureInto(bytes));
+  });
 }
 
 kvarn_status kvarn_materialize(const kvarn_kernel *kernel,
                                const kvarn_materialize_args *args,
                                const kvarn_launch_options *options) {
-  return runtime::guarded(
-      [&] { return runtime::materialize(kernel, args, options); });
+  return runtime::guarded([&] {
+    return runtime::materialize(kernel, args, runtime::launchWith(options));
+  });
+}
+
+kvarn_status
+kvarn_materialize_workspace_bytes(const kvarn_kernel *kernel,
+                                  const kvarn_materialize_args *args,
+                                  size_t *bytes) {
+  return runtime::guarded([&] {
+    return runtime::materialize(kernel, args, runtime::measureInto(bytes));
+  });
 }

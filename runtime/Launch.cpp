@@ -23,6 +23,7 @@ public:
   kvarn_status makeCalls(std::vector<LaunchCall> &calls) const;
 
   size_t workspaceBytes() const { return bytes; }
+  kvarn_device device() const { return bound.device; }
   void setWorkspace(void *workspace) {
     for (Argument &buffer : buffers)
       buffer.word +=
@@ -36,7 +37,8 @@ private:
 
   const Variant &variant;
   const Backend &backend;
-  std::vector<Argument> parameters, buffers;
+  BoundArguments bound;
+  std::vector<Argument> buffers;
   size_t bytes = 0;
   RuleInputs inputs;
 };
@@ -44,11 +46,11 @@ private:
 
 kvarn_status Plan::bind(std::span<const kvarn_argument> arguments,
                         bool needData) {
-  KVARN_TRY(bindArguments(variant, backend, arguments, needData, parameters));
+  KVARN_TRY(bindArguments(variant, backend, arguments, needData, bound));
   auto find = [this](std::string_view name) -> const Argument * {
-    for (size_t i = 0; i < parameters.size(); ++i)
+    for (size_t i = 0; i < bound.list.size(); ++i)
       if (variant.parameters[i].name == name)
-        return &parameters[i];
+        return &bound.list[i];
     return nullptr;
   };
   inputs.dim = [find](std::string_view tensor,
@@ -63,7 +65,9 @@ kvarn_status Plan::bind(std::span<const kvarn_argument> arguments,
     const Argument *found = find(name);
     return found ? std::optional(found->word) : std::nullopt;
   };
-  inputs.device = [this](std::string_view fact) { return backend.fact(fact); };
+  inputs.device = [this](std::string_view fact) {
+    return backend.fact(fact, bound.device);
+  };
   return KVARN_STATUS_OK;
 }
 
@@ -128,10 +132,10 @@ kvarn_status Plan::placeBuffers() {
 }
 
 const Argument &Plan::find(const std::string &name, bool &scalar) const {
-  for (size_t i = 0; i < parameters.size(); ++i)
+  for (size_t i = 0; i < bound.list.size(); ++i)
     if (variant.parameters[i].name == name) {
       scalar = variant.parameters[i].kind == Parameter::Kind::Scalar;
-      return parameters[i];
+      return bound.list[i];
     }
   scalar = false;
   size_t i = 0; // readManifest() made sure that it is there
@@ -199,7 +203,9 @@ static kvarn_status getWorkspace(const Backend &backend,
   if (!workspace || options.workspace_bytes < bytes)
     return fail(KVARN_STATUS_INVALID_ARGUMENT,
                 "options.workspace: expected " + std::to_string(bytes) +
-                    " bytes, got " +
+                    (backend.usesHostMemory()
+                         ? " bytes, got "
+                         : " bytes of device memory, got ") +
                     std::to_string(workspace ? options.workspace_bytes : 0));
   if (reinterpret_cast<uintptr_t>(workspace) % alignment != 0)
     return fail(
@@ -224,7 +230,7 @@ kvarn_status launch(const kvarn_kernel &kernel,
   plan.setWorkspace(workspace);
   std::vector<LaunchCall> calls;
   KVARN_TRY(plan.makeCalls(calls));
-  return kernel.loaded->run(calls, options);
+  return kernel.loaded->run(calls, options, plan.device());
 }
 
 } // namespace kvarn::runtime

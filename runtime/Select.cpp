@@ -186,12 +186,13 @@ static double hintCost(const kvarn_request &request, const Hint &hint) {
          distance(request.context, hint.context);
 }
 
-/// Smaller is better; the reasons are in the order of the members.
+/// Smaller is better; the reasons are in the order of the members. Of a variant
+/// that runs here, so there is a backend.
 static auto rank(const kvarn_request &request, const Variant &variant) {
-  return std::tuple(
-      -cpuLevel(variant.requirements.cpu),
-      -static_cast<int64_t>(variant.requirements.cpuFeatures.size()),
-      bucketCost(request, variant.key), hintCost(request, variant.hint));
+  auto [first, second] =
+      findBackend(variant.requirements.arch)->preference(variant);
+  return std::tuple(-first, -second, bucketCost(request, variant.key),
+                    hintCost(request, variant.hint));
 }
 
 static std::string whyWorse(const kvarn_request &request,
@@ -199,7 +200,7 @@ static std::string whyWorse(const kvarn_request &request,
   auto a = rank(request, variant), b = rank(request, chosen);
   std::string than = " than " + chosen.id;
   if (std::get<0>(a) != std::get<0>(b) || std::get<1>(a) != std::get<1>(b))
-    return "matches, but uses less of the CPU" + than;
+    return "matches, but uses less of the device" + than;
   if (std::get<2>(a) != std::get<2>(b))
     return "matches, but its query_rows fit less well" + than;
   if (std::get<3>(a) != std::get<3>(b))

@@ -61,6 +61,8 @@ const char *kvarn_status_name(kvarn_status status) {
     return "capacity exhausted";
   case KVARN_STATUS_INTERNAL:
     return "internal error";
+  case KVARN_STATUS_DEVICE:
+    return "device error";
   }
   return "unknown status";
 }

@@ -47,7 +47,8 @@ typedef enum kvarn_status {
   KVARN_STATUS_UNSUPPORTED = 5,      /* not on this CPU or device */
   KVARN_STATUS_OUT_OF_MEMORY = 6,
   KVARN_STATUS_CAPACITY = 7, /* no free block, slot or request; try later */
-  KVARN_STATUS_INTERNAL = 8  /* a bug in this library */
+  KVARN_STATUS_INTERNAL = 8, /* a bug in this library */
+  KVARN_STATUS_DEVICE = 9    /* the GPU's driver failed; the message says how */
 } kvarn_status;
 
 /* The ABI version of the loaded library: compare with KVARN_ABI_VERSION. */
@@ -176,6 +177,15 @@ typedef struct kvarn_request {
  * level that the CPU has is taken (x86-64-v4 before x86-64-v3), then the query
  * bucket, then the hints decide, then the order in the manifest.
  *
+ * A variant for a GPU is chosen and loaded for the current device: that of the
+ * CUDA context that is current in this thread, else CUDA device 0. Of those
+ * that run there the one for the latest chip is taken (sm_90a before sm_90
+ * before sm_80), and a cubin before PTX. A launch on another device loads the
+ * variant there first.
+ *
+ * The driver is opened when it is first needed: libcuda.so.1, or the file that
+ * the environment variable KVARN_CUDA_DRIVER names.
+ *
  * The environment variable KVARN_CPU (x86-64, x86-64-v2, x86-64-v3, x86-64-v4)
  * makes the runtime treat the CPU as of that level; it cannot be above the
  * real one.
@@ -240,12 +250,14 @@ typedef struct kvarn_argument {
 typedef struct kvarn_launch_options {
   size_t struct_size;
   int32_t threads; /* CPU: worker threads, 0 = all. Never changes results. */
-  /* At least kvarn_workspace_bytes(). Zero it before its first use; a launch
-   * leaves it fit for the next one. One launch at a time may use it. NULL = the
-   * runtime allocates one for this launch (CPU only). */
+  /* At least kvarn_workspace_bytes(), in memory of the device of the tensors.
+   * Zero it once, before its first use; a launch leaves it fit for the next
+   * one. One launch at a time may use it: on a GPU it belongs to one stream.
+   * NULL = the runtime allocates one for this launch (CPU only). */
   void *workspace;
   size_t workspace_bytes;
-  void *stream; /* GPU only; must be NULL on a CPU */
+  void *stream; /* GPU: a CUstream (cudaStream_t), NULL = the default stream of
+                   the device; must be NULL on a CPU */
 } kvarn_launch_options;
 
 /* Runs the kernel. All parameters must be given, by name, in any order. Every
@@ -253,13 +265,22 @@ typedef struct kvarn_launch_options {
  * rank, static extents, innermost stride 1, alignment, data. Tensors that are
  * written must not overlap others. On a CPU the call returns when the results
  * are there. `options` may be NULL.
- *   INVALID_ARGUMENT  names the parameter and says what was expected */
+ *
+ * On a GPU all tensors must be in memory of one device, which runs the kernel
+ * in its primary context; the call returns when the work is queued on the
+ * stream. It neither allocates nor waits, so a stream that is being captured
+ * into a graph is fine; only a variant that is not loaded on that device yet is
+ * refused then. Grids follow from shapes alone: lengths may change between
+ * launches of the graph.
+ *   INVALID_ARGUMENT  names the parameter and says what was expected
+ *   UNSUPPORTED       the device of the tensors cannot run the variant
+ *   DEVICE            the driver refused; its error is named */
 KVARN_API kvarn_status kvarn_launch(const kvarn_kernel *kernel,
                                     const kvarn_argument *arguments,
                                     size_t count,
                                     const kvarn_launch_options *options);
-/* The workspace that such a launch needs; 0 = none. Only shapes and integers
- * are looked at: `data` may be NULL. */
+/* The workspace that such a launch needs; 0 = none. Only shapes, devices and
+ * integers are looked at: `data` may be NULL. */
 KVARN_API kvarn_status kvarn_workspace_bytes(const kvarn_kernel *kernel,
                                              const kvarn_argument *arguments,
                                              size_t count, size_t *bytes);
@@ -347,6 +368,18 @@ KVARN_API kvarn_status kvarn_flush(const kvarn_kernel *kernel,
 KVARN_API kvarn_status kvarn_materialize(const kvarn_kernel *kernel,
                                          const kvarn_materialize_args *args,
                                          const kvarn_launch_options *options);
+
+/* The workspace that such a launch needs, see kvarn_workspace_bytes(). */
+KVARN_API kvarn_status kvarn_attend_workspace_bytes(
+    const kvarn_kernel *kernel, const kvarn_attend_args *args, size_t *bytes);
+KVARN_API kvarn_status kvarn_append_workspace_bytes(
+    const kvarn_kernel *kernel, const kvarn_append_args *args, size_t *bytes);
+KVARN_API kvarn_status kvarn_flush_workspace_bytes(const kvarn_kernel *kernel,
+                                                   const kvarn_flush_args *args,
+                                                   size_t *bytes);
+KVARN_API kvarn_status kvarn_materialize_workspace_bytes(
+    const kvarn_kernel *kernel, const kvarn_materialize_args *args,
+    size_t *bytes);
 
 /*===-- Page manager ---===*/
 

@@ -181,17 +181,37 @@ public:
               const kvarn_launch_options *options = nullptr) const {
     check(kvarn_attend(kernel, &args, options));
   }
+  size_t workspaceBytes(const kvarn_attend_args &args) const {
+    size_t bytes = 0;
+    check(kvarn_attend_workspace_bytes(kernel, &args, &bytes));
+    return bytes;
+  }
   void append(const kvarn_append_args &args,
               const kvarn_launch_options *options = nullptr) const {
     check(kvarn_append(kernel, &args, options));
+  }
+  size_t workspaceBytes(const kvarn_append_args &args) const {
+    size_t bytes = 0;
+    check(kvarn_append_workspace_bytes(kernel, &args, &bytes));
+    return bytes;
   }
   void flush(const kvarn_flush_args &args,
              const kvarn_launch_options *options = nullptr) const {
     check(kvarn_flush(kernel, &args, options));
   }
+  size_t workspaceBytes(const kvarn_flush_args &args) const {
+    size_t bytes = 0;
+    check(kvarn_flush_workspace_bytes(kernel, &args, &bytes));
+    return bytes;
+  }
   void materialize(const kvarn_materialize_args &args,
                    const kvarn_launch_options *options = nullptr) const {
     check(kvarn_materialize(kernel, &args, options));
+  }
+  size_t workspaceBytes(const kvarn_materialize_args &args) const {
+    size_t bytes = 0;
+    check(kvarn_materialize_workspace_bytes(kernel, &args, &bytes));
+    return bytes;
   }
 
   const kvarn_kernel *get() const { return kernel; }

@@ -30,6 +30,12 @@ config.substitutions.append(("%source", config.kvarn_source))
 fake_nvjitlink = os.path.join(config.kvarn_build, "test", "codegen", "fake-nvjitlink")
 config.substitutions.append(("%fake-nvjitlink", fake_nvjitlink))
 
+# The CUDA driver of the tests (unit/runtime/FakeCuda.h), for programs.
+fake_cuda = os.path.join(config.kvarn_lib, "fake-cuda", "libcuda.so.1")
+config.substitutions.append(("%fake_cuda", fake_cuda))
+if os.path.exists(fake_cuda):
+    config.available_features.add("fake-cuda")
+
 if os.path.exists(os.path.join(config.kvarn_bin, "kvarn-compile")):
     config.available_features.add("kvarn-compile")
 if os.path.exists(os.path.join(config.kvarn_bin, "kvarn-run")):

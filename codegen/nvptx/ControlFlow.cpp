@@ -20,9 +20,9 @@ Values KernelEmitter::flatten(Value value) {
 void KernelEmitter::flatTypes(Type type, SmallVectorImpl<Type> &types) {
   if (auto tile = dyn_cast<RankedTensorType>(type)) {
     Layout layout(cast<LayoutAttr>(tile.getEncoding()));
-    types.append(layout.registerCount(), tile.getElementType());
+    types.append(layout.registerCount(), registerType(tile.getElementType()));
   } else {
-    types.push_back(isa<TokenType>(type) ? Type(ir.getI32Type()) : type);
+    types.push_back(registerType(type));
   }
 }
 
@@ -100,7 +100,7 @@ LogicalResult KernelEmitter::emitWarps(WarpsOp op) {
   // Slots share memory with what warps exchange.
   ir.syncBlock();
   ir.assembly("fence.proxy.async;", "~{memory}", {});
-  scalars.map(op.getWarp(), ir.toIndex(warp));
+  scalars.map(op.getWarp(), ir.toI64(warp));
   insideWarps = true;
   if (failed(emitBlock(op.getBody().front())))
     return failure();

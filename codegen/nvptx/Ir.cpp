@@ -34,25 +34,15 @@ Value Ir::equal(Value a, Value b) {
 }
 
 Value Ir::toI64(Value integer) {
-  if (integer.getType().isIndex())
-    return createOrFold<arith::IndexCastOp>(getI64Type(), integer);
-  if (integer.getType().isInteger(64))
-    return integer;
-  return createOrFold<arith::ExtSIOp>(getI64Type(), integer);
+  return integer.getType().isInteger(64)
+             ? integer
+             : createOrFold<arith::ExtSIOp>(getI64Type(), integer);
 }
 
 Value Ir::toI32(Value integer) {
-  if (integer.getType().isIndex())
-    return createOrFold<arith::IndexCastOp>(getI32Type(), integer);
-  if (integer.getType().isInteger(32))
-    return integer;
-  return createOrFold<arith::TruncIOp>(getI32Type(), integer);
-}
-
-Value Ir::toIndex(Value integer) {
-  return integer.getType().isIndex()
+  return integer.getType().isInteger(32)
              ? integer
-             : createOrFold<arith::IndexCastOp>(getIndexType(), integer);
+             : createOrFold<arith::TruncIOp>(getI32Type(), integer);
 }
 
 Value Ir::zero(Type type) {
@@ -172,8 +162,6 @@ Value Ir::shuffleAny(Value value, Value operand, bool exclusive) {
   Type type = value.getType();
   if (type.isF32() || type.isInteger(32))
     return shuffleWord(value, operand, exclusive);
-  if (type.isIndex())
-    return toIndex(shuffleAny(toI64(value), operand, exclusive));
   if (type.isInteger(64)) {
     Value low = shuffleWord(toI32(value), operand, exclusive);
     Value high = shuffleWord(toI32(shiftRight(value, 32)), operand, exclusive);

@@ -1,7 +1,7 @@
 //===- Ir.h - Short names for the IR that NVIDIA targets get ----*- C++ -*-===//
 //
 // Addresses are LLVM pointers of an address space, lane and warp numbers i32,
-// offsets in global memory i64.
+// what was `index` is i64.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,10 +34,9 @@ public:
   Value shiftLeft(Value a, int64_t bits);
   Value shiftRight(Value a, int64_t bits);
   Value equal(Value a, Value b);
-  /// i32, i64 or index to i64, with its sign.
+  /// Between i32 and i64, with the sign.
   Value toI64(Value integer);
   Value toI32(Value integer);
-  Value toIndex(Value integer);
   Value zero(Type type);
 
   //===--- Floats ---------------------------------------------------------===//

@@ -154,6 +154,15 @@ private:
   std::array<Value, 3> programId;
 };
 
+/// The type of a scalar of `type` while it is computed with.
+inline Type registerType(Type type) {
+  if (type.isIndex())
+    return IntegerType::get(type.getContext(), 64);
+  if (isa<tile::TokenType>(type))
+    return IntegerType::get(type.getContext(), 32);
+  return type;
+}
+
 /// Whether a value is a tile.
 inline bool isTile(Value value) { return isa<RankedTensorType>(value.getType()); }
 

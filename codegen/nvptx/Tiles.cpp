@@ -112,8 +112,14 @@ Value KernelEmitter::math(Operation *op, ValueRange operands) {
     return ir.create<arith::SubFOp>(
         ir.f32(1), ir.create<arith::MulFOp>(inverse, ir.f32(2)));
   }
-  OperationState state(ir.getLoc(), op->getName(), operands,
-                       {getElementTypeOrSelf(op->getResult(0))},
+  Type type = registerType(getElementTypeOrSelf(op->getResult(0)));
+  if (isa<arith::IndexCastOp>(op))
+    return type.isInteger(64) ? ir.toI64(operands[0]) : ir.toI32(operands[0]);
+  if (auto constant = dyn_cast<arith::ConstantOp>(op))
+    if (auto index = dyn_cast<IntegerAttr>(constant.getValue());
+        index && index.getType().isIndex())
+      return ir.i64(index.getInt());
+  OperationState state(ir.getLoc(), op->getName(), operands, {type},
                        op->getAttrs());
   Operation *scalarOp = ir.create(state);
   // Products and sums may become one instruction.
@@ -146,8 +152,11 @@ void KernelEmitter::emitElementwise(Operation *op) {
   Value result = op->getResult(0);
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     auto dense = cast<DenseElementsAttr>(constant.getValue());
-    Value splat = ir.create<arith::ConstantOp>(
-        cast<TypedAttr>(dense.getSplatValue<Attribute>()));
+    Value splat =
+        dense.getElementType().isIndex()
+            ? ir.i64(dense.getSplatValue<IntegerAttr>().getInt())
+            : ir.create<arith::ConstantOp>(
+                  cast<TypedAttr>(dense.getSplatValue<Attribute>()));
     return define(result, Values(layout(result).registerCount(), splat));
   }
   if (isa<arith::TruncFOp>(op) && getElementTypeOrSelf(result).isF16() &&
@@ -191,9 +200,8 @@ void KernelEmitter::emitIota(IotaOp op) {
   Values values;
   for (int64_t i = 0; i < place.registerCount(); ++i) {
     Value value = ir.add(offset, ir.i32(place.placeOf(i)[dim]));
-    values.push_back(op.getType().getElementType().isIndex()
-                         ? ir.toIndex(value)
-                         : value);
+    values.push_back(op.getType().getElementType().isIndex() ? ir.toI64(value)
+                                                             : value);
   }
   define(op.getResult(), values);
 }

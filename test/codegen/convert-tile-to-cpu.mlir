@@ -41,7 +41,7 @@ tile.kernel @fused(%x: memref<?xf16>, %y: memref<?xf32>, %s: f32) {
 // CHECK-COUNT-4: math.fma
 // CHECK: scf.yield
 #f = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 64, layout = reference>
-#s = #kvarn.schedule<rows = 1, tokens = 64, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 2, register_columns = 64>
+#s = #kvarn.schedule<rows = 1, tokens = 64, pool_tokens = 64, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 2, register_columns = 64>
 tile.kernel @product(%p: memref<?x?xf32>, %pages: memref<?x?x?xi8>, %y: memref<?x?xf32>) attributes {schedule = #s} {
   %c0 = arith.constant 0 : index
   %i = tile.iota 0 : tensor<2xindex>

@@ -36,57 +36,57 @@
 // -----
 
 // expected-error @+1 {{rows is 0, expected 1 to 128}}
-"test.op"() {a = #kvarn.schedule<rows = 0, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+"test.op"() {a = #kvarn.schedule<rows = 0, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
 
 // expected-error @+1 {{tokens is 256, expected 1 to 128}}
-"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 256, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 256, pool_tokens = 256, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
 
 // expected-error @+1 {{tokens is 48, expected a multiple of 32}}
-"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 48, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 48, pool_tokens = 48, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
 
 // expected-error @+1 {{warps is 33, expected 1 to 32}}
-"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 33, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 33, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
 
 // expected-error @+1 {{splits is 1025, expected 1 to 1024}}
-"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1025, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1025, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
 
 // expected-error @+1 {{register_rows is 33, expected 1 to 32}}
-"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 33, register_columns = 32>} : () -> ()
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 33, register_columns = 32>} : () -> ()
 
 // -----
 
 // expected-error @+1 {{register_columns is 257, expected 1 to 256}}
-"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 257>} : () -> ()
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 257>} : () -> ()
 
 // -----
 
 // expected-error @+1 {{unknown copy 'bulk', expected one of direct, async}}
-"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = bulk, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = bulk, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
 
 // expected-error @+1 {{unknown expand 'magic', expected one of convert, subnormal}}
-"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = magic, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = magic, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
 
 // expected-error @+1 {{operand is 'bf16', expected f16 or f32}}
-"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = bf16, register_rows = 4, register_columns = 32>} : () -> ()
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = bf16, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
 
 // expected-error @+1 {{expand = subnormal needs operand = f16}}
-"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = subnormal, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = subnormal, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
 

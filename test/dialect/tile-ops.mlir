@@ -24,7 +24,7 @@ tile.kernel @copy(%x: memref<?xf32>, %y: memref<?xf32, strided<[1]>>, %a: i64, %
 
 // CHECK-LABEL: tile.kernel @scheduled
 // CHECK-SAME: attributes {schedule = #kvarn.schedule<rows = 8,
-tile.kernel @scheduled() attributes {schedule = #kvarn.schedule<rows = 8, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} {
+tile.kernel @scheduled() attributes {schedule = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} {
   tile.return
 }
 

@@ -35,7 +35,7 @@
 
 // The kernel carries the schedule for code generation.
 // CHECK: tile.kernel @decode_attend(
-// CHECK-SAME: attributes {schedule = #kvarn.schedule<rows = 4, tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = {{[0-9]+}}, register_columns = {{[0-9]+}}>}
+// CHECK-SAME: attributes {schedule = #kvarn.schedule<rows = 4, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = {{[0-9]+}}, register_columns = {{[0-9]+}}>}
 // Grid: KV heads, requests, splits.
 // CHECK-DAG: %[[C128:.*]] = arith.constant 128 : index
 // CHECK-DAG: %[[C4:.*]] = arith.constant 4 : index

@@ -3,7 +3,7 @@
 #ifndef KVARN_TOOLS_RUN_COMMANDS_H
 #define KVARN_TOOLS_RUN_COMMANDS_H
 
-#include "tools/kvarn-run/Runtime.h"
+#include "tools/kvarn-run/Running.h"
 
 #include <CLI/CLI.hpp>
 
@@ -26,16 +26,18 @@ void addConformanceCommand(CLI::App &app, Action &action);
 void addRandomCommand(CLI::App &app, Action &action);
 void addDemoCommand(CLI::App &app, Action &action);
 
+/// The options of `running`.
+void addRunningOptions(CLI::App &app, Running &running);
+
 /// Options that choose a kernel and say how to run it.
 struct Selection {
   std::string library, id;
   Request request;
   std::optional<std::string> features;
-  int threads = 0;
+  Running running;
   bool explain = false;
 
   void addTo(CLI::App &app);
-  void addThreads(CLI::App &app);
   /// The kernel for `wanted`, completed by the options. Prints why, if asked
   /// to.
   Kernel select(const Library &library, Request wanted) const;

@@ -2,11 +2,14 @@
 
 #include "tools/kvarn-run/Compile.h"
 
+#include "tools/kvarn-run/Commands.h"
 #include "tools/kvarn-run/Process.h"
 #include "tools/kvarn-run/Text.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 namespace kvarn::run {
 
@@ -56,14 +59,18 @@ void LibrarySource::addTo(CLI::App &app) {
   const char *group = "Kernels";
   auto *library =
       app.add_option("--library", given,
-                     "Use this library and skip what it lacks; may be repeated")
+                     "Use this library, or all NAME.kvlib in this folder, and "
+                     "skip what they lack; may be repeated")
           ->type_name("DIR")
           ->allow_extra_args(false)
           ->group(group);
   auto compiled = [&](const char *name, std::string &value, const char *help) {
     app.add_option(name, value, help)->excludes(library)->group(group);
   };
-  compiled("--target", target, "Compile for this target (default: this CPU)");
+  app.add_option("--target", target,
+                 "Kernels for this target: sm_90a, ... (default: this CPU, or "
+                 "what the libraries have)")
+      ->group(group);
   compiled("--schedule-from", scheduleFrom,
            "with the schedules of this other target");
   compiled("--schedule", schedule, "with this schedule");
@@ -76,6 +83,13 @@ void LibrarySource::addTo(CLI::App &app) {
       ->allow_extra_args(false)
       ->group(group);
   compiled("--keep", keep, "Keep the libraries in this folder");
+  app.add_option("--compile-only", compileOnly,
+                 "Make the libraries in this folder and run nothing, for "
+                 "--library elsewhere")
+      ->type_name("DIR")
+      ->excludes(library)
+      ->group(group);
+  addRunningOptions(app, running);
 }
 
 /// The compiler: $KVARN_COMPILER, else beside this program, else in PATH.
@@ -139,7 +153,7 @@ const Library *LibrarySource::compile(const Need &need) {
   const Library *&found = byNeed[need.describe()];
   if (found)
     return found;
-  std::string output = work.path(keep) + "/" +
+  std::string output = work.path(onlyCompiles() ? compileOnly : keep) + "/" +
                        std::to_string(libraries.size()) + "-" + need.format +
                        ".kvlib";
   std::vector<std::string> words = command(need, output);
@@ -158,13 +172,38 @@ const Library *LibrarySource::compile(const Need &need) {
 
 void LibrarySource::open() {
   for (const std::string &path : given)
-    libraries.emplace_back(path);
+    for (const std::string &folder : findLibraries(path))
+      libraries.emplace_back(folder);
+}
+
+int LibrarySource::compileAll(const std::vector<Need> &needs) {
+  std::set<std::string> done;
+  int failed = 0;
+  for (const Need &need : needs) {
+    if (!done.insert(need.describe()).second)
+      continue;
+    try {
+      std::printf("%s: %s\n", compile(need)->path().c_str(),
+                  need.describe().c_str());
+    } catch (const CompileError &error) {
+      if (error.code != kInternal)
+        throw;
+      ++failed;
+      std::printf("FAIL %s: %s\n", need.describe().c_str(), error.what());
+    }
+  }
+  std::printf("%zu libraries in %s, %d failed\n", libraries.size(),
+              compileOnly.c_str(), failed);
+  return failed ? kCheckFailed : kDone;
 }
 
 const Library *LibrarySource::findGiven(const Need &need) {
   for (const Library &library : libraries) {
     try {
-      select(library, need, need.kvHeads ? "attend" : "flush");
+      if (need.kvHeads)
+        select(library, need, "attend");
+      for (const char *kernel : {"append", "flush", "materialize"})
+        select(library, need, kernel);
       return &library;
     } catch (const RuntimeError &error) {
       if (error.status != KVARN_STATUS_NOT_FOUND)
@@ -191,7 +230,9 @@ Kernel LibrarySource::select(const Library &library, const Need &need,
   }
   if (kernel != "flush")
     request.dtype = need.dtype;
-  return library.select(request);
+  if (!compiles())
+    request.target = target; // else the library has no other
+  return running.select(library, request);
 }
 
 } // namespace kvarn::run

@@ -7,7 +7,7 @@
 #ifndef KVARN_TOOLS_RUN_COMPILE_H
 #define KVARN_TOOLS_RUN_COMPILE_H
 
-#include "tools/kvarn-run/Runtime.h"
+#include "tools/kvarn-run/Running.h"
 
 #include <CLI/CLI.hpp>
 
@@ -53,21 +53,28 @@ private:
   bool temporary = false;
 };
 
-/// Where conformance and random take their kernels from: given libraries, or
-/// the compiler.
+/// Where conformance and random take their kernels from, given libraries or the
+/// compiler, and where the kernels run.
 class LibrarySource {
 public:
   void addTo(CLI::App &app);
 
   bool compiles() const { return given.empty(); }
+  /// Whether libraries are to be made, and nothing run.
+  bool onlyCompiles() const { return !compileOnly.empty(); }
   /// Opens the libraries given. Throws Error.
   void open();
   /// A library for `need`, or NULL if libraries were given and none has it.
   /// Throws Error, CompileError if the compiler failed.
   const Library *find(const Need &need);
+  /// Compiles a library for each of `needs`, and says which. Returns an exit
+  /// code.
+  int compileAll(const std::vector<Need> &needs);
   /// Chooses a kernel of `library`.
   Kernel select(const Library &library, const Need &need,
                 const std::string &kernel) const;
+
+  Running running;
 
 private:
   std::vector<std::string> command(const Need &need,
@@ -76,7 +83,7 @@ private:
   const Library *findGiven(const Need &need);
 
   std::vector<std::string> given, compilerArguments;
-  std::string target, scheduleFrom, schedule, layout, keep;
+  std::string target, scheduleFrom, schedule, layout, keep, compileOnly;
 
   WorkFolder work; // before the libraries in it
   std::list<Library> libraries;

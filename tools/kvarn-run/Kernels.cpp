@@ -42,9 +42,9 @@ public:
   bool given(const std::string &name) const { return !paths.at(name).empty(); }
   HostTensor &tensor(const std::string &name) { return tensors.at(name); }
   /// NULL if it was not given.
-  const kvarn_tensor *operator[](const std::string &name) const {
+  HostTensor *find(const std::string &name) {
     auto found = tensors.find(name);
-    return found == tensors.end() ? nullptr : found->second.descriptor();
+    return found == tensors.end() ? nullptr : &found->second;
   }
   /// Extent `i` of a tensor, 0 if it has no such dimension: the runtime then
   /// says what is wrong.
@@ -149,24 +149,24 @@ static int runAttend(KernelCommand &command, const AttendOptions &options) {
   if (command.given("lse out"))
     command.create("lse", DType::F32,
                    {command.extent("q", 0), command.extent("q", 1)});
+  Launch launch(command.selection.running, kernel);
   kvarn_attend_args args = {};
   args.struct_size = sizeof args;
-  args.q = command["q"];
-  args.query_start = command["query_start"];
-  args.pages = command["pages"];
-  args.pool_k = command["pool_k"];
-  args.pool_v = command["pool_v"];
-  args.block_table = command["block_table"];
-  args.block_to_slot = command["block_to_slot"];
-  args.seq_lens = command["seq_lens"];
+  args.q = launch.read(command.find("q"));
+  args.query_start = launch.read(command.find("query_start"));
+  args.pages = launch.read(command.find("pages"));
+  args.pool_k = launch.read(command.find("pool_k"));
+  args.pool_v = launch.read(command.find("pool_v"));
+  args.block_table = launch.read(command.find("block_table"));
+  args.block_to_slot = launch.read(command.find("block_to_slot"));
+  args.seq_lens = launch.read(command.find("seq_lens"));
   args.scale = options.scale;
   args.window = options.window;
   args.softcap = options.softcap;
-  args.sinks = command["sinks"];
-  args.out = command["out"];
-  args.lse = command["lse"];
-  kvarn_launch_options launch = launchOptions(command.selection.threads);
-  check(kvarn_attend(kernel.get(), &args, &launch));
+  args.sinks = launch.read(command.find("sinks"));
+  args.out = launch.write(command.find("out"));
+  args.lse = launch.write(command.find("lse"));
+  launch.run(args);
   command.writeOutputs();
   return kDone;
 }
@@ -207,16 +207,16 @@ static int runAppend(KernelCommand &command) {
   request.dtype = dtypeOf(command.tensor("k"));
   request.headDim = command.extent("k", 2);
   Kernel kernel = command.selection.select(library, request);
+  Launch launch(command.selection.running, kernel);
   kvarn_append_args args = {};
   args.struct_size = sizeof args;
-  args.k = command["k"];
-  args.v = command["v"];
-  args.slot_mapping = command["slot_mapping"];
-  args.pool_k = command["pool_k"];
-  args.pool_v = command["pool_v"];
-  args.block_to_slot = command["block_to_slot"];
-  kvarn_launch_options launch = launchOptions(command.selection.threads);
-  check(kvarn_append(kernel.get(), &args, &launch));
+  args.k = launch.read(command.find("k"));
+  args.v = launch.read(command.find("v"));
+  args.slot_mapping = launch.read(command.find("slot_mapping"));
+  args.pool_k = launch.write(command.find("pool_k"));
+  args.pool_v = launch.write(command.find("pool_v"));
+  args.block_to_slot = launch.read(command.find("block_to_slot"));
+  launch.run(args);
   command.writeOutputs();
   return kDone;
 }
@@ -243,15 +243,15 @@ static int runFlush(KernelCommand &command) {
   request.kernel = command.kernel;
   request.headDim = command.extent("pool_k", 3);
   Kernel kernel = command.selection.select(library, request);
+  Launch launch(command.selection.running, kernel);
   kvarn_flush_args args = {};
   args.struct_size = sizeof args;
-  args.pairs = command["pairs"];
-  args.count = command["count"];
-  args.pages = command["pages"];
-  args.pool_k = command["pool_k"];
-  args.pool_v = command["pool_v"];
-  kvarn_launch_options launch = launchOptions(command.selection.threads);
-  check(kvarn_flush(kernel.get(), &args, &launch));
+  args.pairs = launch.read(command.find("pairs"));
+  args.count = launch.read(command.find("count"));
+  args.pages = launch.write(command.find("pages"));
+  args.pool_k = launch.read(command.find("pool_k"));
+  args.pool_v = launch.read(command.find("pool_v"));
+  launch.run(args);
   command.writeOutputs();
   return kDone;
 }
@@ -294,18 +294,18 @@ static int runMaterialize(KernelCommand &command, int64_t length) {
   DType dtype = npy::parseDType(kernel.info().dtype).value_or(DType::F16);
   command.create("k", dtype, shape);
   command.create("v", dtype, shape);
+  Launch launch(command.selection.running, kernel);
   kvarn_materialize_args args = {};
   args.struct_size = sizeof args;
-  args.pages = command["pages"];
-  args.pool_k = command["pool_k"];
-  args.pool_v = command["pool_v"];
-  args.block_table = command["block_table"];
-  args.block_to_slot = command["block_to_slot"];
-  args.seq_lens = command["seq_lens"];
-  args.k_out = command["k"];
-  args.v_out = command["v"];
-  kvarn_launch_options launch = launchOptions(command.selection.threads);
-  check(kvarn_materialize(kernel.get(), &args, &launch));
+  args.pages = launch.read(command.find("pages"));
+  args.pool_k = launch.read(command.find("pool_k"));
+  args.pool_v = launch.read(command.find("pool_v"));
+  args.block_table = launch.read(command.find("block_table"));
+  args.block_to_slot = launch.read(command.find("block_to_slot"));
+  args.seq_lens = launch.read(command.find("seq_lens"));
+  args.k_out = launch.write(command.find("k"));
+  args.v_out = launch.write(command.find("v"));
+  launch.run(args);
   command.writeOutputs();
   return kDone;
 }

@@ -111,14 +111,14 @@ int LaunchCommand::run() {
     argument.name = name.c_str();
     arguments.push_back(argument);
   }
+  Launch launch(selection.running, chosen);
   for (auto &[name, tensor] : tensors) {
     kvarn_argument argument = {name.c_str(), KVARN_ARGUMENT_TENSOR, {}};
-    argument.value.tensor = tensor.descriptor();
+    argument.value.tensor =
+        outputPaths.count(name) ? launch.write(tensor) : launch.read(tensor);
     arguments.push_back(argument);
   }
-  kvarn_launch_options launch = launchOptions(selection.threads);
-  check(
-      kvarn_launch(chosen.get(), arguments.data(), arguments.size(), &launch));
+  launch.run(arguments);
   OutputFiles files;
   for (const auto &[name, path] : outputPaths)
     saveTensor(files, path, tensors.at(name));

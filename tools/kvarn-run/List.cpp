@@ -38,7 +38,7 @@ static int explain(const Selection &selection, const std::string &kernel) {
   request.kernel = kernel;
   request.features =
       selection.features.value_or(kernel == "attend" ? "causal" : "");
-  std::fputs(library.explain(request).c_str(), stdout);
+  std::fputs(selection.running.explain(library, request).c_str(), stdout);
   return kDone;
 }
 

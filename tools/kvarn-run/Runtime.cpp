@@ -2,9 +2,12 @@
 
 #include "tools/kvarn-run/Runtime.h"
 
+#include "format/Manifest.h"
 #include "tools/kvarn-run/Text.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 
 namespace kvarn::run {
 
@@ -84,6 +87,56 @@ bool Library::hasKernel(const std::string &name) const {
   return std::any_of(
       list.begin(), list.end(),
       [&](const kvarn_variant_info &info) { return name == info.kernel; });
+}
+
+bool isGpuKind(const std::string &binaryKind) {
+  return binaryKind == "cubin" || binaryKind == "ptx";
+}
+
+bool Library::hasCpuKernel(const std::string &kernel) const {
+  return std::any_of(
+      list.begin(), list.end(), [&](const kvarn_variant_info &info) {
+        return kernel == info.kernel && !isGpuKind(info.binary_kind);
+      });
+}
+
+std::vector<std::string> Library::gpuTargets(const std::string &kernel) const {
+  // By length first: sm_100 comes after sm_90a.
+  auto later = [](const std::string &a, const std::string &b) {
+    size_t digitsOfA = a.find_last_of("0123456789"),
+           digitsOfB = b.find_last_of("0123456789");
+    return digitsOfA != digitsOfB ? digitsOfA > digitsOfB : a > b;
+  };
+  std::set<std::string, decltype(later)> targets(later);
+  for (const kvarn_variant_info &info : list)
+    if (kernel == info.kernel && isGpuKind(info.binary_kind))
+      targets.insert(info.target);
+  return {targets.begin(), targets.end()};
+}
+
+bool Library::isGpuTarget(const std::string &target) const {
+  return std::any_of(
+      list.begin(), list.end(), [&](const kvarn_variant_info &info) {
+        return target == info.target && isGpuKind(info.binary_kind);
+      });
+}
+
+std::vector<std::string> findLibraries(const std::string &path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (!fs::is_directory(path, error) ||
+      fs::exists(fs::path(path) / kManifestFileName, error))
+    return {path};
+  std::vector<std::string> found;
+  for (const fs::directory_entry &entry : fs::directory_iterator(path, error))
+    if (entry.path().extension() == ".kvlib")
+      found.push_back(entry.path().string());
+  if (error)
+    throw Error(kInput, path + ": " + error.message());
+  if (found.empty())
+    return {path}; // the runtime says what is missing
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 Request Library::fit(Request request) const {

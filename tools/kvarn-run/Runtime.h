@@ -64,6 +64,11 @@ public:
   const std::string &compiler() const { return compilerVersion; }
   const std::vector<kvarn_variant_info> &variants() const { return list; }
   bool hasKernel(const std::string &name) const;
+  /// Whether it has a variant of `kernel` for a CPU.
+  bool hasCpuKernel(const std::string &kernel) const;
+  /// The targets of the variants of `kernel` for GPUs, the latest chip first.
+  std::vector<std::string> gpuTargets(const std::string &kernel) const;
+  bool isGpuTarget(const std::string &target) const;
 
   /// The kernel for `request`. What no variant of that kernel has (append has
   /// no ratio, say) is not asked for. Throws Error.
@@ -83,6 +88,13 @@ private:
   std::unique_ptr<kvarn_library, Close> handle;
   std::vector<kvarn_variant_info> list;
 };
+
+/// "cubin" and "ptx".
+bool isGpuKind(const std::string &binaryKind);
+
+/// The libraries that `path` names: itself or, if it is a folder without a
+/// manifest, the folders NAME.kvlib in it. Throws Error.
+std::vector<std::string> findLibraries(const std::string &path);
 
 /// Launch options with this number of threads, 0 = all.
 kvarn_launch_options launchOptions(int threads);

@@ -34,16 +34,23 @@ void Selection::addTo(CLI::App &app) {
                  "Options of the kernel: iterations=8,...")
       ->type_name("LIST")
       ->group(group);
-  text("--target", request.target, "x86_64, ... (default: this CPU)");
+  text("--target", request.target, "x86_64, sm_90a, ... (default: --device)");
   number("--query-rows", request.queryRows, "Bucket of query rows");
   text("--id", id, "The variant itself, by its id");
   app.add_flag("--explain", explain, "Say which variant is taken and why")
       ->group(group);
-  addThreads(app);
+  addRunningOptions(app, running);
 }
 
-void Selection::addThreads(CLI::App &app) {
-  app.add_option("--threads", threads, "Worker threads, 0 = all")
+void addRunningOptions(CLI::App &app, Running &running) {
+  app.add_option("--device", running.device,
+                 "cpu, cuda or cuda:N; auto is a GPU if the library has "
+                 "kernels for no CPU")
+      ->type_name("NAME")
+      ->check(CLI::Validator(Running::describeDeviceError, ""))
+      ->capture_default_str()
+      ->group("Running");
+  app.add_option("--threads", running.threads, "Worker threads, 0 = all")
       ->type_name("N")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str()
@@ -58,7 +65,7 @@ template <typename T> static void prefer(T &value, const T &given) {
 
 Kernel Selection::select(const Library &library, Request wanted) const {
   if (!id.empty())
-    return library.selectId(id);
+    return running.selectId(library, id);
   prefer(wanted.format, request.format);
   prefer(wanted.layout, request.layout);
   prefer(wanted.headDim, request.headDim);
@@ -70,8 +77,8 @@ Kernel Selection::select(const Library &library, Request wanted) const {
   if (features)
     wanted.features = *features;
   if (explain)
-    std::fputs(library.explain(wanted).c_str(), stdout);
-  return library.select(wanted);
+    std::fputs(running.explain(library, wanted).c_str(), stdout);
+  return running.select(library, wanted);
 }
 
 } // namespace kvarn::run

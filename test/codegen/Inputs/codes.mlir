@@ -63,7 +63,7 @@ tile.kernel @slots(%pages: memref<?x?x?xi8>, %start32: i32, %keys: memref<?x?xf3
 }
 
 // Products straight from codes, both expansions.
-tile.kernel @product(%pages: memref<?x?x?xi8>, %q: memref<?x?xf32>, %scores: memref<?x?xf32>, %p: memref<?x?xf32>, %out: memref<?x?xf32>) attributes {schedule = #kvarn.schedule<rows = 1, tokens = 32, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = $RR, register_columns = $RC>} {
+tile.kernel @product(%pages: memref<?x?x?xi8>, %q: memref<?x?xf32>, %scores: memref<?x?xf32>, %p: memref<?x?xf32>, %out: memref<?x?xf32>) attributes {schedule = #kvarn.schedule<rows = 1, tokens = 32, pool_tokens = 32, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = $RR, register_columns = $RC>} {
   %c0 = arith.constant 0 : index
   %block = tile.program_id x
   %head = tile.program_id y

@@ -1,4 +1,4 @@
-#s = #kvarn.schedule<rows = 1, tokens = 32, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = $RR, register_columns = $RC>
+#s = #kvarn.schedule<rows = 1, tokens = 32, pool_tokens = 32, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = $RR, register_columns = $RC>
 tile.kernel @dot(%x: memref<?x?x$A>, %y: memref<?x?x$B>, %z: memref<?x?xf32>) attributes {schedule = #s} {
   %c0 = arith.constant 0 : index
   %i = tile.iota 0 : tensor<$Mxindex>

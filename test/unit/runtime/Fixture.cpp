@@ -9,18 +9,26 @@
 
 namespace kvarn::test {
 
-TempLibrary::TempLibrary(std::vector<Variant> variants) {
+TempLibrary::TempLibrary(std::vector<Variant> variants,
+                         const std::string &binary) {
   std::string pattern = testing::TempDir() + "kvarn-XXXXXX";
   folder = mkdtemp(pattern.data());
-  std::filesystem::copy_file(KVARN_FIXTURE, path("kernels.so"));
-  std::string error;
-  std::optional<FileHash> hash = hashFile(path("kernels.so"), error);
   Manifest manifest;
   manifest.compiler = "test";
   manifest.variants = std::move(variants);
-  for (Variant &variant : manifest.variants)
-    variant.binary = {"kernels.so", variant.binary.kind, hash->sha256,
-                      hash->bytes};
+  for (Variant &variant : manifest.variants) {
+    BinaryKind kind = variant.binary.kind;
+    std::string name = kind == BinaryKind::Cubin ? "kernels.cubin"
+                       : kind == BinaryKind::Ptx ? "kernels.ptx"
+                                                 : "kernels.so";
+    if (!binary.empty())
+      writeFile(name, binary);
+    else if (!std::filesystem::exists(path(name)))
+      std::filesystem::copy_file(KVARN_FIXTURE, path(name));
+    std::string error;
+    std::optional<FileHash> hash = hashFile(path(name), error);
+    variant.binary = {name, kind, hash->sha256, hash->bytes};
+  }
   EXPECT_EQ(describeManifestError(manifest), "");
   writeFile("manifest.json", writeManifest(manifest));
 }

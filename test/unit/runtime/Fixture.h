@@ -19,12 +19,13 @@
 
 namespace kvarn::test {
 
-/// A folder with a manifest and a copy of the fixture's binary, `kernels.so`;
-/// gone at the end.
+/// A folder with a manifest and copies of the fixture's binary, `kernels.so`,
+/// `kernels.cubin` and `kernels.ptx`; gone at the end.
 class TempLibrary {
 public:
-  /// Fills in the binary of every variant.
-  explicit TempLibrary(std::vector<Variant> variants);
+  /// Fills in the binary of every variant: the fixture, or `binary`.
+  explicit TempLibrary(std::vector<Variant> variants,
+                       const std::string &binary = "");
   ~TempLibrary();
 
   std::string path(const std::string &file = "") const;

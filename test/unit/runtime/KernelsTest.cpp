@@ -370,3 +370,67 @@ TEST_F(Kernels, Materialize) {
       errorOf(KVARN_STATUS_INVALID_ARGUMENT, [&] { kernel.materialize(args); }),
       "v_out: extent 1 (L) is 301, expected 300 as in k_out");
 }
+
+TEST_F(Kernels, TheWorkspaceOfEach) {
+  auto with = [](Variant variant, Rule rows) {
+    variant.buffers = {{"partials", DType::F32, {rows, Rule(64)}}};
+    return variant;
+  };
+  TempLibrary more(
+      {with(variant("attend", "record_54", attendParameters(false)),
+            Rule::dim("q", 0)),
+       with(variant("append", "record_38", appendParameters()),
+            Rule::dim("k", 0)),
+       with(variant("flush", "record_33", flushParameters()),
+            Rule::dim("pairs", 0)),
+       with(variant("materialize", "record_54", materializeParameters()),
+            Rule::dim("k_out", 1))});
+  Library other = more.open();
+  Step step;
+  EXPECT_EQ(other.select("attend.1").workspaceBytes(attendArgs(step)),
+            kTokens * 256u);
+  EXPECT_EQ(library.select("attend.1").workspaceBytes(attendArgs(step)), 0u);
+  auto append = make<kvarn_append_args>();
+  append.k = step["k"];
+  append.v = step["v"];
+  append.slot_mapping = step["slot_mapping"];
+  append.pool_k = step["pool_k"];
+  append.pool_v = step["pool_v"];
+  append.block_to_slot = step["block_to_slot"];
+  EXPECT_EQ(other.select("append.1").workspaceBytes(append), kTokens * 256u);
+  auto flush = make<kvarn_flush_args>();
+  flush.pairs = step["pairs"];
+  flush.count = step["count"];
+  flush.pages = step["pages"];
+  flush.pool_k = step["pool_k"];
+  flush.pool_v = step["pool_v"];
+  EXPECT_EQ(other.select("flush.1").workspaceBytes(flush), 7 * 256u);
+  auto materialize = make<kvarn_materialize_args>();
+  materialize.pages = step["pages"];
+  materialize.pool_k = step["pool_k"];
+  materialize.pool_v = step["pool_v"];
+  materialize.block_table = step["block_table"];
+  materialize.block_to_slot = step["block_to_slot"];
+  materialize.seq_lens = step["seq_lens"];
+  materialize.k_out = step["k_out"];
+  materialize.v_out = step["v_out"];
+  EXPECT_EQ(other.select("materialize.1").workspaceBytes(materialize),
+            300 * 256u);
+
+  // The same checks as a launch, but no data is needed.
+  step.tensors.at("q") = Tensor(nullptr, F16, {kTokens, 6, kDim});
+  EXPECT_EQ(other.select("attend.1").workspaceBytes(attendArgs(step)),
+            kTokens * 256u);
+  flush.count = step["pairs"];
+  EXPECT_EQ(errorOf(KVARN_STATUS_INVALID_ARGUMENT,
+                    [&] { other.select("flush.1").workspaceBytes(flush); }),
+            "count: expected rank 1 (1), got 2");
+  EXPECT_KVARN_ERROR(kvarn_flush_workspace_bytes(other.select("flush.1").get(),
+                                                 &flush, nullptr),
+                     KVARN_STATUS_INVALID_ARGUMENT,
+                     "count: expected rank 1 (1), got 2");
+  flush.count = step["count"];
+  EXPECT_KVARN_ERROR(kvarn_flush_workspace_bytes(other.select("flush.1").get(),
+                                                 &flush, nullptr),
+                     KVARN_STATUS_INVALID_ARGUMENT, "bytes is NULL");
+}

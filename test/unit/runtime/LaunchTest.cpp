@@ -170,7 +170,7 @@ TEST_F(Launching, StridesAndData) {
       "x: data is not aligned to 4 bytes");
   EXPECT_EQ(
       error(Tensor(x.data(), F32, {3, 4}, {}, {KVARN_DEVICE_CUDA, 0}), good),
-      "x: is on a device of type 2, where the kernel cannot reach it");
+      "x: is on CUDA device 0, where the kernel cannot reach it");
   // Of an extent of 1, the stride does not matter; an empty tensor has no data.
   EXPECT_EQ(error(Tensor(x.data(), F32, {3, 1}, {4, 9}), good), "no error");
   EXPECT_EQ(error(Tensor(nullptr, F32, {0, 4}), good), "no error");

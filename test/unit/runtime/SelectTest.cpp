@@ -144,19 +144,19 @@ TEST(Select, HintsDecideBetweenEquals) {
 
 TEST(Select, OtherDevices) {
   Variant gpu = attend("gpu");
-  gpu.key.target = "sm_90a";
-  gpu.requirements = {"nvptx", "", {}, "sm_90a"};
-  gpu.binary.kind = BinaryKind::Cubin;
+  gpu.key.target = "gfx942";
+  gpu.requirements = {"amdgcn", "", {}, "gfx942"};
+  gpu.binary.kind = BinaryKind::Object;
   TempLibrary folder({gpu});
   Library library = folder.open();
   EXPECT_EQ(errorOf(KVARN_STATUS_UNSUPPORTED,
-                    [&] { library.select(request().target("sm_90a")); }),
-            "gpu: is for nvptx, which this runtime does not support");
+                    [&] { library.select(request().target("gfx942")); }),
+            "gpu: is for amdgcn, which this runtime does not support");
   EXPECT_EQ(
       errorOf(KVARN_STATUS_UNSUPPORTED, [&] { library.select(request()); }),
-      "gpu: is for nvptx, but this CPU is " + attend("a").requirements.arch);
+      "gpu: is for amdgcn, but this CPU is " + attend("a").requirements.arch);
   EXPECT_EQ(errorOf(KVARN_STATUS_UNSUPPORTED, [&] { library.select("gpu"); }),
-            "gpu: is for nvptx, which this runtime does not support");
+            "gpu: is for amdgcn, which this runtime does not support");
 }
 
 #if defined(__x86_64__)
@@ -170,7 +170,7 @@ TEST(Select, TheBestCpuLevelIsChosen) {
   EXPECT_EQ(chosen(library, request()), "v3");
   EXPECT_EQ(library.explain(request()),
             "chosen: v3\n"
-            "  v2: matches, but uses less of the CPU than v3\n"
+            "  v2: matches, but uses less of the device than v3\n"
             "  v3: chosen\n"
             "  v9: needs the CPU 'x86-64-v9', which this runtime does not "
             "know\n");

@@ -12,7 +12,7 @@
 #include "test/oracle/StoreCheck.h"
 #include "tools/kvarn-run/Compile.h"
 #include "tools/kvarn-run/Conformance/Report.h"
-#include "tools/kvarn-run/Tensors.h"
+#include "tools/kvarn-run/Running.h"
 
 #include <functional>
 #include <string>
@@ -24,7 +24,7 @@ namespace kvarn::run {
 struct Context {
   Report &report;
   std::string where; // names the case
-  int threads = 0;
+  const Running &running;
 
   void add(const std::string &check, const Figure &figure,
            const Kernel &kernel) const {
@@ -50,13 +50,12 @@ struct CacheTensors {
                          const HostTensor &reference) const;
 };
 
-/// Runs `launch(threads)` with the wanted number of threads, again, and with
+/// Runs `launch` as wanted, again with the same workspace and, on a CPU, with
 /// one thread or all; adds the checks "NAME repeat" and "NAME threads". The
 /// function returns the tensors written; those of the first run are the result.
-std::vector<HostTensor>
-runRepeatedly(const Context &context, const std::string &name,
-              const Kernel &kernel,
-              const std::function<std::vector<HostTensor>(int)> &launch);
+std::vector<HostTensor> runRepeatedly(
+    const Context &context, const std::string &name, const Kernel &kernel,
+    const std::function<std::vector<HostTensor>(const Running &)> &launch);
 
 /// Checks that `tensor` holds `byte` wherever `owned` says false, given the
 /// index of a byte.

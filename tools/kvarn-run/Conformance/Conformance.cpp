@@ -17,7 +17,6 @@ namespace {
 struct ConformanceCommand {
   std::vector<std::string> files;
   LibrarySource source;
-  Selection running; // only its threads
 
   int run();
 };
@@ -29,6 +28,7 @@ public:
       : command(command), report(report), cases(readCases(path)) {}
 
   void run();
+  std::vector<Need> needs() const;
 
 private:
   Need needOf(const Case &each) const;
@@ -166,7 +166,7 @@ void FileRun::checkDecodeCase(const Context &context, const Library &library,
 }
 
 void FileRun::runCase(const Case &each) {
-  Context context = {report, each.name, command.running.threads};
+  Context context = {report, each.name, command.source.running};
   Need need = needOf(each);
   runChecks(context, command.source, need, [&](const Library &library) {
     if (each.kind == Case::Kind::Store)
@@ -174,6 +174,13 @@ void FileRun::runCase(const Case &each) {
     else
       checkDecodeCase(context, library, need, each);
   });
+}
+
+std::vector<Need> FileRun::needs() const {
+  std::vector<Need> all;
+  for (const Case &each : cases)
+    all.push_back(needOf(each));
+  return all;
 }
 
 void FileRun::run() {
@@ -188,6 +195,13 @@ int ConformanceCommand::run() {
   std::vector<FileRun> runs;
   for (const std::string &path : files)
     runs.emplace_back(path, *this, report);
+  if (source.onlyCompiles()) {
+    std::vector<Need> needs;
+    for (const FileRun &each : runs)
+      for (const Need &need : each.needs())
+        needs.push_back(need);
+    return source.compileAll(needs);
+  }
   for (FileRun &each : runs)
     each.run();
   return report.finish();
@@ -202,7 +216,6 @@ void addConformanceCommand(CLI::App &app, Action &action) {
       ->required()
       ->type_name("CASES.json");
   command->source.addTo(sub);
-  command->running.addThreads(sub);
   sub.callback([=, &action] { action = [=] { return command->run(); }; });
 }
 

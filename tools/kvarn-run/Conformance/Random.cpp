@@ -32,7 +32,6 @@ struct RandomCommand {
   int64_t cases = 72, perPlan = 4, only = -1;
   int maxLength = 2000;
   LibrarySource source;
-  Selection running; // only its threads
 
   int run();
 };
@@ -266,6 +265,12 @@ int RandomCommand::run() {
   source.open();
   Report report;
   std::vector<Plan> plans = makePlans(seed, (cases + perPlan - 1) / perPlan);
+  if (source.onlyCompiles()) {
+    std::vector<Need> needs;
+    for (const Plan &plan : plans)
+      needs.push_back(plan.need());
+    return source.compileAll(needs);
+  }
   for (int64_t i = 0; i < cases; ++i) {
     if (only >= 0 && i != only)
       continue;
@@ -273,7 +278,7 @@ int RandomCommand::run() {
     uint64_t caseSeed = seed * 1000003 + static_cast<uint64_t>(i);
     oracle::CaseSpec spec = makeSpec(plan, caseSeed, maxLength);
     std::string name = "case " + std::to_string(i);
-    Context context = {report, name, running.threads};
+    Context context = {report, name, source.running};
     runChecks(context, source, plan.need(), [&](const Library &library) {
       oracle::RandomCase random = oracle::makeCase(spec, caseSeed);
       std::printf("%s: %s%s\n", name.c_str(), random.describe().c_str(),
@@ -311,7 +316,6 @@ void addRandomCommand(CLI::App &app, Action &action) {
       ->capture_default_str()
       ->group(group);
   command->source.addTo(sub);
-  command->running.addThreads(sub);
   sub.callback([=, &action] { action = [=] { return command->run(); }; });
 }
 

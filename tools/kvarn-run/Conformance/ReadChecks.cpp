@@ -14,8 +14,9 @@ namespace kvarn::run {
 // attend
 //===----------------------------------------------------------------------===//
 
-static std::vector<HostTensor>
-launchAttend(const Kernel &kernel, const AttendCase &input, int threads) {
+static std::vector<HostTensor> launchAttend(const Kernel &kernel,
+                                            const AttendCase &input,
+                                            const Running &running) {
   std::vector<HostTensor> results;
   results.emplace_back(input.q.dtype(), input.q.shape());
   results[0].fill(0x7f);
@@ -24,24 +25,24 @@ launchAttend(const Kernel &kernel, const AttendCase &input, int threads) {
         DType::F32, std::vector<int64_t>{input.q.extent(0), input.q.extent(1)});
     results[1].fill(0x7f);
   }
+  Launch launch(running, kernel);
   kvarn_attend_args args = {};
   args.struct_size = sizeof args;
-  args.q = input.q.descriptor();
-  args.query_start = input.queryStart.descriptor();
-  args.pages = input.cache.pages.descriptor();
-  args.pool_k = input.cache.poolK.descriptor();
-  args.pool_v = input.cache.poolV.descriptor();
-  args.block_table = input.cache.blockTable.descriptor();
-  args.block_to_slot = input.cache.blockToSlot.descriptor();
-  args.seq_lens = input.cache.seqLens.descriptor();
+  args.q = launch.read(input.q);
+  args.query_start = launch.read(input.queryStart);
+  args.pages = launch.read(input.cache.pages);
+  args.pool_k = launch.read(input.cache.poolK);
+  args.pool_v = launch.read(input.cache.poolV);
+  args.block_table = launch.read(input.cache.blockTable);
+  args.block_to_slot = launch.read(input.cache.blockToSlot);
+  args.seq_lens = launch.read(input.cache.seqLens);
   args.scale = static_cast<float>(input.scale);
   args.window = static_cast<int32_t>(input.window);
   args.softcap = static_cast<float>(input.softcap);
-  args.sinks = kernel.hasFeature("sinks") ? input.sinks.descriptor() : nullptr;
-  args.out = results[0].descriptor();
-  args.lse = results.size() > 1 ? results[1].descriptor() : nullptr;
-  kvarn_launch_options options = launchOptions(threads);
-  check(kvarn_attend(kernel.get(), &args, &options));
+  args.sinks = kernel.hasFeature("sinks") ? launch.read(input.sinks) : nullptr;
+  args.out = launch.write(results[0]);
+  args.lse = results.size() > 1 ? launch.write(results[1]) : nullptr;
+  launch.run(args);
   return results;
 }
 
@@ -77,9 +78,10 @@ static double lseError(const std::vector<double> &got,
 HostTensor checkAttend(const Context &context, const Kernel &kernel,
                        const AttendCase &input,
                        const oracle::AttentionInput &reference) {
-  auto results = runRepeatedly(context, "attend", kernel, [&](int threads) {
-    return launchAttend(kernel, input, threads);
-  });
+  auto results =
+      runRepeatedly(context, "attend", kernel, [&](const Running &running) {
+        return launchAttend(kernel, input, running);
+      });
   oracle::AttentionResult exact = oracle::attend(reference);
   std::vector<double> out = toDoubles(results[0]);
   double limit = oracle::errorLimit(reference, exact);
@@ -114,7 +116,8 @@ static constexpr int64_t kTail = 3;
 
 static std::vector<HostTensor> launchMaterialize(const Kernel &kernel,
                                                  const CacheTensors &cache,
-                                                 int64_t dim, int threads) {
+                                                 int64_t dim,
+                                                 const Running &running) {
   auto lengths = cache.seqLens.as<int32_t>();
   int64_t longest =
       lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
@@ -126,18 +129,18 @@ static std::vector<HostTensor> launchMaterialize(const Kernel &kernel,
     results.emplace_back(dtype, shape);
     results.back().fill(0x7f);
   }
+  Launch launch(running, kernel);
   kvarn_materialize_args args = {};
   args.struct_size = sizeof args;
-  args.pages = cache.pages.descriptor();
-  args.pool_k = cache.poolK.descriptor();
-  args.pool_v = cache.poolV.descriptor();
-  args.block_table = cache.blockTable.descriptor();
-  args.block_to_slot = cache.blockToSlot.descriptor();
-  args.seq_lens = cache.seqLens.descriptor();
-  args.k_out = results[0].descriptor();
-  args.v_out = results[1].descriptor();
-  kvarn_launch_options options = launchOptions(threads);
-  check(kvarn_materialize(kernel.get(), &args, &options));
+  args.pages = launch.read(cache.pages);
+  args.pool_k = launch.read(cache.poolK);
+  args.pool_v = launch.read(cache.poolV);
+  args.block_table = launch.read(cache.blockTable);
+  args.block_to_slot = launch.read(cache.blockToSlot);
+  args.seq_lens = launch.read(cache.seqLens);
+  args.k_out = launch.write(results[0]);
+  args.v_out = launch.write(results[1]);
+  launch.run(args);
   return results;
 }
 
@@ -189,9 +192,9 @@ static Figure checkTail(const std::vector<double> &got,
 void checkMaterialize(const Context &context, const Kernel &kernel,
                       const CacheTensors &cache,
                       const oracle::CacheView &view) {
-  auto results =
-      runRepeatedly(context, "materialize", kernel, [&](int threads) {
-        return launchMaterialize(kernel, cache, view.format.headDim, threads);
+  auto results = runRepeatedly(
+      context, "materialize", kernel, [&](const Running &running) {
+        return launchMaterialize(kernel, cache, view.format.headDim, running);
       });
   int64_t length = results[0].extent(1);
   bool rotateBack = kernel.option("frame").value_or("original") != "rotated";

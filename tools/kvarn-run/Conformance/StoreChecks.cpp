@@ -142,20 +142,20 @@ static void checkAppend(const Context &context, const Kernel &kernel,
   const TileSet &tiles = place.tiles;
   HostTensor k = appendRows(place, tiles.k), v = appendRows(place, tiles.v);
   HostTensor mapping = slotMapping(place), slots = place.blockToSlot();
-  auto launch = [&](int threads) {
+  auto launch = [&](const Running &running) {
     std::vector<HostTensor> pools;
     pools.push_back(place.emptyPool());
     pools.push_back(place.emptyPool());
+    Launch to(running, kernel);
     kvarn_append_args args = {};
     args.struct_size = sizeof args;
-    args.k = k.descriptor();
-    args.v = v.descriptor();
-    args.slot_mapping = mapping.descriptor();
-    args.pool_k = pools[0].descriptor();
-    args.pool_v = pools[1].descriptor();
-    args.block_to_slot = slots.descriptor();
-    kvarn_launch_options options = launchOptions(threads);
-    check(kvarn_append(kernel.get(), &args, &options));
+    args.k = to.read(k);
+    args.v = to.read(v);
+    args.slot_mapping = to.read(mapping);
+    args.pool_k = to.write(pools[0]);
+    args.pool_v = to.write(pools[1]);
+    args.block_to_slot = to.read(slots);
+    to.run(args);
     return pools;
   };
   auto pools = runRepeatedly(context, "append", kernel, launch);
@@ -287,18 +287,18 @@ static HostTensor runFlush(const Context &context, const Kernel &kernel,
     pairs.as<int32_t>()[2 * i + 1] = static_cast<int32_t>(i);
   }
   count.as<int32_t>()[0] = static_cast<int32_t>(place.blocks);
-  auto launch = [&](int threads) {
+  auto launch = [&](const Running &running) {
     std::vector<HostTensor> pages;
     pages.push_back(place.emptyPages());
+    Launch to(running, kernel);
     kvarn_flush_args args = {};
     args.struct_size = sizeof args;
-    args.pairs = pairs.descriptor();
-    args.count = count.descriptor();
-    args.pages = pages[0].descriptor();
-    args.pool_k = poolK.descriptor();
-    args.pool_v = poolV.descriptor();
-    kvarn_launch_options options = launchOptions(threads);
-    check(kvarn_flush(kernel.get(), &args, &options));
+    args.pairs = to.read(pairs);
+    args.count = to.read(count);
+    args.pages = to.write(pages[0]);
+    args.pool_k = to.read(poolK);
+    args.pool_v = to.read(poolV);
+    to.run(args);
     return pages;
   };
   return std::move(runRepeatedly(context, "flush", kernel, launch)[0]);

@@ -1,5 +1,5 @@
 // Level 2: a program and its kernel of four warps.
-#schedule = #kvarn.schedule<rows = 16, tokens = 128, warps = 4, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 8, register_columns = 8>
+#schedule = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 128, warps = 4, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 8, register_columns = 8>
 tile.kernel @k(%x: memref<?xf32>, %n: i64) attributes {schedule = #schedule} {
   tile.return
 }
