@@ -112,7 +112,8 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
     | field | meaning |
     |---|---|
     | `rows` | query rows (query tokens x ratio) of one tile |
-    | `tokens` | tokens of one tile, divides the group |
+    | `tokens` | tokens of one tile of a record, divides the group |
+    | `pool_tokens` | tokens of one tile of K and V that are not packed, divides the group |
     | `warps` | warps of one program; each owns whole records |
     | `splits` | parts into which the blocks of a request are cut |
     | `copy` | `direct` from the pages, or `async` into slots |
@@ -125,7 +126,8 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
     #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>
     ```
   }];
-  let parameters = (ins "int64_t":$rows, "int64_t":$tokens, "int64_t":$warps,
+  let parameters = (ins "int64_t":$rows, "int64_t":$tokens,
+                        "int64_t":$poolTokens, "int64_t":$warps,
                         "int64_t":$splits, "::mlir::kvarn::CopyMode":$copy,
                         "::mlir::kvarn::ExpandMode":$expand,
                         "::mlir::Type":$operand, "int64_t":$registerRows,

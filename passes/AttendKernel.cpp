@@ -213,7 +213,7 @@ Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
                                Value block, const Softmax &state,
                                RecordReader *record) {
   // Dense tensors are walked in blocks of one tile.
-  int64_t step = spec.schedule.getTokens();
+  int64_t step = spec.schedule.getPoolTokens();
   int64_t tokens = spec.format ? spec.format.getGroup() : step;
   Value firstPosition = b.mul(index, b.index(tokens));
   if (!spec.format) {
@@ -306,7 +306,7 @@ Softmax AttendKernel::blockLoop(const QueryRows &r, const Query &q, Value from,
 
 Softmax AttendKernel::overBlocks(const QueryRows &r, const Query &q) {
   int64_t tokens =
-      spec.format ? spec.format.getGroup() : spec.schedule.getTokens();
+      spec.format ? spec.format.getGroup() : spec.schedule.getPoolTokens();
   Value first = b.div(r.firstPosition, b.index(tokens));
   Value last = b.ceilDiv(r.lastPosition, b.index(tokens));
   int64_t splits = spec.schedule.getSplits();

@@ -17,7 +17,7 @@ enum class Family { Attend, Store };
 struct Defaults {
   Backend backend;
   Family family;
-  int64_t rows, tokens, warps, splits;
+  int64_t rows, tokens, poolTokens, warps, splits;
   CopyMode copy;
   ExpandMode expand;
   bool narrow; // fp16 operands
@@ -30,17 +30,17 @@ constexpr int64_t kMaxRegisterVectors = 8;
 } // namespace
 
 static constexpr Defaults kDefaults[] = {
-    {Backend::Cpu, Family::Attend, 8, 128, 1, 1, CopyMode::Direct,
+    {Backend::Cpu, Family::Attend, 8, 128, 128, 1, 1, CopyMode::Direct,
      ExpandMode::Convert, false, 8},
-    {Backend::Cpu, Family::Store, 16, 128, 1, 1, CopyMode::Direct,
+    {Backend::Cpu, Family::Store, 16, 128, 128, 1, 1, CopyMode::Direct,
      ExpandMode::Convert, false, 8},
-    {Backend::Nvptx, Family::Attend, 16, 128, 4, 4, CopyMode::Async,
+    {Backend::Nvptx, Family::Attend, 16, 128, 32, 4, 4, CopyMode::Async,
      ExpandMode::Subnormal, true, 8},
-    {Backend::Nvptx, Family::Store, 16, 128, 4, 1, CopyMode::Direct,
+    {Backend::Nvptx, Family::Store, 16, 128, 128, 4, 1, CopyMode::Direct,
      ExpandMode::Convert, false, 8},
-    {Backend::Amdgpu, Family::Attend, 16, 64, 4, 4, CopyMode::Direct,
+    {Backend::Amdgpu, Family::Attend, 16, 64, 64, 4, 4, CopyMode::Direct,
      ExpandMode::Convert, true, 8},
-    {Backend::Amdgpu, Family::Store, 16, 128, 4, 1, CopyMode::Direct,
+    {Backend::Amdgpu, Family::Store, 16, 128, 128, 4, 1, CopyMode::Direct,
      ExpandMode::Convert, false, 8},
 };
 
@@ -65,9 +65,12 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
     return d.backend == target.backend && d.family == family;
   });
   int64_t rows = row->rows;
-  // Matrix instructions have rows of their own; elsewhere empty rows cost time.
+  // Empty rows cost time; matrix instructions have eight at least.
   if (family == Family::Attend && target.backend == Backend::Cpu)
     rows = std::min(rows, ratio);
+  else if (family == Family::Attend)
+    rows = std::min<int64_t>(rows,
+                             std::max<int64_t>(8, llvm::PowerOf2Ceil(ratio)));
   Builder builder(context);
   Type operand =
       row->narrow ? Type(builder.getF16Type()) : builder.getF32Type();
@@ -78,7 +81,7 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
   int64_t vectors =
       std::clamp<int64_t>(lanes / registerRows, 1, kMaxRegisterVectors);
   return ScheduleAttr::get(context, rows, std::min(row->tokens, group),
-                           row->warps, row->splits, row->copy, row->expand,
+                           std::min(row->poolTokens, group), row->warps, row->splits, row->copy, row->expand,
                            operand, registerRows,
                            std::min<int64_t>(vectors * lanes, 128));
 }

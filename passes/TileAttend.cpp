@@ -86,10 +86,13 @@ LogicalResult mlir::kvarn::tileAttend(Tiling &tiling, AttendOp op) {
   spec.format = op.getCache().getType().getFormat();
   spec.rotateQuery = op.getRotateQuery();
   spec.rotateOutput = op.getRotateOutput();
-  if (spec.format.getGroup() % spec.schedule.getTokens())
-    return op.emitOpError()
-           << "schedule has tokens = " << spec.schedule.getTokens()
-           << ", expected a divisor of the group " << spec.format.getGroup();
+  for (auto [name, tokens] :
+       {std::pair("tokens", spec.schedule.getTokens()),
+        std::pair("pool_tokens", spec.schedule.getPoolTokens())})
+    if (spec.format.getGroup() % tokens)
+      return op.emitOpError()
+             << "schedule has " << name << " = " << tokens
+             << ", expected a divisor of the group " << spec.format.getGroup();
   AttendArguments args = commonArguments(tiling, op);
   args.pages = tiling.lowered(cache.getPages());
   args.k = tiling.lowered(cache.getPoolK());

@@ -19,9 +19,9 @@ Value KernelEmitter::combine(ReduceKind kind, Value a, Value b) {
   case ReduceKind::Add:
     return ir.create<arith::AddFOp>(a, b, contract(ir));
   case ReduceKind::Max:
-    return ir.create<arith::MaximumFOp>(a, b);
+    return ir.create<LLVM::MaxNumOp>(a, b);
   case ReduceKind::Min:
-    return ir.create<arith::MinimumFOp>(a, b);
+    return ir.create<LLVM::MinNumOp>(a, b);
   }
   llvm_unreachable("unknown reduction");
 }

@@ -103,11 +103,12 @@ private:
 
   //===--- Memory (Memory.cpp) --------------------------------------------===//
   Value address(Value memref, ArrayRef<Value> indices);
+  Value existing(Value memref, Value address, Value exists);
   LogicalResult forEachRun(
       Operation *op, Value tile, OperandRange indices, Value mask,
-      llvm::function_ref<Values(Value address, ArrayRef<int64_t> registers)>
-          access,
-      Values *results);
+      llvm::function_ref<void(Value address, Value exists,
+                              ArrayRef<int64_t> registers)>
+          access);
   LogicalResult emitLoad(tile::LoadOp op);
   LogicalResult emitStore(tile::StoreOp op);
   LogicalResult emitGather(tile::GatherOp op);

@@ -112,6 +112,11 @@ Value KernelEmitter::math(Operation *op, ValueRange operands) {
     return ir.create<arith::SubFOp>(
         ir.f32(1), ir.create<arith::MulFOp>(inverse, ir.f32(2)));
   }
+  // The instruction that passes a NaN on is no faster, but LLVM expands it.
+  if (isa<arith::MaximumFOp>(op))
+    return ir.create<LLVM::MaxNumOp>(operands[0], operands[1]);
+  if (isa<arith::MinimumFOp>(op))
+    return ir.create<LLVM::MinNumOp>(operands[0], operands[1]);
   Type type = registerType(getElementTypeOrSelf(op->getResult(0)));
   if (isa<arith::IndexCastOp>(op))
     return type.isInteger(64) ? ir.toI64(operands[0]) : ir.toI32(operands[0]);

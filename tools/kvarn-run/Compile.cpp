@@ -71,6 +71,11 @@ void LibrarySource::addTo(CLI::App &app) {
                  "Kernels for this target: sm_90a, ... (default: this CPU, or "
                  "what the libraries have)")
       ->group(group);
+  app.add_option("--kernels", kernels,
+                 "Check these only: attend,append,flush,materialize")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"attend", "append", "flush", "materialize"}))
+      ->group(group);
   compiled("--schedule-from", scheduleFrom,
            "with the schedules of this other target");
   compiled("--schedule", schedule, "with this schedule");
@@ -128,8 +133,11 @@ LibrarySource::command(const Need &need, const std::string &output) const {
     words.push_back("--schedule=" + schedule);
   if (!layout.empty())
     words.push_back("--layout=" + layout);
-  if (!need.kvHeads)
-    words.emplace_back("--kernels=append,flush,materialize");
+  std::vector<std::string> wanted;
+  for (const char *kernel : {"attend", "append", "flush", "materialize"})
+    if (wants(kernel) && (need.kvHeads || kernel != std::string("attend")))
+      wanted.emplace_back(kernel);
+  words.push_back("--kernels=" + joinList(wanted, ","));
   if (need.features.empty())
     words.insert(words.end(), {"--features", ""});
   else if (need.features != "causal")
@@ -197,13 +205,17 @@ int LibrarySource::compileAll(const std::vector<Need> &needs) {
   return failed ? kCheckFailed : kDone;
 }
 
+bool LibrarySource::wants(const std::string &kernel) const {
+  return kernels.empty() ||
+         std::find(kernels.begin(), kernels.end(), kernel) != kernels.end();
+}
+
 const Library *LibrarySource::findGiven(const Need &need) {
   for (const Library &library : libraries) {
     try {
-      if (need.kvHeads)
-        select(library, need, "attend");
-      for (const char *kernel : {"append", "flush", "materialize"})
-        select(library, need, kernel);
+      for (const char *kernel : {"attend", "append", "flush", "materialize"})
+        if (wants(kernel) && (need.kvHeads || kernel != std::string("attend")))
+          select(library, need, kernel);
       return &library;
     } catch (const RuntimeError &error) {
       if (error.status != KVARN_STATUS_NOT_FOUND)

@@ -60,6 +60,10 @@ public:
   void addTo(CLI::App &app);
 
   bool compiles() const { return given.empty(); }
+  /// Whether `kernel` is among those that are to be checked.
+  bool wants(const std::string &kernel) const;
+  /// append and flush are checked together.
+  bool wantsStoring() const { return wants("append") && wants("flush"); }
   /// Whether libraries are to be made, and nothing run.
   bool onlyCompiles() const { return !compileOnly.empty(); }
   /// Opens the libraries given. Throws Error.
@@ -82,7 +86,7 @@ private:
   const Library *compile(const Need &need);
   const Library *findGiven(const Need &need);
 
-  std::vector<std::string> given, compilerArguments;
+  std::vector<std::string> given, compilerArguments, kernels;
   std::string target, scheduleFrom, schedule, layout, keep, compileOnly;
 
   WorkFolder work; // before the libraries in it
