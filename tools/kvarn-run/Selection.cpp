@@ -34,7 +34,8 @@ void Selection::addTo(CLI::App &app) {
                  "Options of the kernel: iterations=8,...")
       ->type_name("LIST")
       ->group(group);
-  text("--target", request.target, "x86_64, sm_90a, ... (default: --device)");
+  text("--target", request.target,
+       "x86_64, nvidia, sm_90a, ... (default: --device)");
   number("--query-rows", request.queryRows, "Bucket of query rows");
   text("--id", id, "The variant itself, by its id");
   app.add_flag("--explain", explain, "Say which variant is taken and why")
