@@ -1,6 +1,7 @@
 //===- Selection.cpp - Options that choose a kernel -----------------------===//
 
 #include "tools/kvarn-run/Commands.h"
+#include "tools/kvarn-run/RunningOptions.h"
 
 #include <cstdio>
 
@@ -41,21 +42,6 @@ void Selection::addTo(CLI::App &app) {
   app.add_flag("--explain", explain, "Say which variant is taken and why")
       ->group(group);
   addRunningOptions(app, running);
-}
-
-void addRunningOptions(CLI::App &app, Running &running) {
-  app.add_option("--device", running.device,
-                 "cpu, cuda or cuda:N; auto is a GPU if the library has "
-                 "kernels for no CPU")
-      ->type_name("NAME")
-      ->check(CLI::Validator(Running::describeDeviceError, ""))
-      ->capture_default_str()
-      ->group("Running");
-  app.add_option("--threads", running.threads, "Worker threads, 0 = all")
-      ->type_name("N")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str()
-      ->group("Running");
 }
 
 /// `given` wins over what was found out.
