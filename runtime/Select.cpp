@@ -89,11 +89,19 @@ static std::string describeMismatch(const Wanted &wanted,
   const std::tuple<const char *, const std::string *, const char *> texts[] = {
       {"format", &key.format, request.format},
       {"layout", &key.layout, request.layout},
-      {"dtype", &key.dtype, request.dtype},
-      {"target", &key.target, request.target}};
+      {"dtype", &key.dtype, request.dtype}};
   for (auto &[what, has, asked] : texts)
     if (asked && *has != asked)
       return differs(what, quote(*has), quote(asked));
+  // A target is a family, or one member of it.
+  const Requirements &device = entry.variant.requirements;
+  const std::string &member = device.chip.empty() ? device.cpu : device.chip;
+  if (request.target && key.target != request.target &&
+      member != request.target)
+    return differs("target",
+                   quote(key.target) +
+                       (member.empty() ? "" : " (" + member + ")"),
+                   quote(request.target));
   const std::tuple<const char *, int64_t, int64_t> numbers[] = {
       {"head_dim", key.headDim, request.head_dim},
       {"ratio", key.ratio, request.ratio},

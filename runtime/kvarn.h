@@ -164,7 +164,9 @@ typedef struct kvarn_request {
   const char *dtype;    /* "f16", "bf16" */
   const char *features; /* all of them, "causal,lse"; NULL = none of them */
   const char *options;  /* "iterations=8,range=mse" */
-  const char *target;   /* "x86_64", "sm_90a"; NULL = the CPU of this process */
+  /* "x86_64", "aarch64", "nvidia"; or one of those alone, "x86-64-v3",
+   * "sm_90a". NULL = the CPU of this process */
+  const char *target;
   /* Hints: they decide between variants that compute the same. */
   int64_t query_rows;       /* take this bucket only */
   int64_t max_batch;        /* requests of one launch */

@@ -1,7 +1,6 @@
 //===- CpuDevice.cpp - Measuring on a CPU ---------------------------------===//
 
 #include "tools/kvarn-bench/Device.h"
-#include "tools/kvarn-run/Runtime.h"
 
 #include <algorithm>
 #include <atomic>
@@ -39,17 +38,40 @@ private:
   HostTensor tensor;
 };
 
+class CpuLaunch : public TimedLaunch {
+public:
+  CpuLaunch(int threads, size_t workspaceBytes, Device::LaunchFunction launch)
+      : launch(std::move(launch)), options(run::launchOptions(threads)),
+        workspace(run::DType::U8, {static_cast<int64_t>(workspaceBytes)}) {
+    options.workspace = workspace.bytes().data();
+    options.workspace_bytes = workspaceBytes;
+  }
+  double run() override {
+    Clock::time_point begin = Clock::now();
+    launch(options);
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+
+private:
+  Device::LaunchFunction launch;
+  kvarn_launch_options options;
+  HostTensor workspace;
+};
+
 class CpuDevice : public Device {
 public:
   explicit CpuDevice(int threads);
 
   std::string name() const override;
+  std::string driver() const override { return ""; }
   int64_t cacheBytes() const override;
   std::unique_ptr<DeviceTensor> place(HostTensor tensor) override {
     return std::make_unique<HostPlace>(std::move(tensor));
   }
-  double time(
-      const std::function<void(const kvarn_launch_options &)> &launch) override;
+  std::unique_ptr<DeviceTensor> repeat(const HostTensor &source,
+                                       int64_t count) override;
+  std::unique_ptr<TimedLaunch> prepare(size_t workspaceBytes,
+                                       LaunchFunction launch) override;
   double readBandwidth() override;
 
 private:
@@ -91,12 +113,23 @@ int64_t CpuDevice::cacheBytes() const {
   return std::max<int64_t>(bytes, int64_t(32) << 20);
 }
 
-double CpuDevice::time(
-    const std::function<void(const kvarn_launch_options &)> &launch) {
-  kvarn_launch_options options = run::launchOptions(threads);
-  Clock::time_point begin = Clock::now();
-  launch(options);
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+std::unique_ptr<DeviceTensor> CpuDevice::repeat(const HostTensor &source,
+                                                int64_t count) {
+  std::vector<int64_t> shape = source.shape();
+  size_t entries = static_cast<size_t>(shape[0]);
+  size_t entry = source.bytes().size() / entries;
+  shape[0] = count;
+  HostTensor result(source.dtype(), shape);
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i)
+    std::copy_n(source.bytes().begin() + i % entries * entry, entry,
+                result.bytes().begin() + i * entry);
+  return place(std::move(result));
+}
+
+std::unique_ptr<TimedLaunch> CpuDevice::prepare(size_t workspaceBytes,
+                                                LaunchFunction launch) {
+  return std::make_unique<CpuLaunch>(threads, workspaceBytes,
+                                     std::move(launch));
 }
 
 /// Sums up words. The sum is used, so that the reading is not left out.
@@ -144,8 +177,8 @@ double CpuDevice::readBandwidth() {
   return median(rates);
 }
 
-std::unique_ptr<Device> makeCpuDevice(int threads) {
-  return std::make_unique<CpuDevice>(threads);
+std::unique_ptr<Device> makeCpuDevice(const run::Running &running) {
+  return std::make_unique<CpuDevice>(running.threads);
 }
 
 } // namespace kvarn::bench

@@ -1,18 +1,19 @@
 //===- Device.h - What is measured on -------------------------------------===//
 //
-// Everything that differs between devices. To add one (a GPU): a subclass, and
-// a line where kvarn-bench makes its device.
+// Everything that differs between devices. To add one: a subclass, and a line
+// where Suite makes its device.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef KVARN_TOOLS_BENCH_DEVICE_H
 #define KVARN_TOOLS_BENCH_DEVICE_H
 
-#include "tools/kvarn-run/Tensors.h"
+#include "tools/kvarn-run/Running.h"
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace kvarn::bench {
 
@@ -25,25 +26,43 @@ public:
   virtual run::HostTensor read() const = 0;
 };
 
+/// A launch that can be run again and again.
+class TimedLaunch {
+public:
+  virtual ~TimedLaunch() = default;
+  /// Runs it once; seconds until its results are there.
+  virtual double run() = 0;
+};
+
 class Device {
 public:
+  using LaunchFunction = std::function<void(const kvarn_launch_options &)>;
+
   virtual ~Device() = default;
 
   /// "Intel(R) Xeon(R) Processor, 2 threads"
   virtual std::string name() const = 0;
+  /// Its driver and that one's version, "" if it needs none.
+  virtual std::string driver() const = 0;
   /// Bytes that may stay in caches between two runs.
   virtual int64_t cacheBytes() const = 0;
   virtual std::unique_ptr<DeviceTensor> place(run::HostTensor tensor) = 0;
-  /// Runs `launch` once; seconds until its results are there.
-  virtual double
-  time(const std::function<void(const kvarn_launch_options &)> &launch) = 0;
+  /// A tensor whose first extent is `count`: the entries of `source`, over and
+  /// over, each in memory of its own.
+  virtual std::unique_ptr<DeviceTensor> repeat(const run::HostTensor &source,
+                                               int64_t count) = 0;
+  /// Prepares `launch`, which needs a workspace of this size.
+  virtual std::unique_ptr<TimedLaunch> prepare(size_t workspaceBytes,
+                                               LaunchFunction launch) = 0;
   /// Bytes per second of plainly reading a buffer much larger than the caches,
-  /// with the cores that `time` uses: the median of several runs.
+  /// with the cores that launches use: the median of several runs.
   virtual double readBandwidth() = 0;
 };
 
-/// `threads` worker threads, 0 = all of this process.
-std::unique_ptr<Device> makeCpuDevice(int threads);
+/// With the threads that `running` says.
+std::unique_ptr<Device> makeCpuDevice(const run::Running &running);
+/// The GPU of `running`, which must outlive the device. Throws run::Error.
+std::unique_ptr<Device> makeCudaDevice(const run::Running &running);
 
 /// The value in the middle, or the mean of the two there.
 double median(std::vector<double> values);

@@ -2,6 +2,7 @@
 
 #include "tools/kvarn-bench/Suite.h"
 #include "tools/kvarn-run/Help.h"
+#include "tools/kvarn-run/RunningOptions.h"
 
 #include <cstdio>
 #include <exception>
@@ -24,6 +25,11 @@ static void addShapeOptions(CLI::App &sub, Suite &suite) {
   number("--batch", suite.shape.batch, kMostBatch, "Requests");
   number("--context", suite.shape.context, kMostContext,
          "Tokens of each request");
+  sub.add_option("--context-from", suite.shape.contextFrom,
+                 "Tokens of the shortest request, if they differ")
+      ->check(CLI::Range(int64_t(1), kMostContext))
+      ->type_name("N")
+      ->group(group);
   number("--query-heads", suite.shape.queryHeads, kMostHeads, "Heads of q");
   number("--kv-heads", suite.shape.kvHeads, kMostHeads, "Heads of the cache");
   number("--query-tokens", suite.shape.queryTokens, kMostQueryTokens,
@@ -33,6 +39,9 @@ static void addShapeOptions(CLI::App &sub, Suite &suite) {
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("X")
       ->capture_default_str()
+      ->group(group);
+  sub.add_flag("--pool-ends", suite.shape.poolEnds,
+               "First blocks and unfinished last ones are in the pool")
       ->group(group);
   sub.add_flag("--compare-pool", suite.shape.comparePool,
                "Measure with every block in the pool too, in turn")
@@ -45,7 +54,8 @@ static void addShapeOptions(CLI::App &sub, Suite &suite) {
 
 static void addOptions(CLI::App &sub, Suite &suite) {
   sub.add_option("--library", suite.libraries,
-                 "Folder of the kernel library; may be repeated")
+                 "A kernel library, or a folder of NAME.kvlib; may be "
+                 "repeated")
       ->required()
       ->type_name("DIR")
       ->allow_extra_args(false)
@@ -53,18 +63,14 @@ static void addOptions(CLI::App &sub, Suite &suite) {
   auto text = [&](const char *name, std::string &value, const char *help) {
     sub.add_option(name, value, help)->type_name("NAME")->group("Kernel");
   };
-  text("--format", suite.request.format, "kvarn_k4v2_g128, ...");
-  text("--layout", suite.request.layout, "reference or mma16816");
-  text("--dtype", suite.request.dtype, "f16 or bf16");
-  sub.add_option("--head-dim", suite.request.headDim, "Elements of a head")
+  text("--format", suite.shape.format, "kvarn_k4v2_g128, ...");
+  text("--layout", suite.shape.layout, "reference or mma16816");
+  text("--dtype", suite.shape.dtype, "f16 or bf16");
+  sub.add_option("--head-dim", suite.shape.headDim, "Elements of a head")
       ->type_name("N")
       ->group("Kernel");
   addShapeOptions(sub, suite);
-  sub.add_option("--threads", suite.threads, "Worker threads, 0 = all")
-      ->check(CLI::Range(0, 4096))
-      ->type_name("N")
-      ->capture_default_str()
-      ->group("Measuring");
+  kvarn::run::addRunningOptions(sub, suite.running, "Measuring");
   sub.add_option("--repeat", suite.repeat, "Launches; the median counts")
       ->check(CLI::Range(1, 1000000))
       ->type_name("N")

@@ -8,6 +8,8 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <list>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,8 @@ struct Timing {
 struct Result {
   Shape shape;
   std::string format, layout, dtype, variant, sha256;
+  int64_t headDim = 0;
+  bool reallyPacked = false;
   Timing timing;
   Timing pool; // with comparePool
 };
@@ -34,22 +38,23 @@ class Suite {
 public:
   std::string command; // line
   std::vector<std::string> libraries;
-  run::Request request;
-  Shape shape;
+  Shape shape; // and what shapes of the suite do not say
   std::string suiteFile, jsonFile;
-  int threads = 0;
+  run::Running running;
   int64_t repeat = 50, memoryMiB = 8192;
 
   int run();
 
 private:
   std::vector<Shape> shapes() const;
-  run::Kernel select(const Shape &shape, const run::Library *&library) const;
-  Result measure(Device &device, const Shape &shape) const;
+  std::optional<run::Kernel> select(const Shape &shape) const;
+  Result measure(Device &device, const run::Kernel &kernel,
+                 const Shape &shape) const;
   void print(const Result &result, double bandwidth) const;
   void writeJson(const Device &device, const std::vector<Result> &results,
                  double bandwidth, double after) const;
 
+  std::optional<bool> onGpu; // what the first kernel needs, all must
   std::list<run::Library> opened;
 };
 

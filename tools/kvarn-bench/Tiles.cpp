@@ -3,6 +3,7 @@
 #include "tools/kvarn-bench/Tiles.h"
 
 #include <algorithm>
+#include <optional>
 #include <random>
 
 namespace kvarn::bench {
@@ -48,30 +49,52 @@ static void fillSynthetic(HostTensor &pages, const Format &format,
   }
 }
 
-static void runFlush(const run::Library &library, const run::Kernel &attend,
-                     Tiles &tiles) {
+/// The flush kernel for the records that `attend` reads, if there is one. On
+/// any device: records are the same everywhere.
+static std::optional<run::Kernel> findFlush(const TileSource &source,
+                                            const run::Kernel &attend) {
   run::Request request;
   request.kernel = "flush";
   request.format = attend.info().format;
   request.layout = attend.info().layout;
   request.headDim = attend.info().head_dim;
-  run::Kernel flush = library.select(request);
+  for (const run::Library &library : source.libraries) {
+    if (!library.hasKernel(request.kernel))
+      continue;
+    for (const kvarn_variant_info &info : library.variants())
+      if (request.kernel == info.kernel)
+        request.target = info.target;
+    try {
+      return source.running.select(library, request);
+    } catch (const run::RuntimeError &error) {
+      if (error.status != KVARN_STATUS_NOT_FOUND &&
+          error.status != KVARN_STATUS_UNSUPPORTED)
+        throw;
+    }
+  }
+  return std::nullopt;
+}
+
+static void runFlush(const run::Running &running, const run::Kernel &flush,
+                     Tiles &tiles) {
   int64_t blocks = tiles.pages.extent(0);
   HostTensor pairs(DType::I32, {blocks, 2}), count(DType::I32, {1});
   count.as<int32_t>()[0] = static_cast<int32_t>(blocks);
   for (int64_t i = 0; i < 2 * blocks; ++i)
     pairs.as<int32_t>()[i] = static_cast<int32_t>(i / 2);
+  run::Launch launch(running, flush);
   kvarn_flush_args args = {};
   args.struct_size = sizeof args;
-  args.pairs = pairs.descriptor();
-  args.count = count.descriptor();
-  args.pages = tiles.pages.descriptor();
-  args.pool_k = tiles.poolK.descriptor();
-  args.pool_v = tiles.poolV.descriptor();
-  run::check(kvarn_flush(flush.get(), &args, nullptr));
+  args.pairs = launch.read(pairs);
+  args.count = launch.read(count);
+  args.pages = launch.write(tiles.pages);
+  args.pool_k = launch.read(tiles.poolK);
+  args.pool_v = launch.read(tiles.poolV);
+  launch.run(args);
+  tiles.packed = true;
 }
 
-Tiles makeTiles(const run::Library &library, const run::Kernel &attend,
+Tiles makeTiles(const TileSource &source, const run::Kernel &attend,
                 const Format &format, int64_t kvHeads) {
   std::mt19937 random(1);
   int64_t blocks = std::max<int64_t>(256 / kvHeads, 1);
@@ -80,8 +103,8 @@ Tiles makeTiles(const run::Library &library, const run::Kernel &attend,
   tiles.poolK = randomPool(shape, random);
   tiles.poolV = randomPool(shape, random);
   tiles.pages = HostTensor(DType::U8, {blocks, kvHeads, format.recordBytes()});
-  if (library.hasKernel("flush"))
-    runFlush(library, attend, tiles);
+  if (std::optional<run::Kernel> flush = findFlush(source, attend))
+    runFlush(source.running, *flush, tiles);
   else
     fillSynthetic(tiles.pages, format, random);
   return tiles;

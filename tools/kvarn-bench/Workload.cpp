@@ -2,7 +2,6 @@
 
 #include "tools/kvarn-bench/Workload.h"
 
-#include "tools/kvarn-bench/Tiles.h"
 #include "tools/kvarn-run/Text.h"
 
 #include <algorithm>
@@ -15,35 +14,50 @@ namespace kvarn::bench {
 using run::DType;
 using run::HostTensor;
 
-/// Repeats the entries of `source` along its first extent.
-static HostTensor repeated(const HostTensor &source, int64_t count) {
-  std::vector<int64_t> shape = source.shape();
-  size_t entry = source.bytes().size() /
-                 static_cast<size_t>(std::max<int64_t>(shape[0], 1));
-  size_t entries = static_cast<size_t>(shape[0]);
-  shape[0] = count;
-  HostTensor result(source.dtype(), shape);
-  for (size_t i = 0; i < static_cast<size_t>(count); ++i)
-    std::copy_n(source.bytes().begin() + i % entries * entry, entry,
-                result.bytes().begin() + i * entry);
-  return result;
-}
-
-Workload::Workload(Device &device, const run::Library &library,
+Workload::Workload(Device &device, const TileSource &source,
                    const run::Kernel &kernel, const Shape &shape,
                    int64_t memory)
     : device(device), kernel(kernel), shape(shape),
-      format(*run::formatOf(kernel.info())),
-      blocksPerRequest((shape.context + format.group - 1) / format.group) {
-  int64_t blocks = shape.batch * blocksPerRequest;
-  pooledBlocks = std::llround(shape.poolFraction * static_cast<double>(blocks));
-  int64_t record = format.recordBytes(),
-          slot = 4 * format.group * format.headDim;
-  bytesRead =
-      shape.kvHeads * ((blocks - pooledBlocks) * record + pooledBlocks * slot);
-  // Four times what the caches hold, within the memory. A pooled block has
-  // an unused record too.
-  int64_t layerBytes = shape.kvHeads * (blocks * record + pooledBlocks * slot);
+      format(*run::formatOf(kernel.info())), lengths(shape.lengths()) {
+  planBlocks();
+  int64_t layers = countLayers(memory);
+  fill(source, layers);
+  makeTables(layers);
+  makeQueries();
+  for (const Placed &table : tables)
+    launches.push_back(prepare(*table));
+}
+
+/// Which blocks are in the pool, and what a launch reads.
+void Workload::planBlocks() {
+  int64_t blocks = 0;
+  for (int64_t length : lengths) {
+    int64_t own = (length + format.group - 1) / format.group;
+    columns = std::max(columns, own);
+    blocks += own;
+  }
+  int64_t even = std::llround(shape.poolFraction * static_cast<double>(blocks));
+  for (int64_t length : lengths)
+    for (int64_t start = 0; start < length; start += format.group) {
+      int64_t tokens = std::min(format.group, length - start);
+      auto i = static_cast<int64_t>(pooled.size());
+      // Spread evenly.
+      bool here = (i + 1) * even / blocks > i * even / blocks ||
+                  (shape.poolEnds && (start == 0 || tokens < format.group));
+      pooled.push_back(here);
+      pooledBlocks += here;
+      bytesRead += shape.kvHeads *
+                   (here ? 4 * tokens * format.headDim : format.recordBytes());
+    }
+}
+
+/// Four times what the caches hold, within the memory. A pooled block has an
+/// unused record too.
+int64_t Workload::countLayers(int64_t memory) const {
+  auto blocks = static_cast<int64_t>(pooled.size());
+  int64_t slot = 4 * format.group * format.headDim;
+  int64_t layerBytes =
+      shape.kvHeads * (blocks * format.recordBytes() + pooledBlocks * slot);
   int64_t layers = std::min(4 * device.cacheBytes() / bytesRead + 1,
                             memory / std::max<int64_t>(layerBytes, 1));
   if (layers < 1)
@@ -51,43 +65,45 @@ Workload::Workload(Device &device, const run::Library &library,
         run::kInput,
         run::formatText("a cache of %lld MiB is more than --memory",
                         static_cast<long long>(layerBytes >> 20)));
-  fill(library, layers);
-  makeTables(layers);
-  makeQueries();
+  return layers;
 }
 
-void Workload::fill(const run::Library &library, int64_t layers) {
-  Tiles tiles = makeTiles(library, kernel, format, shape.kvHeads);
-  int64_t blocks = layers * shape.batch * blocksPerRequest;
-  pages = device.place(repeated(tiles.pages, blocks));
+void Workload::fill(const TileSource &source, int64_t layers) {
+  Tiles tiles = makeTiles(source, kernel, format, shape.kvHeads);
+  packed = tiles.packed;
+  pages =
+      device.repeat(tiles.pages, layers * static_cast<int64_t>(pooled.size()));
   // At least one: a pool may not be absent.
   int64_t slots = std::max<int64_t>(layers * pooledBlocks, 1);
-  poolK = device.place(repeated(tiles.poolK, slots));
-  poolV = device.place(repeated(tiles.poolV, slots));
+  poolK = device.repeat(tiles.poolK, slots);
+  poolV = device.repeat(tiles.poolV, slots);
 }
 
 /// All blocks of all layers and all slots in random order.
 void Workload::makeTables(int64_t layers) {
-  int64_t perLayer = shape.batch * blocksPerRequest;
+  size_t perLayer = pooled.size();
   std::mt19937 random(2);
-  std::vector<int32_t> blocks(static_cast<size_t>(layers * perLayer));
+  std::vector<int32_t> blocks(static_cast<size_t>(layers) * perLayer);
   std::vector<int32_t> slots(static_cast<size_t>(layers * pooledBlocks));
   std::iota(blocks.begin(), blocks.end(), 0);
   std::iota(slots.begin(), slots.end(), 0);
   std::shuffle(blocks.begin(), blocks.end(), random);
   std::shuffle(slots.begin(), slots.end(), random);
   std::vector<int32_t> toSlot(blocks.size(), -1);
-  size_t nextSlot = 0;
+  size_t nextBlock = 0, nextSlot = 0;
   for (int64_t layer = 0; layer < layers; ++layer) {
-    std::span<const int32_t> mine(blocks.data() + layer * perLayer,
-                                  static_cast<size_t>(perLayer));
-    // The pooled ones are spread evenly.
-    for (int64_t i = 0; i < perLayer; ++i)
-      if ((i + 1) * pooledBlocks / perLayer > i * pooledBlocks / perLayer)
-        toSlot[static_cast<size_t>(mine[static_cast<size_t>(i)])] =
-            slots[nextSlot++];
+    std::vector<int32_t> table(static_cast<size_t>(shape.batch * columns));
+    size_t i = 0; // in `pooled`
+    for (size_t b = 0; b < lengths.size(); ++b)
+      for (int64_t c = 0; c * format.group < lengths[b]; ++c, ++i) {
+        int32_t block = blocks[nextBlock++];
+        table[b * static_cast<size_t>(columns) + static_cast<size_t>(c)] =
+            block;
+        if (pooled[i])
+          toSlot[static_cast<size_t>(block)] = slots[nextSlot++];
+      }
     tables.push_back(
-        device.place(run::intTensor({shape.batch, blocksPerRequest}, mine)));
+        device.place(run::intTensor({shape.batch, columns}, table)));
   }
   blockToSlot = device.place(
       run::intTensor({static_cast<int64_t>(toSlot.size())}, toSlot));
@@ -105,16 +121,15 @@ void Workload::makeQueries() {
   std::vector<int64_t> dims = {tokens, shape.queryHeads, format.headDim};
   q = device.place(run::halfTensor(dtype, dims, values));
   out = device.place(HostTensor(dtype, dims));
-  std::vector<int32_t> starts, lengths;
+  std::vector<int32_t> starts, tokensOf(lengths.begin(), lengths.end());
   for (int64_t b = 0; b <= shape.batch; ++b)
     starts.push_back(static_cast<int32_t>(b * shape.queryTokens));
-  lengths.assign(static_cast<size_t>(shape.batch),
-                 static_cast<int32_t>(shape.context));
   queryStart = device.place(run::intTensor({shape.batch + 1}, starts));
-  seqLens = device.place(run::intTensor({shape.batch}, lengths));
+  seqLens = device.place(run::intTensor({shape.batch}, tokensOf));
 }
 
-double Workload::attend(int64_t layer) {
+std::unique_ptr<TimedLaunch>
+Workload::prepare(const DeviceTensor &table) const {
   kvarn_attend_args args = {};
   args.struct_size = sizeof args;
   args.q = q->descriptor();
@@ -122,12 +137,15 @@ double Workload::attend(int64_t layer) {
   args.pages = pages->descriptor();
   args.pool_k = poolK->descriptor();
   args.pool_v = poolV->descriptor();
-  args.block_table = tables[static_cast<size_t>(layer)]->descriptor();
+  args.block_table = table.descriptor();
   args.block_to_slot = blockToSlot->descriptor();
   args.seq_lens = seqLens->descriptor();
   args.out = out->descriptor();
-  return device.time([&](const kvarn_launch_options &options) {
-    run::check(kvarn_attend(kernel.get(), &args, &options));
+  size_t bytes = 0;
+  run::check(kvarn_attend_workspace_bytes(kernel.get(), &args, &bytes));
+  return device.prepare(bytes, [handle = kernel.get(),
+                                args](const kvarn_launch_options &options) {
+    run::check(kvarn_attend(handle, &args, &options));
   });
 }
 

@@ -26,9 +26,6 @@ void addConformanceCommand(CLI::App &app, Action &action);
 void addRandomCommand(CLI::App &app, Action &action);
 void addDemoCommand(CLI::App &app, Action &action);
 
-/// The options of `running`.
-void addRunningOptions(CLI::App &app, Running &running);
-
 /// Options that choose a kernel and say how to run it.
 struct Selection {
   std::string library, id;

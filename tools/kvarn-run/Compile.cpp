@@ -2,8 +2,8 @@
 
 #include "tools/kvarn-run/Compile.h"
 
-#include "tools/kvarn-run/Commands.h"
 #include "tools/kvarn-run/Process.h"
+#include "tools/kvarn-run/RunningOptions.h"
 #include "tools/kvarn-run/Text.h"
 
 #include <cstdio>

@@ -34,36 +34,29 @@ const Gpu &Running::gpu() const {
   return *started;
 }
 
-/// The targets to ask for, the best first; "" is the CPU.
-std::vector<std::string> Running::targets(const Library &library,
-                                          const Request &request) const {
-  std::vector<std::string> gpus = library.gpuTargets(request.kernel);
+/// The target to ask for; "" is the CPU.
+std::string Running::target(const Library &library,
+                            const Request &request) const {
+  std::string gpu = library.gpuTarget(request.kernel);
   if (!request.target.empty())
-    return {request.target};
-  if (gpuNumber(device) >= 0 && gpus.empty())
+    return request.target;
+  if (gpuNumber(device) >= 0 && gpu.empty())
     throw Error(kInput, "--device=" + device + ": " + library.path() +
                             " has no kernel '" + request.kernel +
                             "' for a GPU");
-  bool host = device == "cpu" || gpus.empty() ||
+  bool host = device == "cpu" ||
               (device == "auto" && library.hasCpuKernel(request.kernel));
-  return host ? std::vector<std::string>{""} : gpus;
+  return host ? "" : gpu;
 }
 
 Kernel Running::select(const Library &library, Request request) const {
-  std::vector<std::string> all = targets(library, request);
-  for (size_t i = 0;; ++i) {
-    request.target = all[i];
-    if (library.isGpuTarget(request.target))
-      gpu(); // the runtime chooses for the device that is current
-    try {
-      return library.select(request);
-    } catch (const RuntimeError &error) {
-      bool next = error.status == KVARN_STATUS_UNSUPPORTED ||
-                  error.status == KVARN_STATUS_NOT_FOUND;
-      if (!next || i + 1 == all.size())
-        throw;
-    }
-  }
+  request.target = target(library, request);
+  // The runtime chooses for the device that is current.
+  if (request.target.starts_with("sm_") ||
+      (!request.target.empty() &&
+       request.target == library.gpuTarget(request.kernel)))
+    gpu();
+  return library.select(request);
 }
 
 Kernel Running::selectId(const Library &library, const std::string &id) const {
@@ -74,7 +67,7 @@ Kernel Running::selectId(const Library &library, const std::string &id) const {
 }
 
 std::string Running::explain(const Library &library, Request request) const {
-  request.target = targets(library, request).front();
+  request.target = target(library, request);
   return library.explain(request);
 }
 

@@ -47,8 +47,7 @@ public:
   const Gpu &gpu() const;
 
 private:
-  std::vector<std::string> targets(const Library &library,
-                                   const Request &request) const;
+  std::string target(const Library &library, const Request &request) const;
 };
 
 /// One launch of a kernel. Tensors of the host go to the device and, if they

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
 
 namespace kvarn::run {
 
@@ -100,25 +99,11 @@ bool Library::hasCpuKernel(const std::string &kernel) const {
       });
 }
 
-std::vector<std::string> Library::gpuTargets(const std::string &kernel) const {
-  // By length first: sm_100 comes after sm_90a.
-  auto later = [](const std::string &a, const std::string &b) {
-    size_t digitsOfA = a.find_last_of("0123456789"),
-           digitsOfB = b.find_last_of("0123456789");
-    return digitsOfA != digitsOfB ? digitsOfA > digitsOfB : a > b;
-  };
-  std::set<std::string, decltype(later)> targets(later);
+std::string Library::gpuTarget(const std::string &kernel) const {
   for (const kvarn_variant_info &info : list)
     if (kernel == info.kernel && isGpuKind(info.binary_kind))
-      targets.insert(info.target);
-  return {targets.begin(), targets.end()};
-}
-
-bool Library::isGpuTarget(const std::string &target) const {
-  return std::any_of(
-      list.begin(), list.end(), [&](const kvarn_variant_info &info) {
-        return target == info.target && isGpuKind(info.binary_kind);
-      });
+      return info.target;
+  return "";
 }
 
 std::vector<std::string> findLibraries(const std::string &path) {

@@ -66,9 +66,8 @@ public:
   bool hasKernel(const std::string &name) const;
   /// Whether it has a variant of `kernel` for a CPU.
   bool hasCpuKernel(const std::string &kernel) const;
-  /// The targets of the variants of `kernel` for GPUs, the latest chip first.
-  std::vector<std::string> gpuTargets(const std::string &kernel) const;
-  bool isGpuTarget(const std::string &target) const;
+  /// The target of the variants of `kernel` for GPUs, "" if it has none.
+  std::string gpuTarget(const std::string &kernel) const;
 
   /// The kernel for `request`. What no variant of that kernel has (append has
   /// no ratio, say) is not asked for. Throws Error.

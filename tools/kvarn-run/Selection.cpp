@@ -1,6 +1,7 @@
 //===- Selection.cpp - Options that choose a kernel -----------------------===//
 
 #include "tools/kvarn-run/Commands.h"
+#include "tools/kvarn-run/RunningOptions.h"
 
 #include <cstdio>
 
@@ -34,27 +35,13 @@ void Selection::addTo(CLI::App &app) {
                  "Options of the kernel: iterations=8,...")
       ->type_name("LIST")
       ->group(group);
-  text("--target", request.target, "x86_64, sm_90a, ... (default: --device)");
+  text("--target", request.target,
+       "x86_64, nvidia, sm_90a, ... (default: --device)");
   number("--query-rows", request.queryRows, "Bucket of query rows");
   text("--id", id, "The variant itself, by its id");
   app.add_flag("--explain", explain, "Say which variant is taken and why")
       ->group(group);
   addRunningOptions(app, running);
-}
-
-void addRunningOptions(CLI::App &app, Running &running) {
-  app.add_option("--device", running.device,
-                 "cpu, cuda or cuda:N; auto is a GPU if the library has "
-                 "kernels for no CPU")
-      ->type_name("NAME")
-      ->check(CLI::Validator(Running::describeDeviceError, ""))
-      ->capture_default_str()
-      ->group("Running");
-  app.add_option("--threads", running.threads, "Worker threads, 0 = all")
-      ->type_name("N")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str()
-      ->group("Running");
 }
 
 /// `given` wins over what was found out.

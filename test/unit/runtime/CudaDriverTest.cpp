@@ -25,7 +25,7 @@ protected:
 [[noreturn]] static void select() {
   TempLibrary folder({onGpu(scaleVariant())});
   Library library = folder.open();
-  Request request = Request("scale").target("gpu");
+  Request request = Request("scale").target("nvidia");
   std::string message =
       errorOf(KVARN_STATUS_UNSUPPORTED, [&] { library.select(request); });
   std::fprintf(stderr, "<%s>", message.c_str());

@@ -17,7 +17,7 @@ inline const cuda::Driver &driver() {
 /// `variant` for a GPU.
 inline Variant onGpu(Variant variant, const std::string &chip = "sm_90a",
                      BinaryKind kind = BinaryKind::Cubin) {
-  variant.key.target = "gpu";
+  variant.key.target = "nvidia";
   variant.requirements = {"nvptx", "", {}, chip};
   variant.binary.kind = kind;
   variant.launches[0].block = 128;

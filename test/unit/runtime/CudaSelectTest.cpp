@@ -14,7 +14,7 @@ protected:
     result.id = id;
     return result;
   }
-  static Request request() { return Request("scale").target("gpu"); }
+  static Request request() { return Request("scale").target("nvidia"); }
 
   /// Why the only variant is not taken; its status is checked.
   static std::string reason(const Variant &variant) {
@@ -119,6 +119,16 @@ TEST_F(CudaSelect, TheBestForTheDeviceIsChosen) {
             "  c90a-2: matches, but stands behind c90a in the manifest\n");
   ScopedDevice other(1);
   EXPECT_EQ(library.select(request()).variant().id, std::string("c80"));
+}
+
+TEST_F(CudaSelect, OneMemberOfTheFamily) {
+  TempLibrary folder({variant("c90", "sm_90"), variant("c90a", "sm_90a"),
+                      variant("p80", "sm_80", BinaryKind::Ptx)});
+  Library library = folder.open();
+  for (auto [target, id] :
+       {std::pair("sm_80", "p80"), {"sm_90", "c90"}, {"nvidia", "c90a"}})
+    EXPECT_EQ(library.select(Request("scale").target(target)).variant().id,
+              std::string(id));
 }
 
 TEST_F(CudaSelect, TheOrderOfChipsAndKinds) {

@@ -2,6 +2,7 @@
 
 #include "test/unit/runtime/FakeCudaState.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
@@ -33,8 +34,21 @@ FakeCuda::FakeCuda() {
       failures[item.substr(0, equals)] = std::atoi(item.c_str() + equals + 1);
 }
 
+static void printCounts() {
+  std::map<std::string, int> launches;
+  for (const FakeLaunch &launch : fakeCuda().launches)
+    ++launches["launches of " + launch.entry];
+  for (const auto &counts : {fakeCuda().calls, launches})
+    for (const auto &[name, count] : counts)
+      std::fprintf(stderr, "fake driver: %s %d\n", name.c_str(), count);
+}
+
 FakeCuda &kvarn::test::fakeCuda() {
-  static auto &fake = *new FakeCuda();
+  static auto &fake = *[] {
+    if (std::getenv("KVARN_FAKE_CUDA_COUNT"))
+      std::atexit(printCounts);
+    return new FakeCuda();
+  }();
   return fake;
 }
 
@@ -302,15 +316,17 @@ FAKE(cuModuleLoadDataEx, CUmodule *module, const void *image, unsigned count,
     return unsafe;
   if (contextStack().empty())
     return kInvalidContext;
-  void *object = openImage(static_cast<const char *>(image));
-  if (!object) {
+  const char *text = static_cast<const char *>(image);
+  bool ptx = std::string_view(text, 8) == ".version";
+  void *object = ptx ? nullptr : openImage(text);
+  if (!ptx && !object) {
     for (unsigned i = 0; i < count; ++i)
       if (options[i] == CU_JIT_ERROR_LOG_BUFFER)
         std::strcpy(static_cast<char *>(values[i]), "line 1: not a kernel");
     return CUDA_ERROR_INVALID_IMAGE;
   }
   ++fakeCuda().modules;
-  *module = new CUmod_st{contextStack().back(), object, {}};
+  *module = new CUmod_st{contextStack().back(), object, ptx ? text : "", {}};
   return CUDA_SUCCESS;
 }
 FAKE(cuModuleUnload, CUmodule module) {
@@ -319,7 +335,8 @@ FAKE(cuModuleUnload, CUmodule module) {
     return kInvalidContext;
   for (CUfunction function : module->functions)
     delete function;
-  dlclose(module->object);
+  if (module->object)
+    dlclose(module->object);
   delete module;
   --fakeCuda().modules;
   return CUDA_SUCCESS;
@@ -327,7 +344,12 @@ FAKE(cuModuleUnload, CUmodule module) {
 FAKE(cuModuleGetFunction, CUfunction *function, CUmodule module,
      const char *name) {
   ENTER("cuModuleGetFunction")
-  auto entry = reinterpret_cast<Entry>(dlsym(module->object, name));
+  Entry nothing = [](const int64_t *, void *, int64_t, int64_t, int64_t) {};
+  bool known = module->text.find(".entry " + std::string(name) + "(") !=
+               std::string::npos;
+  Entry entry = module->object
+                    ? reinterpret_cast<Entry>(dlsym(module->object, name))
+                    : (known ? nothing : nullptr);
   if (!entry)
     return CUDA_ERROR_NOT_FOUND;
   *function = new CUfunc_st{module, name, entry};

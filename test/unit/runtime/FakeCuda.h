@@ -3,13 +3,15 @@
 // A libcuda.so.1 for tests: it knows contexts, modules, memory, streams,
 // captures and graphs, is as strict about them as the real one, and can be told
 // to fail. A module is a shared object with entries in the calling convention
-// of CPU kernels, which a launch really runs. Memory of the "device" cannot be
-// touched by anybody but the driver and the kernels.
+// of CPU kernels, which a launch really runs; kernels of a PTX text do nothing.
+// Memory of the "device" cannot be touched by anybody but the driver and the
+// kernels.
 //
 // A test program that links it finds it under the name libcuda.so.1; others
 // take it by KVARN_CUDA_DRIVER. KVARN_FAKE_CUDA_FAIL="cuMemAlloc=2,..." makes
 // functions fail there, KVARN_FAKE_CUDA_CHIP=80 changes the first device, and
-// with KVARN_FAKE_CUDA_CRASH=719 kernels fail while they run.
+// with KVARN_FAKE_CUDA_CRASH=719 kernels fail while they run. With
+// KVARN_FAKE_CUDA_COUNT=1 it prints at the end how often what was called.
 //
 //===----------------------------------------------------------------------===//
 

@@ -29,7 +29,8 @@ struct CUctx_st {
 };
 struct CUmod_st {
   CUcontext context;
-  void *object;
+  void *object;     // NULL for a PTX text
+  std::string text; // whose kernels do nothing
   std::vector<CUfunction> functions;
 };
 struct CUfunc_st {

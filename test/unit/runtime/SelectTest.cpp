@@ -73,6 +73,22 @@ TEST(Select, EveryMemberMustMatch) {
             start + "has no option 'range'\n");
 }
 
+TEST(Select, ATargetIsAFamilyOrAMemberOfIt) {
+  std::string arch = attend("a").key.target;
+  TempLibrary folder({attend("any"), attend("v2", "x86-64-v2")});
+  Library library = folder.open();
+  EXPECT_NE(
+      library.explain(request().target("x86-64-v2"))
+          .find("  any: target is '" + arch + "', requested 'x86-64-v2'\n"),
+      std::string::npos);
+  EXPECT_NE(library.explain(request().target("x86-64-v3"))
+                .find("  v2: target is '" + arch +
+                      "' (x86-64-v2), requested 'x86-64-v3'\n"),
+            std::string::npos);
+  if (arch == "x86_64")
+    EXPECT_EQ(chosen(library, request().target("x86-64-v2")), "v2");
+}
+
 TEST(Select, MalformedRequests) {
   TempLibrary folder({attend("a")});
   Library library = folder.open();

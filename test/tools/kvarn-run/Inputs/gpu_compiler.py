@@ -23,7 +23,7 @@ def relabel(folder, chips):
         for original in manifest["variants"]:
             variant = copy.deepcopy(original)
             variant["id"] = f"{variant['key']['kernel']}.{chip}"
-            variant["key"]["target"] = chip
+            variant["key"]["target"] = "nvidia"
             variant["requires"] = {"arch": "nvptx", "chip": chip, "cpu": "", "cpu_features": []}
             variant["binary"]["kind"] = "cubin"
             variants.append(variant)

@@ -1,0 +1,152 @@
+//===- Shape.cpp - Shapes to be measured ----------------------------------===//
+
+#include "tools/kvarn-bench/Shape.h"
+
+#include "tools/kvarn-run/Error.h"
+#include "tools/kvarn-run/Text.h"
+#include "tools/npy/Files.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace kvarn::bench {
+
+using nlohmann::json;
+using run::Error;
+using run::kInput;
+
+std::vector<int64_t> Shape::lengths() const {
+  std::vector<int64_t> result(static_cast<size_t>(batch), context);
+  if (contextFrom == 0 || batch == 1)
+    return result;
+  double factor =
+      static_cast<double>(context) / static_cast<double>(contextFrom);
+  for (int64_t b = 0; b < batch; ++b) {
+    double share = static_cast<double>(b) / static_cast<double>(batch - 1);
+    result[static_cast<size_t>(b)] = std::llround(
+        static_cast<double>(contextFrom) * std::pow(factor, share));
+  }
+  return result;
+}
+
+std::string Shape::describe() const {
+  std::string text =
+      run::formatText("batch %lld context ", static_cast<long long>(batch));
+  if (contextFrom)
+    text += std::to_string(contextFrom) + "-";
+  text += run::formatText(
+      "%lld heads %lld/%lld", static_cast<long long>(context),
+      static_cast<long long>(queryHeads), static_cast<long long>(kvHeads));
+  if (queryTokens > 1)
+    text += " query tokens " + std::to_string(queryTokens);
+  text += run::formatText(" pool %.2f", poolFraction);
+  return text + (poolEnds ? " and ends" : "");
+}
+
+namespace {
+/// One shape of a suite file.
+class ShapeReader {
+public:
+  ShapeReader(const json &object, std::string where)
+      : object(object), where(std::move(where)) {}
+
+  void read(Shape &shape) {
+    if (!object.is_object())
+      throw Error(kInput, where + ": expected an object");
+    integer("batch", shape.batch, kMostBatch);
+    integer("context", shape.context, kMostContext);
+    integer("context_from", shape.contextFrom, kMostContext);
+    integer("query_heads", shape.queryHeads, kMostHeads);
+    integer("kv_heads", shape.kvHeads, kMostHeads);
+    integer("query_tokens", shape.queryTokens, kMostQueryTokens);
+    integer("head_dim", shape.headDim, kMostHeadDim);
+    if (const json *value = find("pool_fraction")) {
+      if (!value->is_number() || !(value->get<double>() >= 0) ||
+          !(value->get<double>() <= 1))
+        fail("pool_fraction", "a number from 0 to 1");
+      shape.poolFraction = value->get<double>();
+    }
+    flag("pool_ends", shape.poolEnds);
+    flag("compare_pool", shape.comparePool);
+    text("format", shape.format);
+    text("layout", shape.layout);
+    text("dtype", shape.dtype);
+    for (auto &[name, value] : object.items()) {
+      (void)value;
+      if (std::find(known.begin(), known.end(), name) == known.end())
+        throw Error(kInput, where + ": unknown member '" + name + "'");
+    }
+  }
+
+private:
+  [[noreturn]] void fail(const char *name, const std::string &expected) const {
+    throw Error(kInput, where + "." + name + ": expected " + expected);
+  }
+  /// NULL if it is not given. A name asked for is a known one.
+  const json *find(const char *name) {
+    known.emplace_back(name);
+    return object.contains(name) ? &object[name] : nullptr;
+  }
+  void integer(const char *name, int64_t &result, int64_t most) {
+    const json *value = find(name);
+    if (!value)
+      return;
+    if (!value->is_number_integer() || value->get<int64_t>() < 1 ||
+        value->get<int64_t>() > most)
+      fail(name, "an integer from 1 to " + std::to_string(most));
+    result = value->get<int64_t>();
+  }
+  void flag(const char *name, bool &result) {
+    const json *value = find(name);
+    if (value && !value->is_boolean())
+      fail(name, "true or false");
+    result = value ? value->get<bool>() : result;
+  }
+  void text(const char *name, std::string &result) {
+    const json *value = find(name);
+    if (value && !value->is_string())
+      fail(name, "a string");
+    result = value ? value->get<std::string>() : result;
+  }
+
+  const json &object;
+  std::string where;
+  std::vector<std::string> known;
+};
+} // namespace
+
+void checkShape(const Shape &shape, const std::string &where) {
+  if (shape.queryHeads % shape.kvHeads != 0)
+    throw Error(kInput, where + run::formatText(
+                                    "%lld query heads are not a multiple of "
+                                    "%lld KV heads",
+                                    static_cast<long long>(shape.queryHeads),
+                                    static_cast<long long>(shape.kvHeads)));
+  if (shape.contextFrom > shape.context)
+    throw Error(kInput, where + "the shortest context is longer than the "
+                                "longest");
+  std::vector<int64_t> lengths = shape.lengths();
+  if (shape.queryTokens > *std::min_element(lengths.begin(), lengths.end()))
+    throw Error(kInput, where + "more query tokens than tokens");
+}
+
+std::vector<Shape> readShapes(const std::string &path, const Shape &base) {
+  std::string error;
+  std::optional<std::string> text = readFile(path, error);
+  if (!text)
+    throw Error(kInput, error);
+  json list = json::parse(*text, nullptr, false);
+  if (!list.is_array() || list.empty())
+    throw Error(kInput, path + ": expected a JSON list of shapes");
+  std::vector<Shape> result(list.size(), base);
+  for (size_t i = 0; i < list.size(); ++i) {
+    std::string where = path + ": [" + std::to_string(i) + "]";
+    ShapeReader(list[i], where).read(result[i]);
+    checkShape(result[i], where + ": ");
+  }
+  return result;
+}
+
+} // namespace kvarn::bench
