@@ -27,7 +27,7 @@ static RankedTensorType tileOf(Value value) {
 
 static bool isElementwise(Operation *op) {
   return op->getNumResults() == 1 && tileOf(op->getResult(0)) &&
-         (isa<ExpandOp, HadamardOp>(op) ||
+         (isa<ExpandOp, HadamardOp, ScanOp>(op) ||
           OpTrait::hasElementwiseMappableTraits(op));
 }
 
@@ -56,12 +56,13 @@ private:
 
   // Spreading.
   void set(Value value, const Layout &layout);
+  void setAlways(Value value, const Layout &layout);
   void spread();
   void spreadToOperands(Operation *op, Value result, const Layout &layout);
   void spreadToUser(OpOperand &use, const Layout &layout);
   void spreadAlongLoop(scf::ForOp loop, unsigned index, const Layout &layout);
   void setRows(Operation *op, Value tile, const Layout &layout);
-  void setRest();
+  void setRest(Operation *root);
 
   // Assignment.
   void assign();
@@ -200,7 +201,13 @@ LogicalResult Distributor::planProducts() {
 //===----------------------------------------------------------------------===//
 
 void Distributor::set(Value value, const Layout &layout) {
-  if (!tileOf(value) || !layouts.try_emplace(value, layout).second)
+  // Results of warps lie as what the warps yield.
+  if (tileOf(value) && !value.getDefiningOp<WarpsOp>())
+    setAlways(value, layout);
+}
+
+void Distributor::setAlways(Value value, const Layout &layout) {
+  if (!layouts.try_emplace(value, layout).second)
     return;
   // Users of a constant have nothing to do with one another.
   if (!value.getDefiningOp<arith::ConstantOp>() &&
@@ -263,7 +270,7 @@ void Distributor::spreadToUser(OpOperand &use, const Layout &layout) {
       set(op->getParentOp()->getResult(index), layout);
   } else if (auto yield = dyn_cast<YieldOp>(op)) {
     auto warps = cast<WarpsOp>(op->getParentOp());
-    set(warps.getResult(index), layout.stacked(warps.getCount()));
+    setAlways(warps.getResult(index), layout.stacked(warps.getCount()));
   } else if (isa<StoreOp, ScatterOp>(op) && index == 0) {
     setRows(op, use.get(), layout);
   }
@@ -287,10 +294,10 @@ void Distributor::spread() {
   }
 }
 
-/// Plain layouts for what no product reaches, matrices before vectors.
-void Distributor::setRest() {
+/// Plain layouts for what no product reaches in `root`, matrices before vectors.
+void Distributor::setRest(Operation *root) {
   for (int64_t rank : {3, 2, 1, 0}) {
-    kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    root->walk<WalkOrder::PreOrder>([&](Operation *op) {
       for (Value result : op->getResults())
         if (tileOf(result) && tileOf(result).getRank() == rank) {
           set(result, plainLayout(matrix, tileOf(result)));
@@ -427,7 +434,9 @@ LogicalResult Distributor::run() {
     set(dot.getRhs(), product.rhs);
     spread();
   }
-  setRest();
+  // Results of warps depend on what happens inside.
+  kernel.walk([&](WarpsOp warps) { setRest(warps); });
+  setRest(kernel);
   assign();
   return success();
 }

@@ -141,6 +141,8 @@ FailureOr<Rule> Planner::rule(Value value) {
   Operation *op = value.getDefiningOp();
   if (auto dim = dyn_cast<memref::DimOp>(op))
     return dimRule(dim);
+  if (isa<tile::MultiprocessorsOp>(op))
+    return Rule::device("sm_count");
   if (auto cast = dyn_cast<arith::IndexCastOp>(op))
     return rule(cast.getIn());
   return binaryRule(op);
