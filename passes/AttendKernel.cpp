@@ -80,17 +80,17 @@ Query AttendKernel::loadQuery(const QueryRows &r) {
     q = b.rotate(q);
   Value scale = args.softcap ? b.div(args.scale, args.softcap)
                              : b.mul(args.scale, b.f32(kLog2e));
-  q = b.mul(q, scale);
   if (!spec.schedule.getOperand().isF16())
-    return {q, {}};
-  // In the middle of what fp16 can hold, whatever the scale is.
+    return {b.mul(q, scale), {}};
+  // In the middle of what fp16 can hold; a power of two rounds nothing.
   Value largest = b.reduce(
       tile::ReduceKind::Max,
       b.reduce(tile::ReduceKind::Max, b.op<math::AbsFOp>(q), 1), 0);
   largest = b.clamp(largest, std::ldexp(1.0, -60), std::ldexp(1.0, 60));
   Value exponent = b.sub(b.op<math::CeilOp>(b.log2(largest)),
                          b.f32(std::log2(kLargestQuery)));
-  return {b.mul(q, b.exp2(b.sub(b.f32(0), exponent))), b.exp2(exponent)};
+  return {b.mul(q, b.exp2(b.sub(b.f32(0), exponent))),
+          b.mul(b.exp2(exponent), scale)};
 }
 
 //===----------------------------------------------------------------------===//

@@ -69,9 +69,8 @@ struct AttendArguments {
   }
 };
 
-/// Query rows, scaled so that products with keys are scores in units of log2
-/// (before a softcap: of the cap). Of rows that become fp16 operands, products
-/// are still to be multiplied with `factor`, a power of two; null = 1.
+/// Query rows and what products with keys are to be multiplied with (null = 1)
+/// to be scores in units of log2, or before a softcap of the cap.
 struct Query {
   Value rows, factor;
 };

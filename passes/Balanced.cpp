@@ -221,7 +221,8 @@ void AttendKernel::combineRow(Value queryHead, Value token,
 /// The partial results of one row; none if it has no blocks.
 Softmax AttendKernel::sumParts(const WorkUnit &unit, Value row) {
   Value first = b.div(unit.firstItem, share);
-  Value end = b.ceilDiv(b.add(unit.firstItem, unit.blocks), share);
+  Value end = b.select(b.equal(unit.blocks, b.index(0)), first,
+                       b.ceilDiv(b.add(unit.firstItem, unit.blocks), share));
   Softmax like = empty();
   int64_t warps = spec.schedule.getWarps();
   auto partsFrom = [&](Value start, int64_t step) {
@@ -231,7 +232,7 @@ Softmax AttendKernel::sumParts(const WorkUnit &unit, Value row) {
           Softmax state = Softmax::from(carried);
           Value index = b.range(part, kParts);
           Value valid = b.less(index, end);
-          Value starts = b.lessEqual(unit.firstItem, b.mul(index, share));
+          Value starts = b.lessEqual(b.mul(index, share), unit.firstItem);
           Value place = b.select(starts, b.index(1), b.index(0));
           Value lse = b.gather(args.partialLse, {index, place, row}, valid);
           lse = b.select(valid, lse, b.f32(-INFINITY));

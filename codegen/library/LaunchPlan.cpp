@@ -228,7 +228,7 @@ FailureOr<Variant> Planner::run() {
     } else if (auto launch = dyn_cast<tile::LaunchOp>(op)) {
       if (failed(addLaunch(launch)))
         return failure();
-    } else if (!isa<memref::DimOp>(op) &&
+    } else if (!isa<memref::DimOp, tile::MultiprocessorsOp>(op) &&
                !isa<arith::ArithDialect>(op.getDialect())) {
       return op.emitError() << "'" << op.getName()
                             << "' cannot stand in a host function, expected "
