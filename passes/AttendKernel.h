@@ -119,7 +119,12 @@ private:
   Value itemsOf(const RequestWork &work);
   void cutWork();
   Value sumOverRequests(Value end);
-  void findStart(Value item, Value &request, Value &itemsBefore);
+  /// The requests that have items `first` and `last`, and the items of those
+  /// before the first one.
+  struct Range {
+    Value first, last, before;
+  };
+  Range findRequests(Value firstItem, Value lastItem);
   RequestWork workOfRequests(Value first, Value &valid, Value end);
   void requestSegments(Value itemsBefore, Value from, Value to);
   void segment(const WorkUnit &unit, Value firstRow, Value firstBlock,
@@ -130,11 +135,9 @@ private:
   void forEachRowTile(function_ref<void(Value firstRow)> body);
   QueryRows makeRows(Value firstRow);
   Query loadQuery(const QueryRows &r);
-  Softmax overBlocks(const QueryRows &r, const Query &q);
-  Softmax overRange(const QueryRows &r, const Query &q, Value first,
-                    Value last);
-  Softmax blockLoop(const QueryRows &r, const Query &q, Value from, Value to,
-                    Value step);
+  Softmax overBlocks(const QueryRows &r);
+  Softmax overRange(const QueryRows &r, Value first, Value last);
+  Softmax blockLoop(const QueryRows &r, Value from, Value to, Value step);
   Softmax oneBlock(const QueryRows &r, const Query &q, Value index, Value block,
                    const Softmax &state, RecordReader *record);
   Softmax packedBlock(const QueryRows &r, const Query &q, Value firstPosition,

@@ -85,25 +85,32 @@ void AttendKernel::cutWork() {
                 b.index(1));
 }
 
-/// The request that has item `item`, and the items of those before it.
-void AttendKernel::findStart(Value item, Value &index, Value &itemsBefore) {
-  Value batch = b.dim(args.seqLens, 0), zero = b.index(0);
+AttendKernel::Range AttendKernel::findRequests(Value firstItem,
+                                               Value lastItem) {
+  Value batch = b.dim(args.seqLens, 0), zero = b.index(0), one = b.index(1);
   auto found = b.loop(
-      zero, batch, b.index(kRequests), {zero, zero, zero},
-      [&](Value first, ValueRange carried) -> SmallVector<Value> {
+      zero, batch, b.index(kRequests), {zero, zero, zero, zero},
+      [&](Value start, ValueRange carried) -> SmallVector<Value> {
         Value valid;
-        RequestWork work = workOfRequests(first, valid, batch);
+        RequestWork work = workOfRequests(start, valid, batch);
         Value items = b.select(valid, itemsOf(work), zero);
-        Value ends = b.add(b.scan(items), carried[2]);
-        Value over = b.both(valid, b.lessEqual(ends, item));
-        Value count = b.sum(b.select(over, b.index(1), zero), 0);
-        Value last = b.reduce(tile::ReduceKind::Max,
-                              b.select(over, ends, zero), 0);
-        Value all = b.reduce(tile::ReduceKind::Max, ends, 0);
-        return {b.add(carried[0], count), b.max(carried[1], last), all};
+        Value ends = b.add(b.scan(items), carried[3]);
+        // Requests that end before an item.
+        auto over = [&](Value item) {
+          return b.both(valid, b.lessEqual(ends, item));
+        };
+        auto count = [&](Value item) {
+          return b.sum(b.select(over(item), one, zero), 0);
+        };
+        auto largest = [&](Value x) {
+          return b.reduce(tile::ReduceKind::Max, x, 0);
+        };
+        Value before = largest(b.select(over(firstItem), ends, zero));
+        return {b.add(carried[0], count(firstItem)),
+                b.add(carried[1], count(lastItem)),
+                b.max(carried[2], before), largest(ends)};
       });
-  index = found[0];
-  itemsBefore = found[1];
+  return {found[0], found[1], found[2]};
 }
 
 //===----------------------------------------------------------------------===//
@@ -114,13 +121,10 @@ void AttendKernel::buildBalanced() {
   program = b.op<tile::ProgramIdOp>(tile::Axis::X);
   cutWork();
   Value from = b.mul(program, share), to = b.add(from, share);
-  Value batch = b.dim(args.seqLens, 0), first, before;
-  findStart(from, first, before);
-  // Requests until the end of the range; later ones have no items in it.
-  Value stop, ignored;
-  findStart(b.sub(to, b.index(1)), stop, ignored);
-  stop = b.min(b.add(stop, b.index(1)), batch);
-  b.loop(first, stop, b.index(1), {before},
+  Range range = findRequests(from, b.sub(to, b.index(1)));
+  // Later requests have no items in the range.
+  Value stop = b.min(b.add(range.last, b.index(1)), b.dim(args.seqLens, 0));
+  b.loop(range.first, stop, b.index(1), {range.before},
          [&](Value index, ValueRange carried) -> SmallVector<Value> {
            setRequest(index);
            Value items = itemsOf(workOf(queryCount, length));
@@ -159,7 +163,7 @@ void AttendKernel::segment(const WorkUnit &unit, Value firstRow,
   Value least = b.div(r.firstPosition, b.index(tokens));
   Value most = b.ceilDiv(r.lastPosition, b.index(tokens));
   Softmax state =
-      overRange(r, loadQuery(r), b.max(b.add(firstBlock, from), least),
+      overRange(r, b.max(b.add(firstBlock, from), least),
                 b.min(b.add(firstBlock, to), most));
   Value startsHere = b.equal(from, b.index(0));
   Value whole = b.both(startsHere, b.equal(to, unit.blocks));

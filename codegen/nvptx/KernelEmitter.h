@@ -97,7 +97,8 @@ private:
   //===--- Exchange between lanes and warps (Exchange.cpp) ----------------===//
   LogicalResult emitReduce(tile::ReduceOp op);
   LogicalResult emitScan(tile::ScanOp op);
-  void reduceOverWarps(tile::ReduceOp op, Values &values, int64_t warps);
+  Values reduceOverWarps(tile::ReduceKind kind, const tile::Layout &from,
+                         const tile::Layout &to, ArrayRef<Value> values);
   Value combine(tile::ReduceKind kind, Value a, Value b);
   void emitHadamard(tile::HadamardOp op);
 
