@@ -125,6 +125,36 @@ Values KernelEmitter::reduceOverWarps(ReduceKind kind, const Layout &from,
   return sums;
 }
 
+/// One thread counts for the program and tells the others.
+void KernelEmitter::emitArrive(ArriveOp op) {
+  Value counter = ir.create<LLVM::PtrToIntOp>(
+      ir.getI64Type(),
+      address(op.getCounters(), {ir.toI64(scalar(op.getIndex()))}));
+  scratchBytes = std::max<int64_t>(scratchBytes, 4);
+  Value thread = ir.add(ir.shiftLeft(warp, 5), lane);
+  ir.syncBlock();
+  {
+    OpBuilder::InsertionGuard guard(ir);
+    auto first = ir.create<scf::IfOp>(ir.equal(thread, ir.i32(0)), false);
+    ir.setInsertionPointToStart(first.thenBlock());
+    Value before = ir.assembly(
+        "fence.acq_rel.gpu;\n atom.add.acq_rel.gpu.global.s32 $0, [$1], 1;\n"
+        " fence.acq_rel.gpu;",
+        "=r,l,~{memory}", {counter}, ir.getI32Type());
+    Value last = ir.equal(ir.add(before, ir.i32(1)),
+                          ir.toI32(scalar(op.getCount())));
+    ir.store(ir.create<arith::ExtUIOp>(ir.getI32Type(), last), shared, 4);
+    auto reset = ir.create<scf::IfOp>(last, false);
+    ir.setInsertionPointToStart(reset.thenBlock());
+    ir.assembly("st.global.s32 [$0], 0;", "l,~{memory}", {counter});
+  }
+  ir.syncBlock();
+  Value flag = ir.load(shared, ir.getI32Type(), 4);
+  ir.syncBlock();
+  scalars.map(op.getLast(), ir.create<arith::CmpIOp>(arith::CmpIPredicate::ne,
+                                                     flag, ir.i32(0)));
+}
+
 /// Within each lane, then the totals of the lanes before.
 LogicalResult KernelEmitter::emitScan(ScanOp op) {
   Layout place = layout(op.getResult());

@@ -97,6 +97,7 @@ private:
   //===--- Exchange between lanes and warps (Exchange.cpp) ----------------===//
   LogicalResult emitReduce(tile::ReduceOp op);
   LogicalResult emitScan(tile::ScanOp op);
+  void emitArrive(tile::ArriveOp op);
   Values reduceOverWarps(tile::ReduceKind kind, const tile::Layout &from,
                          const tile::Layout &to, ArrayRef<Value> values);
   Value combine(tile::ReduceKind kind, Value a, Value b);
