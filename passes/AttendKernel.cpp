@@ -268,16 +268,14 @@ Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
 }
 
 /// Blocks from, from + step, .. below `to`.
-Softmax AttendKernel::blockLoop(const QueryRows &r, Value from, Value to,
-                                Value step) {
-  if (!spec.format) {
-    Query q = loadQuery(r);
+Softmax AttendKernel::blockLoop(const QueryRows &r, const Query &q, Value from,
+                                Value to, Value step) {
+  if (!spec.format)
     return Softmax::from(b.loop(
         from, to, step, empty().list(), [&](Value index, ValueRange carried) {
           return oneBlock(r, q, index, {}, Softmax::from(carried), nullptr)
               .list();
         }));
-  }
   auto blockAt = [&](Value index) {
     return b.toIndex(b.loadScalar(args.blockTable, {request, index}));
   };
@@ -305,8 +303,6 @@ Softmax AttendKernel::blockLoop(const QueryRows &r, Value from, Value to,
     record.begin(block, kvHead, packed);
     llvm::append_range(initial, record.tokens());
   }
-  // While the first copies are under way.
-  Query q = loadQuery(r);
   auto loop =
       b.loop(from, to, step, initial, [&](Value index, ValueRange carried) {
         if (record.async()) {
@@ -342,9 +338,10 @@ Softmax AttendKernel::overBlocks(const QueryRows &r) {
 
 /// Blocks [first, last), shared among the warps.
 Softmax AttendKernel::overRange(const QueryRows &r, Value first, Value last) {
+  Query q = loadQuery(r);
   int64_t warps = spec.schedule.getWarps();
   if (warps == 1)
-    return blockLoop(r, first, last, b.index(1));
+    return blockLoop(r, q, first, last, b.index(1));
 
   Softmax like = empty();
   auto each = b.OpBuilder::create<tile::WarpsOp>(
@@ -353,7 +350,7 @@ Softmax AttendKernel::overRange(const QueryRows &r, Value first, Value last) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&each.getBody().front());
     Softmax state =
-        blockLoop(r, b.add(first, each.getWarp()), last, b.index(warps));
+        blockLoop(r, q, b.add(first, each.getWarp()), last, b.index(warps));
     b.op<tile::YieldOp>(state.list());
   }
   return merge(SmallVector<Value>(each.getResults()));

@@ -137,7 +137,8 @@ private:
   Query loadQuery(const QueryRows &r);
   Softmax overBlocks(const QueryRows &r);
   Softmax overRange(const QueryRows &r, Value first, Value last);
-  Softmax blockLoop(const QueryRows &r, Value from, Value to, Value step);
+  Softmax blockLoop(const QueryRows &r, const Query &q, Value from, Value to,
+                    Value step);
   Softmax oneBlock(const QueryRows &r, const Query &q, Value index, Value block,
                    const Softmax &state, RecordReader *record);
   Softmax packedBlock(const QueryRows &r, const Query &q, Value firstPosition,

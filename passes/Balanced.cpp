@@ -20,7 +20,7 @@ using namespace mlir::kvarn;
 
 /// Requests that a program looks at together, and partial results that one warp
 /// sums together.
-static constexpr int64_t kRequests = 128, kParts = 32;
+static constexpr int64_t kRequests = 32, kParts = 16;
 
 //===----------------------------------------------------------------------===//
 // Requests

@@ -250,8 +250,12 @@ void Distributor::spreadAlongLoop(scf::ForOp loop, unsigned index,
 void Distributor::spreadToOperands(Operation *op, Value result,
                                    const Layout &layout) {
   if (isElementwise(op)) {
+    // What all warps need is made by all of them together, and narrowed before
+    // it is handed around.
+    bool shared = isa<arith::TruncFOp>(op) && warpsAt(op) > 1;
     for (Value operand : op->getOperands())
-      set(operand, layout);
+      if (!shared)
+        set(operand, layout);
   } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
     set(transpose.getInput(), layout.transposed());
   } else if (auto broadcast = dyn_cast<BroadcastOp>(op)) {

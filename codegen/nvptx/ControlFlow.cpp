@@ -99,7 +99,7 @@ LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
 LogicalResult KernelEmitter::emitWarps(WarpsOp op) {
   // Slots share memory with what warps exchange.
   ir.syncBlock();
-  ir.assembly("fence.proxy.async;", "~{memory}", {});
+  ir.assembly("fence.proxy.async.shared::cta;", "~{memory}", {});
   scalars.map(op.getWarp(), ir.toI64(warp));
   insideWarps = true;
   if (failed(emitBlock(op.getBody().front())))

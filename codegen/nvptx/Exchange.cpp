@@ -51,15 +51,17 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
       for (Value &value : values)
         value = combine(op.getKind(), value,
                         ir.shuffleXor(value, int64_t(1) << bit));
-  int64_t reducedWarps = 1;
-  for (const SmallVector<int64_t> &basis : from.warps)
+  SmallVector<int64_t> parts = {0}; // warp numbers
+  for (auto [bit, basis] : llvm::enumerate(from.warps))
     if (basis[dim])
-      reducedWarps *= 2;
-  if (reducedWarps > 1) {
-    if (reducedWarps != warps || insideWarps)
-      return op.emitOpError("reduces over some of the warps, expected all");
+      for (size_t i = 0, end = parts.size(); i < end; ++i)
+        parts.push_back(parts[i] | int64_t(1) << bit);
+  if (parts.size() > 1) {
+    if (insideWarps)
+      return op.emitOpError("reduces over warps that do not wait for one "
+                            "another");
     Layout result = isTile(op.getResult()) ? layout(op.getResult()) : to;
-    values = reduceOverWarps(op.getKind(), to, result, values);
+    values = reduceOverWarps(op.getKind(), to, result, values, parts);
   }
   if (isTile(op.getResult()))
     define(op.getResult(), values);
@@ -68,8 +70,8 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
   return success();
 }
 
-/// Where shared memory has the element at the place that `bases` add for the
-/// bits of `number`: its register and lane of `from`, in elements.
+/// Where shared memory, [warp][register][lane] of layout `from`, has the element
+/// at `place`, in elements.
 static int64_t indexOf(const Layout &from, ArrayRef<int64_t> place) {
   int64_t index = 0;
   SmallVector<int64_t> rest(place);
@@ -83,15 +85,17 @@ static int64_t indexOf(const Layout &from, ArrayRef<int64_t> place) {
   };
   take(from.lanes, 1);
   take(from.registers, 32);
+  take(from.warps, 32 * from.registerCount());
   return index;
 }
 
-/// Through shared memory, [warp][register][lane] of layout `from`; every thread
-/// takes what it has in layout `to`.
-Values KernelEmitter::reduceOverWarps(ReduceKind kind, const Layout &from,
-                                      const Layout &to, ArrayRef<Value> values) {
-  Type element = values[0].getType();
-  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+static int64_t bytesOf(Value value) {
+  return value.getType().getIntOrFloatBitWidth() / 8;
+}
+
+/// Stores what every thread has, [warp][register][lane], and waits for all.
+void KernelEmitter::shareRegisters(ArrayRef<Value> values) {
+  int64_t bytes = bytesOf(values[0]);
   int64_t perWarp = 32 * bytes * int64_t(values.size());
   scratchBytes = std::max(scratchBytes, perWarp * warps);
   Value own = ir.at(ir.at(shared, ir.mul(lane, ir.i32(bytes))),
@@ -99,24 +103,56 @@ Values KernelEmitter::reduceOverWarps(ReduceKind kind, const Layout &from,
   for (auto [i, value] : llvm::enumerate(values))
     ir.store(value, ir.at(own, 32 * bytes * int64_t(i)), bytes);
   ir.syncBlock();
+}
+
+/// The address of what this thread has in register 0 of layout `to`.
+Value KernelEmitter::sharedPlace(const Layout &from, const Layout &to,
+                                 int64_t bytes) {
   Value offset = ir.i32(0);
   auto addBits = [&](const Bases &bases, Value number) {
     for (auto [bit, basis] : llvm::enumerate(bases)) {
-      int64_t index = indexOf(from, basis);
       Value set = ir.both(ir.shiftRight(number, bit), ir.i32(1));
-      if (index)
+      if (int64_t index = indexOf(from, basis))
         offset = ir.add(offset, ir.mul(set, ir.i32(index * bytes)));
     }
   };
   addBits(to.lanes, lane);
   addBits(to.warps, warp);
-  Value base = ir.at(shared, offset);
+  return ir.at(shared, offset);
+}
+
+/// The same tile in another layout, through shared memory.
+Values KernelEmitter::exchange(const Layout &from, const Layout &to,
+                               const Values &values) {
+  Values own = values, result;
+  Type type = own[0].getType();
+  int64_t bytes = bytesOf(own[0]);
+  shareRegisters(own);
+  Value base = sharedPlace(from, to, bytes);
+  for (int64_t i = 0; i < to.registerCount(); ++i)
+    result.push_back(
+        ir.load(ir.at(base, indexOf(from, to.placeOf(i)) * bytes), type, bytes));
+  ir.syncBlock();
+  return result;
+}
+
+/// Reduces what the warps `parts` have in layout `from` (and those that differ
+/// from them in other bits), each thread what it has in layout `to`.
+Values KernelEmitter::reduceOverWarps(ReduceKind kind, const Layout &from,
+                                      const Layout &to, ArrayRef<Value> values,
+                                      ArrayRef<int64_t> parts) {
+  Type element = values[0].getType();
+  int64_t bytes = bytesOf(values[0]);
+  int64_t perWarp = 32 * bytes * int64_t(values.size());
+  shareRegisters(values);
+  Value base = sharedPlace(from, to, bytes);
   Values sums;
   for (int64_t i = 0; i < to.registerCount(); ++i) {
     int64_t place = indexOf(from, to.placeOf(i)) * bytes;
     Value sum;
-    for (int64_t w = 0; w < warps; ++w) {
-      Value part = ir.load(ir.at(base, w * perWarp + place), element, bytes);
+    for (int64_t number : parts) {
+      Value part =
+          ir.load(ir.at(base, number * perWarp + place), element, bytes);
       sum = sum ? combine(kind, sum, part) : part;
     }
     sums.push_back(sum);
@@ -138,7 +174,7 @@ void KernelEmitter::emitArrive(ArriveOp op) {
     auto first = ir.create<scf::IfOp>(ir.equal(thread, ir.i32(0)), false);
     ir.setInsertionPointToStart(first.thenBlock());
     Value before = ir.assembly(
-        "fence.acq_rel.gpu;\n atom.add.acq_rel.gpu.global.s32 $0, [$1], 1;\n"
+        "fence.acq_rel.gpu;\n atom.add.relaxed.gpu.global.s32 $0, [$1], 1;\n"
         " fence.acq_rel.gpu;",
         "=r,l,~{memory}", {counter}, ir.getI32Type());
     Value last = ir.equal(ir.add(before, ir.i32(1)),

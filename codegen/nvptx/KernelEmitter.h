@@ -98,8 +98,14 @@ private:
   LogicalResult emitReduce(tile::ReduceOp op);
   LogicalResult emitScan(tile::ScanOp op);
   void emitArrive(tile::ArriveOp op);
+  void shareRegisters(ArrayRef<Value> values);
+  Value sharedPlace(const tile::Layout &from, const tile::Layout &to,
+                    int64_t bytes);
+  Values exchange(const tile::Layout &from, const tile::Layout &to,
+                  const Values &values);
   Values reduceOverWarps(tile::ReduceKind kind, const tile::Layout &from,
-                         const tile::Layout &to, ArrayRef<Value> values);
+                         const tile::Layout &to, ArrayRef<Value> values,
+                         ArrayRef<int64_t> parts);
   Value combine(tile::ReduceKind kind, Value a, Value b);
   void emitHadamard(tile::HadamardOp op);
 

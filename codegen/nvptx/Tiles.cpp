@@ -319,10 +319,14 @@ LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
     return success();
   }
   // What all warps have, each can take its part of.
-  if (from.warps != to.warps && !from.warps.empty())
-    return op.emitOpError("moves elements between warps, which is not "
-                          "supported: ")
-           << op.getInput().getType() << " to " << op.getType();
+  if (from.warps != to.warps && !from.warps.empty()) {
+    if (insideWarps)
+      return op.emitOpError("moves elements between warps that do not wait for "
+                            "one another: ")
+             << op.getInput().getType() << " to " << op.getType();
+    define(op.getResult(), exchange(from, to, registers(op.getInput())));
+    return success();
+  }
   // The bit of the source lane that adds `vector`, or -1.
   auto laneBit = [&](const SmallVector<int64_t> &vector) -> int64_t {
     auto it = llvm::find(from.lanes, vector);
