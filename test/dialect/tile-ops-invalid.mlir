@@ -310,6 +310,54 @@ func.func @f(%a: tensor<16x64xf16>, %b: tensor<64x8xf16>, %c: tensor<16x8xf16>) 
 
 // -----
 
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<32xf16>, %c: tensor<16xf32>) {
+  // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<16x64xf16>' by 'tensor<32xf16>' into 'tensor<16xf32>'}}
+  %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<32xf16> -> tensor<16xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<64xf16>, %c: tensor<64xf32>) {
+  // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<16x64xf16>' by 'tensor<64xf16>' into 'tensor<64xf32>'}}
+  %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64xf16> -> tensor<64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<64xf16>, %c: tensor<16x1xf32>) {
+  // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<16x64xf16>' by 'tensor<64xf16>' into 'tensor<16x1xf32>'}}
+  %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64xf16> -> tensor<16x1xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<64x8xf16>, %c: tensor<16xf32>) {
+  // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<16x64xf16>' by 'tensor<64x8xf16>' into 'tensor<16xf32>'}}
+  %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64x8xf16> -> tensor<16xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<64xf16>, %b: tensor<64xf16>, %c: tensor<1xf32>) {
+  // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<64xf16>' by 'tensor<64xf16>' into 'tensor<1xf32>'}}
+  %0 = tile.dot %a, %b, %c : tensor<64xf16>, tensor<64xf16> -> tensor<1xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<64x4x2xf16>, %c: tensor<16x4x2xf32>) {
+  // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<16x64xf16>' by 'tensor<64x4x2xf16>' into 'tensor<16x4x2xf32>'}}
+  %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64x4x2xf16> -> tensor<16x4x2xf32>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<8x96xf32>) {
   // expected-error @+1 {{'tile.hadamard' op operand is 'tensor<8x96xf32>', expected a power of two as last dimension}}
   %0 = tile.hadamard %x : tensor<8x96xf32>
