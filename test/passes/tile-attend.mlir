@@ -65,9 +65,9 @@
 // CHECK: tile.reduce max {{.*}} dim 1
 // CHECK: math.exp2 {{.*}} tensor<4x128xf32
 // CHECK: tile.reduce add {{.*}} dim 1
-// CHECK: tile.load_vector value_scale
-// CHECK: tile.load_vector value_zero
-// CHECK: tile.load_vector value_channel
+// CHECK-DAG: tile.load_vector value_scale
+// CHECK-DAG: tile.load_vector value_zero
+// CHECK-DAG: tile.load_vector value_channel
 // CHECK: %[[VC:.*]] = tile.load_codes value %{{.*}} start %[[C0]] {{.*}} -> tensor<128x64xi8
 // CHECK: %[[VX:.*]] = tile.expand convert %[[VC]] part value {{.*}} -> tensor<128x64xf32
 // CHECK: tile.dot %{{.*}}, %[[VX]], %{{.*}} -> tensor<4x64xf32
@@ -81,7 +81,9 @@
 // CHECK: math.exp2
 // CHECK: tile.dot
 // CHECK: scf.yield
-// CHECK: arith.divf %[[STATE]]#2
+// One division for a row.
+// CHECK: arith.divf {{.*}} : tensor<4xf32>
+// CHECK: arith.mulf %[[STATE]]#2, %{{.*}} : tensor<4x64xf32
 // CHECK: tile.hadamard
 // CHECK: arith.truncf {{.*}} to tensor<4x64xf16
 // CHECK: tile.store {{.*}} mask {{.*}} tensor<4x64xf16

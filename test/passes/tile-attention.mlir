@@ -32,7 +32,8 @@
 
 // SM90A: tile.kernel @dense_attend(
 // SM90A: tile.warps 4
-// SM90A: tile.dot {{.*}} : tensor<16x128xf16
+// A tile has no more rows than the instruction needs.
+// SM90A: tile.dot {{.*}} : tensor<8x128xf16
 // SM90A: tile.kernel @dense_combine(
 // SM90A: tile.launch @dense_attend
 // SM90A: tile.launch @dense_combine
