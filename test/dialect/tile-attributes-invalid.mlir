@@ -1,11 +1,16 @@
 // RUN: kvarn-opt %s --allow-unregistered-dialect -split-input-file -verify-diagnostics
 
-// expected-error @+1 {{rank is 0, expected at least 1}}
+// expected-error @+1 {{rank is 0, expected 1 to 8}}
 "test.op"() {a = #tile.layout<rank = 0, registers = [], lanes = [], warps = []>} : () -> ()
 
 // -----
 
-// expected-error @+1 {{rank is -2, expected at least 1}}
+// expected-error @+1 {{rank is 1152921504606846976, expected 1 to 8}}
+"test.op"() {a = #tile.layout<rank = 1152921504606846976, registers = [], lanes = [], warps = []>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{rank is -2, expected 1 to 8}}
 "test.op"() {a = #tile.layout<rank = -2, registers = [], lanes = [], warps = []>} : () -> ()
 
 // -----

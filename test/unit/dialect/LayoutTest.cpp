@@ -159,7 +159,7 @@ TEST_F(LayoutTest, VerifierBehindTheParser) {
                                   &context, rank, registers, lanes, warps);
   };
   EXPECT_FALSE(get(0, {}, {}, {}));
-  EXPECT_EQ(message, "rank is 0, expected at least 1");
+  EXPECT_EQ(message, "rank is 0, expected 1 to 8");
   EXPECT_FALSE(get(2, {0, 1, 2}, {}, {}));
   EXPECT_EQ(message, "expected vectors of 2 coordinates");
   EXPECT_FALSE(get(2, {}, {}, {1}));
