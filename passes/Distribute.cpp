@@ -31,6 +31,26 @@ static bool isElementwise(Operation *op) {
           OpTrait::hasElementwiseMappableTraits(op));
 }
 
+/// Of a layout.
+static constexpr size_t kMaxRegisterBits = 10;
+
+/// Layouts are of one to three dimensions, each of which is a power of two.
+static LogicalResult checkTiles(KernelOp kernel) {
+  WalkResult walked = kernel.walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      if (RankedTensorType type = tileOf(result);
+          type && (type.getRank() < 1 || type.getRank() > 3 ||
+                   !llvm::all_of(type.getShape(), [](int64_t extent) {
+                     return llvm::isPowerOf2_64(extent);
+                   })))
+        return WalkResult(op->emitOpError()
+                          << "has the tile " << type
+                          << ", expected one to three powers of two");
+    return WalkResult::advance();
+  });
+  return failure(walked.wasInterrupted());
+}
+
 namespace {
 
 /// The layouts of one product.
@@ -61,9 +81,11 @@ private:
   void spreadToUser(OpOperand &use, const Layout &layout);
   void spreadAlongLoop(scf::ForOp loop, unsigned index, const Layout &layout);
   void setRows(Operation *op, Value tile, const Layout &layout);
+  void setYields();
   void setRest();
 
   // Assignment.
+  LogicalResult checkSizes();
   void assign();
   void require(OpOperand &operand, const Layout &layout);
   Value remake(Value value, LayoutAttr layout);
@@ -145,7 +167,10 @@ void Distributor::plan(DotOp dot, bool transposed) {
   FormatAttr columnsOf = format;
   if (!format && part == RecordPart::Value)
     kernel.walk([&](ExpandOp op) { columnsOf = op.getFormat(); });
-  OperandLanes lanes = lanesOf(matrix, columnsOf, part, rhs.getShape());
+  SmallVector<int64_t> shape(rhs.getShape());
+  if (shape.size() == 1)
+    shape.push_back(matrix.columns);
+  OperandLanes lanes = lanesOf(matrix, columnsOf, part, shape);
   Product product;
   if (before) {
     product.lhs = products.find(before)->second.result;
@@ -287,6 +312,21 @@ void Distributor::spread() {
   }
 }
 
+/// What warps yield, before the rest: their results are stacks of it.
+void Distributor::setYields() {
+  kernel.walk([&](YieldOp yield) {
+    auto warps = cast<WarpsOp>(yield->getParentOp());
+    for (auto [value, result] :
+         llvm::zip(yield.getValues(), warps.getResults())) {
+      set(value, plainLayout(matrix, tileOf(value)));
+      spread();
+      // Constants do not spread by themselves.
+      set(result, at(value).stacked(warps.getCount()));
+      spread();
+    }
+  });
+}
+
 /// Plain layouts for what no product reaches, matrices before vectors.
 void Distributor::setRest() {
   for (int64_t rank : {3, 2, 1, 0}) {
@@ -404,6 +444,34 @@ void Distributor::convertOperands(Operation *op) {
   }
 }
 
+LogicalResult Distributor::checkSizes() {
+  auto check = [&](Operation *op, Value value, const Layout &layout) {
+    if (layout.registers.size() <= kMaxRegisterBits)
+      return success();
+    return LogicalResult(op->emitOpError()
+                         << "has the tile " << value.getType()
+                         << ", of which a lane would hold "
+                         << layout.registerCount()
+                         << " elements, expected at most "
+                         << (int64_t(1) << kMaxRegisterBits));
+  };
+  WalkResult walked = kernel.walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      if (auto it = layouts.find(result);
+          it != layouts.end() && failed(check(op, result, it->second)))
+        return WalkResult::interrupt();
+    return WalkResult::advance();
+  });
+  if (walked.wasInterrupted())
+    return failure();
+  for (auto &[op, product] : products)
+    for (auto [value, layout] : {std::pair(op->getOperand(0), product.lhs),
+                                 {op->getOperand(1), product.rhs}})
+      if (failed(check(op, value, layout)))
+        return failure();
+  return success();
+}
+
 void Distributor::assign() {
   for (auto &[value, layout] : layouts)
     setType(value, layout.get(context));
@@ -427,7 +495,10 @@ LogicalResult Distributor::run() {
     set(dot.getRhs(), product.rhs);
     spread();
   }
+  setYields();
   setRest();
+  if (failed(checkSizes()))
+    return failure();
   assign();
   return success();
 }
@@ -448,7 +519,8 @@ struct TileDistribute
     if (!row->matrix)
       return;
     for (auto kernel : getOperation().getOps<KernelOp>())
-      if (failed(Distributor(kernel, *row->matrix).run()))
+      if (failed(checkTiles(kernel)) ||
+          failed(Distributor(kernel, *row->matrix).run()))
         return signalPassFailure();
   }
 };
