@@ -14,17 +14,22 @@ static constexpr double kLn2 = 0.6931471805599453;
 // Rows
 //===----------------------------------------------------------------------===//
 
-void AttendKernel::forEachRowTile(function_ref<void(Value)> body) {
-  kvHead = b.op<tile::ProgramIdOp>(tile::Axis::X);
-  request = b.op<tile::ProgramIdOp>(tile::Axis::Y);
-  split = b.op<tile::ProgramIdOp>(tile::Axis::Z);
+/// Makes request `index` the one that rows belong to.
+void AttendKernel::setRequest(Value index) {
   auto at = [&](Value memref, Value i) {
     return b.toIndex(b.loadScalar(memref, {i}));
   };
+  request = index;
   queryBegin = at(args.queryStart, request);
   Value queryEnd = at(args.queryStart, b.add(request, b.index(1)));
   queryCount = b.sub(queryEnd, queryBegin);
   length = at(args.seqLens, request);
+}
+
+void AttendKernel::forEachRowTile(function_ref<void(Value)> body) {
+  kvHead = b.op<tile::ProgramIdOp>(tile::Axis::X);
+  split = b.op<tile::ProgramIdOp>(tile::Axis::Z);
+  setRequest(b.op<tile::ProgramIdOp>(tile::Axis::Y));
   Value total = b.mul(queryCount, b.index(spec.ratio));
   b.loop(b.index(0), total, b.index(rows), {},
          [&](Value firstRow, ValueRange) -> SmallVector<Value> {
@@ -75,17 +80,17 @@ Query AttendKernel::loadQuery(const QueryRows &r) {
     q = b.rotate(q);
   Value scale = args.softcap ? b.div(args.scale, args.softcap)
                              : b.mul(args.scale, b.f32(kLog2e));
-  q = b.mul(q, scale);
   if (!spec.schedule.getOperand().isF16())
-    return {q, {}};
-  // In the middle of what fp16 can hold, whatever the scale is.
+    return {b.mul(q, scale), {}};
+  // In the middle of what fp16 can hold; a power of two rounds nothing.
   Value largest = b.reduce(
       tile::ReduceKind::Max,
       b.reduce(tile::ReduceKind::Max, b.op<math::AbsFOp>(q), 1), 0);
   largest = b.clamp(largest, std::ldexp(1.0, -60), std::ldexp(1.0, 60));
   Value exponent = b.sub(b.op<math::CeilOp>(b.log2(largest)),
                          b.f32(std::log2(kLargestQuery)));
-  return {b.mul(q, b.exp2(b.sub(b.f32(0), exponent))), b.exp2(exponent)};
+  return {b.mul(q, b.exp2(b.sub(b.f32(0), exponent))),
+          b.mul(b.exp2(exponent), scale)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -317,6 +322,12 @@ Softmax AttendKernel::overBlocks(const QueryRows &r, const Query &q) {
     first = b.add(first, b.mul(split, share));
     last = b.min(last, b.add(first, share));
   }
+  return overRange(r, q, first, last);
+}
+
+/// Blocks [first, last), shared among the warps.
+Softmax AttendKernel::overRange(const QueryRows &r, const Query &q, Value first,
+                                Value last) {
   int64_t warps = spec.schedule.getWarps();
   if (warps == 1)
     return blockLoop(r, q, first, last, b.index(1));
@@ -336,7 +347,7 @@ Softmax AttendKernel::overBlocks(const QueryRows &r, const Query &q) {
 
 /// The softmax of several warps, stacked along dimension 0, in one.
 Softmax AttendKernel::merge(ArrayRef<Value> stacked) {
-  int64_t warps = spec.schedule.getWarps();
+  int64_t warps = shapeOf(stacked[0])[0];
   SmallVector<int64_t> flat = {warps, rows}, full = {warps, rows, depth};
   Softmax state;
   state.max = b.reduce(tile::ReduceKind::Max, stacked[0], 0);
@@ -385,14 +396,17 @@ void AttendKernel::finish(const QueryRows &r, Softmax state) {
   }
 }
 
-void AttendKernel::finishPartial(const QueryRows &r, const Softmax &state) {
-  b.store(normalizeBy(state.out, state.sum), args.partialOut,
-          {b.splat(split, {rows}), r.token, r.head, b.index(0)}, r.valid);
+/// `place` says where the rows of the tile lie in the partial results.
+void AttendKernel::finishPartial(const QueryRows &r, const Softmax &state,
+                                 ArrayRef<Value> place) {
+  SmallVector<Value> indices(place);
+  indices.push_back(b.index(0));
+  b.store(normalizeBy(state.out, state.sum), args.partialOut, indices, r.valid);
   Value seen = b.less(b.f32(0), state.sum);
   Value sum = b.select(seen, state.sum, b.f32(1));
   Value lse = b.add(state.max, b.log2(sum));
-  b.scatter(b.select(seen, lse, b.f32(-INFINITY)), args.partialLse,
-            {b.splat(split, {rows}), r.token, r.head}, r.valid);
+  b.scatter(b.select(seen, lse, b.f32(-INFINITY)), args.partialLse, place,
+            r.valid);
 }
 
 void AttendKernel::build() {
@@ -400,7 +414,8 @@ void AttendKernel::build() {
     QueryRows r = makeRows(firstRow);
     Softmax state = overBlocks(r, loadQuery(r));
     if (args.partialOut)
-      finishPartial(r, state);
+      finishPartial(r, state,
+                    {b.splat(split, {rows}), r.token, r.head});
     else
       finish(r, state);
   });

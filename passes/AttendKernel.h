@@ -41,7 +41,10 @@ struct AttendArguments {
   Value k, v; // the pool, or the dense tensors [B, L, Hk, D]
   Value scale, window, softcap, sinks;
   Value out, lse;               // final results
-  Value partialOut, partialLse; // of each split
+  // Of each split [splits, T, Hq, D], or of balanced programs: the first and the
+  // last segment, if others share it [programs, 2, rows, D]. Logarithms are
+  // binary.
+  Value partialOut, partialLse;
 
   template <typename Visit> void forEach(Visit visit) {
     for (Value *value : {&q, &queryStart, &seqLens, &pages, &blockTable,
@@ -66,9 +69,8 @@ struct AttendArguments {
   }
 };
 
-/// Query rows, scaled so that products with keys are scores in units of log2
-/// (before a softcap: of the cap). Of rows that become fp16 operands, products
-/// are still to be multiplied with `factor`, a power of two; null = 1.
+/// Query rows and what products with keys are to be multiplied with (null = 1)
+/// to be scores in units of log2, or before a softcap of the cap.
 struct Query {
   Value rows, factor;
 };
@@ -82,6 +84,17 @@ struct QueryRows {
   Value commonEnd, commonBegin;      // all rows see [commonBegin, commonEnd)
 };
 
+/// The work of one request; `Value`s are numbers or vectors of them.
+struct RequestWork {
+  Value rowTiles;          // of one KV head
+  Value firstBlock, blocks; // that some row of a tile may see
+};
+
+/// A request, a KV head and a row tile: `blocks` items of work.
+struct WorkUnit {
+  Value firstItem, blocks; // among the items of the whole call
+};
+
 class AttendKernel {
 public:
   AttendKernel(TileBuilder &b, const AttendSpec &spec,
@@ -91,12 +104,30 @@ public:
 
   void build();
   void buildCombine();
+  // Balanced.cpp
+  void buildBalanced();
+  void buildBalancedCombine();
 
 private:
+  void setRequest(Value index);
+  RequestWork workOf(Value queryCount, Value length);
+  Value itemsOf(const RequestWork &work);
+  void cutWork();
+  Value sumOverRequests(Value end);
+  void findStart(Value item, Value &request, Value &itemsBefore);
+  RequestWork workOfRequests(Value first, Value &valid, Value end);
+  void requestSegments(Value itemsBefore, Value from, Value to);
+  void segment(const WorkUnit &unit, Value firstRow, Value firstBlock,
+               Value from, Value to);
+  void combineRow(Value queryHead, Value token, const RequestWork &work,
+                  Value itemsBefore);
+  Softmax sumParts(const WorkUnit &unit, Value row);
   void forEachRowTile(function_ref<void(Value firstRow)> body);
   QueryRows makeRows(Value firstRow);
   Query loadQuery(const QueryRows &r);
   Softmax overBlocks(const QueryRows &r, const Query &q);
+  Softmax overRange(const QueryRows &r, const Query &q, Value first,
+                    Value last);
   Softmax blockLoop(const QueryRows &r, const Query &q, Value from, Value to,
                     Value step);
   Softmax oneBlock(const QueryRows &r, const Query &q, Value index, Value block,
@@ -112,7 +143,8 @@ private:
   Value update(Softmax &state, Value s, Value &alpha);
   Softmax merge(ArrayRef<Value> stacked);
   void finish(const QueryRows &r, Softmax state);
-  void finishPartial(const QueryRows &r, const Softmax &state);
+  void finishPartial(const QueryRows &r, const Softmax &state,
+                     ArrayRef<Value> place);
   Value normalizeBy(Value out, Value sum);
 
   SmallVector<int64_t> tile(int64_t columns) const { return {rows, columns}; }
@@ -127,6 +159,8 @@ private:
   int64_t rows, depth;
   // Of this program.
   Value kvHead, request, split, queryBegin, queryCount, length;
+  // Of a balanced call: the programs and the items that each of them takes.
+  Value program, programs, share, kvHeads;
 };
 
 } // namespace mlir::kvarn

@@ -27,7 +27,7 @@ static RankedTensorType tileOf(Value value) {
 
 static bool isElementwise(Operation *op) {
   return op->getNumResults() == 1 && tileOf(op->getResult(0)) &&
-         (isa<ExpandOp, HadamardOp>(op) ||
+         (isa<ExpandOp, HadamardOp, ScanOp>(op) ||
           OpTrait::hasElementwiseMappableTraits(op));
 }
 
@@ -76,13 +76,14 @@ private:
 
   // Spreading.
   void set(Value value, const Layout &layout);
+  void setAlways(Value value, const Layout &layout);
   void spread();
   void spreadToOperands(Operation *op, Value result, const Layout &layout);
   void spreadToUser(OpOperand &use, const Layout &layout);
   void spreadAlongLoop(scf::ForOp loop, unsigned index, const Layout &layout);
   void setRows(Operation *op, Value tile, const Layout &layout);
-  void setYields();
-  void setRest();
+  void setRest(Operation *root);
+  void setStacks(WarpsOp warps);
 
   // Assignment.
   LogicalResult checkSizes();
@@ -225,7 +226,13 @@ LogicalResult Distributor::planProducts() {
 //===----------------------------------------------------------------------===//
 
 void Distributor::set(Value value, const Layout &layout) {
-  if (!tileOf(value) || !layouts.try_emplace(value, layout).second)
+  // Results of warps lie as what the warps yield.
+  if (tileOf(value) && !value.getDefiningOp<WarpsOp>())
+    setAlways(value, layout);
+}
+
+void Distributor::setAlways(Value value, const Layout &layout) {
+  if (!layouts.try_emplace(value, layout).second)
     return;
   // Users of a constant have nothing to do with one another.
   if (!value.getDefiningOp<arith::ConstantOp>() &&
@@ -288,7 +295,7 @@ void Distributor::spreadToUser(OpOperand &use, const Layout &layout) {
       set(op->getParentOp()->getResult(index), layout);
   } else if (auto yield = dyn_cast<YieldOp>(op)) {
     auto warps = cast<WarpsOp>(op->getParentOp());
-    set(warps.getResult(index), layout.stacked(warps.getCount()));
+    setAlways(warps.getResult(index), layout.stacked(warps.getCount()));
   } else if (isa<StoreOp, ScatterOp>(op) && index == 0) {
     setRows(op, use.get(), layout);
   }
@@ -312,31 +319,27 @@ void Distributor::spread() {
   }
 }
 
-/// What warps yield, before the rest: their results are stacks of it.
-void Distributor::setYields() {
-  kernel.walk([&](YieldOp yield) {
-    auto warps = cast<WarpsOp>(yield->getParentOp());
-    for (auto [value, result] :
-         llvm::zip(yield.getValues(), warps.getResults())) {
-      set(value, plainLayout(matrix, tileOf(value)));
-      spread();
-      // Constants do not spread by themselves.
-      set(result, at(value).stacked(warps.getCount()));
-      spread();
-    }
-  });
-}
-
-/// Plain layouts for what no product reaches, matrices before vectors.
-void Distributor::setRest() {
+/// Plain layouts for what no product reaches in `root`, matrices before vectors.
+void Distributor::setRest(Operation *root) {
   for (int64_t rank : {3, 2, 1, 0}) {
-    kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    root->walk<WalkOrder::PreOrder>([&](Operation *op) {
       for (Value result : op->getResults())
-        if (tileOf(result) && tileOf(result).getRank() == rank) {
+        if (op != root && tileOf(result) && tileOf(result).getRank() == rank) {
           set(result, plainLayout(matrix, tileOf(result)));
           spread();
         }
     });
+  }
+}
+
+/// Also of what does not spread by itself: constants, tiles from outside.
+void Distributor::setStacks(WarpsOp warps) {
+  auto yield = cast<YieldOp>(warps.getBody().front().getTerminator());
+  for (auto [value, result] : llvm::zip(yield.getValues(), warps.getResults())) {
+    set(value, plainLayout(matrix, tileOf(value)));
+    spread();
+    set(result, at(value).stacked(warps.getCount()));
+    spread();
   }
 }
 
@@ -495,8 +498,12 @@ LogicalResult Distributor::run() {
     set(dot.getRhs(), product.rhs);
     spread();
   }
-  setYields();
-  setRest();
+  // Results of warps depend on what happens inside.
+  kernel.walk([&](WarpsOp warps) {
+    setRest(warps);
+    setStacks(warps);
+  });
+  setRest(kernel);
   if (failed(checkSizes()))
     return failure();
   assign();

@@ -143,6 +143,8 @@ Layout mlir::kvarn::resultLayout(const MatrixInstruction &matrix,
 Layout mlir::kvarn::plainLayout(const MatrixInstruction &matrix,
                                 RankedTensorType type) {
   ArrayRef<int64_t> shape = type.getShape();
+  if (shape.size() == 1)
+    return spreadLayout(matrix, shape[0]);
   int64_t rank = shape.size(), lane = 0;
   Layout layout = emptyLayout(matrix, rank);
   Type element = type.getElementType();

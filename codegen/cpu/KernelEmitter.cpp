@@ -145,6 +145,7 @@ void KernelEmitter::emitOp(Operation &op) {
       .Case<scf::IfOp>([&](auto op) { emitIf(op); })
       .Case<WarpsOp>([&](auto op) { emitWarps(op); })
       .Case<ReduceOp>([&](auto op) { emitReduce(op); })
+      .Case<ScanOp>([&](auto op) { emitScan(op); })
       .Case<DotOp>([&](auto op) { emitDot(op); })
       .Case<HadamardOp>([&](auto op) { emitHadamard(op); })
       .Case<TransposeOp>([&](auto op) { emitTranspose(op); })

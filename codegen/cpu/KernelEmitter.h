@@ -102,6 +102,7 @@ private:
 
   //===--- Reductions and butterflies (Reduce.cpp) ------------------------===//
   void emitReduce(tile::ReduceOp op);
+  void emitScan(tile::ScanOp op);
   Value reduceRow(tile::ReduceOp op, ValueRange lead);
   void reduceColumns(tile::ReduceOp op, Buffer to);
   Value combine(tile::ReduceKind kind, Value a, Value b);

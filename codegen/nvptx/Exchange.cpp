@@ -15,6 +15,13 @@ static arith::FastMathFlagsAttr contract(Ir &ir) {
 }
 
 Value KernelEmitter::combine(ReduceKind kind, Value a, Value b) {
+  if (!isa<FloatType>(a.getType())) {
+    if (kind == ReduceKind::Add)
+      return ir.create<arith::AddIOp>(a, b);
+    if (kind == ReduceKind::Max)
+      return ir.create<arith::MaxSIOp>(a, b);
+    return ir.create<arith::MinSIOp>(a, b);
+  }
   switch (kind) {
   case ReduceKind::Add:
     return ir.create<arith::AddFOp>(a, b, contract(ir));
@@ -81,6 +88,39 @@ void KernelEmitter::reduceOverWarps(ReduceOp op, Values &values,
     }
   }
   ir.syncBlock();
+}
+
+/// Within each lane, then the totals of the lanes before.
+LogicalResult KernelEmitter::emitScan(ScanOp op) {
+  Layout place = layout(op.getResult());
+  int64_t next = 1;
+  for (const Bases *bases : {&place.registers, &place.lanes})
+    for (const SmallVector<int64_t> &basis : *bases) {
+      if (basis[0] != next && (basis[0] || next != op.getType().getDimSize(0)))
+        return op.emitOpError("of this layout is unknown to NVIDIA targets: ")
+               << op.getType();
+      next *= basis[0] ? 2 : 1;
+    }
+  Values values = registers(op.getInput());
+  for (size_t i = 1; i < values.size(); ++i)
+    values[i] = ir.add(values[i - 1], values[i]);
+  Value before = ir.zero(values[0].getType()), total = values.back();
+  for (auto [bit, basis] : llvm::enumerate(place.lanes)) {
+    if (!basis[0])
+      break;
+    // The total of the neighbouring group of lanes, for its upper half.
+    Value other = ir.shuffleXor(total, int64_t(1) << bit);
+    Value upper =
+        ir.equal(ir.both(ir.shiftRight(lane, bit), ir.i32(1)), ir.i32(1));
+    Value gained = ir.create<arith::SelectOp>(upper, other,
+                                              ir.zero(other.getType()));
+    before = ir.add(before, gained);
+    total = ir.add(total, other);
+  }
+  for (Value &value : values)
+    value = ir.add(value, before);
+  define(op.getResult(), values);
+  return success();
 }
 
 /// One butterfly stage per bit of the last index, in any order.

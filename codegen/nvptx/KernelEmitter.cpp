@@ -208,6 +208,7 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
       .Case<scf::IfOp>([&](auto op) { return emitIf(op); })
       .Case<WarpsOp>([&](auto op) { return emitWarps(op); })
       .Case<ReduceOp>([&](auto op) { return emitReduce(op); })
+      .Case<ScanOp>([&](auto op) { return emitScan(op); })
       .Case<DotOp>([&](auto op) { return emitDot(op); })
       .Case<ConvertLayoutOp>([&](auto op) { return emitConvertLayout(op); })
       .Case<LoadOp>([&](auto op) { return emitLoad(op); })

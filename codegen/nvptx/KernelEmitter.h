@@ -96,6 +96,7 @@ private:
 
   //===--- Exchange between lanes and warps (Exchange.cpp) ----------------===//
   LogicalResult emitReduce(tile::ReduceOp op);
+  LogicalResult emitScan(tile::ScanOp op);
   void reduceOverWarps(tile::ReduceOp op, Values &values, int64_t warps);
   Value combine(tile::ReduceKind kind, Value a, Value b);
   void emitHadamard(tile::HadamardOp op);
