@@ -89,7 +89,8 @@ Query AttendKernel::loadQuery(const QueryRows &r) {
   largest = b.clamp(largest, std::ldexp(1.0, -60), std::ldexp(1.0, 60));
   Value exponent = b.sub(b.op<math::CeilOp>(b.log2(largest)),
                          b.f32(std::log2(kLargestQuery)));
-  return {b.mul(q, b.exp2(b.sub(b.f32(0), exponent))),
+  q = b.mul(q, b.exp2(b.sub(b.f32(0), exponent)));
+  return {b.truncate(q, spec.schedule.getOperand()),
           b.mul(b.exp2(exponent), scale)};
 }
 
@@ -97,22 +98,28 @@ Query AttendKernel::loadQuery(const QueryRows &r) {
 // Softmax
 //===----------------------------------------------------------------------===//
 
-/// Scores in units of log2, -inf where a row may not see.
-Value AttendKernel::scores(const QueryRows &r, Value raw, Value firstPosition) {
-  int64_t tokens = shapeOf(raw)[1];
-  Value s = raw;
-  if (args.softcap)
+/// Products with keys as scores, -inf where a row may not see.
+Scores AttendKernel::scores(const QueryRows &r, Scores raw,
+                            Value firstPosition) {
+  int64_t tokens = shapeOf(raw.tile)[1];
+  Value s = raw.tile;
+  if (args.softcap) {
+    if (raw.factor)
+      s = b.mul(s, raw.factor);
     s = b.mul(b.op<math::TanhOp>(s), b.mul(args.softcap, b.f32(kLog2e)));
+    raw.factor = {};
+  }
   // Only tiles at a border are worth looking at element by element.
   Value seenByAll = b.lessEqual(b.add(firstPosition, b.index(tokens)),
                                 r.commonEnd);
   if (r.commonBegin)
     seenByAll = b.both(seenByAll, b.lessEqual(r.commonBegin, firstPosition));
-  return b.branch(
+  s = b.branch(
       seenByAll, [&]() -> SmallVector<Value> { return {s}; },
       [&]() -> SmallVector<Value> {
         return {maskedScores(r, s, firstPosition)};
       })[0];
+  return {s, raw.factor};
 }
 
 Value AttendKernel::maskedScores(const QueryRows &r, Value s,
@@ -131,15 +138,21 @@ Value AttendKernel::maskedScores(const QueryRows &r, Value s,
   return b.select(seen, s, b.f32(-INFINITY));
 }
 
-/// Takes new scores in: returns their weights, updates maximum and denominator
-/// and sets `alpha`, by which older sums shrink.
-Value AttendKernel::update(Softmax &state, Value s, Value &alpha) {
-  Value highest = b.max(state.max, b.reduce(tile::ReduceKind::Max, s, 1));
+/// Takes new scores in: returns their weights times kLargestWeight, updates
+/// maximum and denominator and sets `alpha`, by which older sums shrink.
+Value AttendKernel::update(Softmax &state, Scores s, Value &alpha) {
+  Value highest = b.reduce(tile::ReduceKind::Max, s.tile, 1);
+  if (s.factor)
+    highest = b.mul(highest, s.factor);
+  highest = b.max(state.max, highest);
   // QueryRows that have seen nothing keep weights of 0 instead of -inf - -inf.
   Value base = b.select(b.equal(highest, b.f32(-INFINITY)), b.f32(0), highest);
-  Value p = b.exp2(b.sub(s, b.along(base, 0, shapeOf(s))));
+  Value low = b.sub(base, b.f32(std::log2(kLargestWeight)));
+  Value scaled = s.factor ? b.mul(s.tile, s.factor) : s.tile;
+  Value p = b.exp2(b.sub(scaled, b.along(low, 0, shapeOf(s.tile))));
   alpha = b.exp2(b.sub(state.max, base));
-  state.sum = b.add(b.mul(state.sum, alpha), b.sum(p, 1));
+  Value sum = b.mul(b.sum(p, 1), b.f32(1 / kLargestWeight));
+  state.sum = b.add(b.mul(state.sum, alpha), sum);
   state.max = highest;
   return p;
 }
@@ -155,13 +168,13 @@ Softmax AttendKernel::packedBlock(const QueryRows &r, const Query &q,
   ScaledQuery query = record.scaleQuery(q.rows, q.factor);
   auto step = [&](Value start, Softmax state) {
     Value raw = record.scores(query, start, tokens);
-    Value s = scores(r, raw, b.add(firstPosition, start));
+    Scores s = scores(r, {raw, query.factor}, b.add(firstPosition, start));
     if (tokens == spec.format.getGroup())
       record.keysDone();
     Value alpha;
     Value p = update(state, s, alpha);
     Value kept = b.mul(state.out, b.along(alpha, 0, tile(depth)));
-    state.out = b.add(kept, record.weightedValues(p, start));
+    state.out = b.add(kept, record.weightedValues(p, start, kLargestWeight));
     return state;
   };
   Softmax state;
@@ -186,7 +199,6 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
                                  function_ref<SmallVector<Value>(Value)> place,
                                  int64_t tokens, int64_t step) {
   Type operand = spec.schedule.getOperand();
-  Value scaled = b.truncate(q.rows, operand);
   auto one = [&](Value start, Softmax state) {
     // What lies behind the last token may be anything, so it is not loaded.
     Value position = b.range(b.add(firstPosition, start), step);
@@ -195,14 +207,13 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
     SmallVector<int64_t> shape = {step, depth};
     Value k = b.toFloat(b.load(args.k, at, shape, exists), operand);
     Value v = b.toFloat(b.load(args.v, at, shape, exists), operand);
-    Value raw = b.dot(scaled, b.transpose(k));
-    if (q.factor)
-      raw = b.mul(raw, q.factor);
-    Value s = scores(r, raw, b.add(firstPosition, start));
+    Value raw = b.dot(q.rows, b.transpose(k));
+    Scores s = scores(r, {raw, q.factor}, b.add(firstPosition, start));
     Value alpha;
     Value p = update(state, s, alpha);
     Value kept = b.mul(state.out, b.along(alpha, 0, tile(depth)));
-    state.out = b.op<tile::DotOp>(b.truncate(p, operand), v, kept);
+    Value sum = b.dot(b.truncate(p, operand), v);
+    state.out = b.add(kept, b.mul(sum, b.f32(1 / kLargestWeight)));
     return state;
   };
   if (tokens == step)

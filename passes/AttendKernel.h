@@ -75,6 +75,11 @@ struct Query {
   Value rows, factor;
 };
 
+/// Scores of a tile in units of log2, to be multiplied with `factor` (null = 1).
+struct Scores {
+  Value tile, factor;
+};
+
 /// The query rows of one tile and what each may see.
 struct QueryRows {
   Value valid;       // rows that exist
@@ -138,9 +143,9 @@ private:
                      const Softmax &state,
                      function_ref<SmallVector<Value>(Value)> place,
                      int64_t tokens, int64_t step);
-  Value scores(const QueryRows &r, Value raw, Value firstPosition);
+  Scores scores(const QueryRows &r, Scores raw, Value firstPosition);
   Value maskedScores(const QueryRows &r, Value s, Value firstPosition);
-  Value update(Softmax &state, Value s, Value &alpha);
+  Value update(Softmax &state, Scores s, Value &alpha);
   Softmax merge(ArrayRef<Value> stacked);
   void finish(const QueryRows &r, Softmax state);
   void finishPartial(const QueryRows &r, const Softmax &state,

@@ -238,7 +238,8 @@ Softmax AttendKernel::sumParts(const WorkUnit &unit, Value row) {
           lse = b.select(valid, lse, b.f32(-INFINITY));
           Value alpha;
           Value wide = b.along(lse, 1, {1, kParts});
-          Value weights = update(state, wide, alpha);
+          Value weights = b.mul(update(state, {wide, {}}, alpha),
+                                b.f32(1 / kLargestWeight));
           Value outs = b.load(args.partialOut, {index, place, row, b.index(0)},
                               {kParts, depth}, valid);
           Value flat = b.reduce(tile::ReduceKind::Max, weights, 0);

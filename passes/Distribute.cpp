@@ -56,7 +56,6 @@ namespace {
 /// The layouts of one product.
 struct Product {
   Layout lhs, rhs, result;
-  bool transposed = false;
 };
 
 class Distributor {
@@ -71,7 +70,7 @@ private:
   // Which layouts products want.
   LogicalResult planProducts();
   LogicalResult checkShape(DotOp dot);
-  void plan(DotOp dot, bool transposed);
+  void plan(DotOp dot);
   DotOp productBehind(Value lhs);
 
   // Spreading.
@@ -90,6 +89,7 @@ private:
   void assign();
   void require(OpOperand &operand, const Layout &layout);
   Value remake(Value value, LayoutAttr layout);
+  void narrowFirst(Operation *op);
   void convertOperands(Operation *op);
   void convertRows(Operation *op, Value tile);
 
@@ -158,7 +158,7 @@ static std::pair<FormatAttr, RecordPart> codesBehind(Value value) {
   return {};
 }
 
-void Distributor::plan(DotOp dot, bool transposed) {
+void Distributor::plan(DotOp dot) {
   RankedTensorType rhs = tileOf(dot.getRhs());
   DotOp before = productBehind(dot.getLhs());
   auto [format, part] = codesBehind(dot.getRhs());
@@ -172,50 +172,48 @@ void Distributor::plan(DotOp dot, bool transposed) {
   if (shape.size() == 1)
     shape.push_back(matrix.columns);
   OperandLanes lanes = lanesOf(matrix, columnsOf, part, shape);
-  Product product;
   if (before) {
-    product.lhs = products.find(before)->second.result;
-    lanes.depth = stridesOf(product.lhs, matrix.depthLanes, 1);
-  } else {
-    product.lhs =
-        lhsLayout(matrix, tileOf(dot.getLhs()).getShape(), lanes.depth);
+    Strides outer = lanes.outer;
+    lanes = transposedPieces(matrix, products.find(before)->second.result);
+    lanes.outer = outer;
   }
+  Product product;
+  product.lhs = lhsLayout(matrix, tileOf(dot.getLhs()).getShape(), lanes);
   product.rhs = rhsLayout(matrix, rhs.getShape(), lanes);
-  product.transposed = transposed;
   product.result =
       resultLayout(matrix, tileOf(dot.getResult()).getShape(), product.lhs,
-                   product.rhs, transposed);
+                   product.rhs);
   products.insert({dot, product});
 }
 
 LogicalResult Distributor::planProducts() {
   SmallVector<DotOp> dots, vectors;
-  DenseSet<Operation *> becomeOperands;
   WalkResult walked = kernel.walk([&](DotOp dot) {
     (tileOf(dot.getRhs()).getRank() == 2 ? dots : vectors).push_back(dot);
-    if (DotOp before = productBehind(dot.getLhs()))
-      becomeOperands.insert(before);
     return WalkResult(checkShape(dot));
   });
   if (walked.wasInterrupted())
     return failure();
   for (DotOp dot : dots)
-    plan(dot, !becomeOperands.contains(dot));
-  // A vector's product goes the way of its matrix, whose operand it shares.
+    plan(dot);
+  // The product with a vector has the lanes of a matrix of the same depth.
   for (DotOp dot : vectors) {
     DotOp like;
+    DotOp before = productBehind(dot.getLhs());
     for (DotOp other : dots)
-      if (other.getLhs() == dot.getLhs())
+      if (other.getLhs() == dot.getLhs() ||
+          (!like && other->getBlock() == dot->getBlock() &&
+           productBehind(other.getLhs()) == before))
         like = other;
     if (!like) {
-      plan(dot, false);
+      plan(dot);
       continue;
     }
     Product product = products.find(like)->second;
     product.rhs = product.rhs.without(1);
     product.result =
         resultLayout(matrix, tileOf(dot.getResult()).getShape(), product.lhs,
-                     product.rhs, product.transposed);
+                     product.rhs);
     products.insert({dot, product});
   }
   return success();
@@ -280,7 +278,9 @@ void Distributor::spreadToUser(OpOperand &use, const Layout &layout) {
   Operation *op = use.getOwner();
   unsigned index = use.getOperandNumber();
   if (isElementwise(op)) {
-    set(op->getResult(0), layout);
+    // A narrowed tile moves to other lanes for half the price.
+    if (!isa<arith::TruncFOp>(op))
+      set(op->getResult(0), layout);
   } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
     set(transpose.getResult(), layout.transposed());
   } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
@@ -324,7 +324,7 @@ void Distributor::setRest(Operation *root) {
   for (int64_t rank : {3, 2, 1, 0}) {
     root->walk<WalkOrder::PreOrder>([&](Operation *op) {
       for (Value result : op->getResults())
-        if (op != root && tileOf(result) && tileOf(result).getRank() == rank) {
+        if (tileOf(result) && tileOf(result).getRank() == rank) {
           set(result, plainLayout(matrix, tileOf(result)));
           spread();
         }
@@ -332,13 +332,14 @@ void Distributor::setRest(Operation *root) {
   }
 }
 
-/// Also of what does not spread by itself: constants, tiles from outside.
+/// Results of warps, also where what they yield does not spread by itself:
+/// constants and tiles from outside.
 void Distributor::setStacks(WarpsOp warps) {
   auto yield = cast<YieldOp>(warps.getBody().front().getTerminator());
   for (auto [value, result] : llvm::zip(yield.getValues(), warps.getResults())) {
     set(value, plainLayout(matrix, tileOf(value)));
     spread();
-    set(result, at(value).stacked(warps.getCount()));
+    setAlways(result, at(value).stacked(warps.getCount()));
     spread();
   }
 }
@@ -407,6 +408,21 @@ void Distributor::convertRows(Operation *op, Value tile) {
       require(operand, rows);
 }
 
+/// A truncation keeps the layout of its operand; what it gives is converted.
+void Distributor::narrowFirst(Operation *op) {
+  Value result = op->getResult(0);
+  LayoutAttr wanted = layoutOf(result), given = layoutOf(op->getOperand(0));
+  if (wanted == given)
+    return;
+  if (Value copy = remake(op->getOperand(0), wanted))
+    return op->setOperand(0, copy);
+  setType(result, given);
+  builder.setInsertionPointAfter(op);
+  auto moved = builder.create<ConvertLayoutOp>(
+      op->getLoc(), withLayout(tileOf(result), wanted), result);
+  result.replaceAllUsesExcept(moved, moved);
+}
+
 void Distributor::convertOperands(Operation *op) {
   auto requireAll = [&](ValueRange like, unsigned first) {
     for (auto [i, value] : llvm::enumerate(like))
@@ -418,6 +434,8 @@ void Distributor::convertOperands(Operation *op) {
     require(dot.getLhsMutable(), product.lhs);
     require(dot.getRhsMutable(), product.rhs);
     require(dot.getAccumulatorMutable(), product.result);
+  } else if (isa<arith::TruncFOp>(op) && tileOf(op->getResult(0))) {
+    narrowFirst(op);
   } else if (isElementwise(op)) {
     for (OpOperand &operand : op->getOpOperands())
       require(operand, Layout(layoutOf(op->getResult(0))));

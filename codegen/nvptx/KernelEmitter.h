@@ -88,6 +88,8 @@ private:
   Values elementwise(Operation *op, ArrayRef<const Values *> operands);
   Value math(Operation *op, ValueRange operands);
   void emitTruncation(Operation *op);
+  void emitPacked(Operation *op);
+  void emitPieceTransposition(tile::ConvertLayoutOp op);
   void emitIota(tile::IotaOp op);
   void emitBroadcast(tile::BroadcastOp op);
   void emitTranspose(tile::TransposeOp op);

@@ -153,6 +153,32 @@ Values KernelEmitter::elementwise(Operation *op,
   return results;
 }
 
+/// Arithmetic on fp16 alone, of which a register holds two.
+static bool isPacked(Operation *op) {
+  auto half = [](Value value) {
+    return isTile(value) && getElementTypeOrSelf(value).isF16() &&
+           Layout(layoutOf(value)).registerCount() > 1;
+  };
+  return half(op->getResult(0)) && op->getNumOperands() > 0 &&
+         llvm::all_of(op->getOperands(), half);
+}
+
+void KernelEmitter::emitPacked(Operation *op) {
+  SmallVector<Values> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(pairs(operand));
+  Values words;
+  for (size_t i = 0; i < operands[0].size(); ++i) {
+    Values each;
+    for (const Values &all : operands)
+      each.push_back(ir.asPair(all[i]));
+    OperationState state(ir.getLoc(), op->getName(), each, {ir.pairType()},
+                         op->getAttrs());
+    words.push_back(ir.asWord(ir.create(state)->getResult(0)));
+  }
+  packed[op->getResult(0)] = std::move(words);
+}
+
 void KernelEmitter::emitElementwise(Operation *op) {
   Value result = op->getResult(0);
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
@@ -167,6 +193,8 @@ void KernelEmitter::emitElementwise(Operation *op) {
   if (isa<arith::TruncFOp>(op) && getElementTypeOrSelf(result).isF16() &&
       layout(result).registerCount() > 1)
     return emitTruncation(op);
+  if (isPacked(op))
+    return emitPacked(op);
   SmallVector<Values> storage;
   for (Value operand : op->getOperands())
     storage.push_back(isTile(operand) ? registers(operand)
@@ -254,10 +282,42 @@ LogicalResult KernelEmitter::emitExpandScale(ExpandScaleOp op) {
   return success();
 }
 
+/// Whether `to` is `from` with the lane bits of 8x8 pieces of pairs exchanged:
+/// what movmatrix does.
+static bool isTransposedPieces(const Layout &from, const Layout &to) {
+  if (from.rank != 2 || from.lanes.size() != 5 || from.registers.empty() ||
+      from.registers.size() != to.registers.size() || from.warps != to.warps)
+    return false;
+  auto axes = [](const Layout &layout) {
+    // The pair and two lane bits, then three lane bits.
+    return std::pair(Bases{layout.registers[0], layout.lanes[0],
+                           layout.lanes[1]},
+                     Bases(ArrayRef(layout.lanes).drop_front(2)));
+  };
+  auto [fromInner, fromOuter] = axes(from);
+  auto [toInner, toOuter] = axes(to);
+  return fromInner == toOuter && fromOuter == toInner;
+}
+
+void KernelEmitter::emitPieceTransposition(ConvertLayoutOp op) {
+  Layout from = layout(op.getInput()), to = layout(op.getResult());
+  Values input = pairs(op.getInput()), words;
+  for (int64_t i = 0; i < to.registerCount(); i += 2)
+    words.push_back(ir.assembly(
+        "movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;", "=r,r",
+        {input[from.registerAt(to.placeOf(i)) / 2]}, ir.getI32Type()));
+  packed[op.getResult()] = std::move(words);
+}
+
 /// For each register of the result: the lane that has the element, and which
 /// of a few registers there, both linear in the bits of this lane's number.
 LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
   Layout from = layout(op.getInput()), to = layout(op.getResult());
+  if (cast<RankedTensorType>(op.getType()).getElementType().isF16() &&
+      isTransposedPieces(from, to)) {
+    emitPieceTransposition(op);
+    return success();
+  }
   if (from.warps != to.warps)
     return op.emitOpError("moves elements between warps, which is not "
                           "supported: ")
