@@ -70,8 +70,33 @@
 
 // -----
 
-// expected-error @+1 {{splits is 1025, expected 1 to 1024}}
+// expected-error @+1 {{splits is 1025, expected 0 to 1024}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1025, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{splits is -1, expected 0 to 1024}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = -1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{programs is 0, expected 1 to 32}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 0, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, programs = 0>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{programs is 33, expected 1 to 32}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 0, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, programs = 33>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{expected ','}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 0, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{expected '>'}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, programs = 2>} : () -> ()
 
 // -----
 

@@ -263,8 +263,32 @@ func.func @f(%x: tensor<8xf32>) {
 // -----
 
 func.func @f(%x: tensor<8xi32>) {
-  // expected-error @+1 {{'tile.reduce' op operand #0 must be}}
+  // expected-error @+1 {{'tile.reduce' op cannot reduce dimension 0 of 'tensor<8xi32>' to 'f32'}}
   %0 = tile.reduce add %x dim 0 : tensor<8xi32> -> f32
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<8xcomplex<f32>>) {
+  // expected-error @+1 {{'tile.reduce' op operand #0 must be}}
+  %0 = "tile.reduce"(%x) {kind = #tile<reduce add>, dim = 0 : i64} : (tensor<8xcomplex<f32>>) -> f32
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tile.scan' op operand #0 must be 1D tensor of 32-bit signless integer or index values, but got 'tensor<8xf32>'}}
+  %0 = tile.scan %x : tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<8x8xi32>) {
+  // expected-error @+1 {{'tile.scan' op operand #0 must be 1D tensor of 32-bit signless integer or index values, but got 'tensor<8x8xi32>'}}
+  %0 = tile.scan %x : tensor<8x8xi32>
   return
 }
 

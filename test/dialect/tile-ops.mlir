@@ -32,6 +32,8 @@ tile.kernel @scheduled() attributes {schedule = #kvarn.schedule<rows = 8, tokens
 func.func @launch(%n: index, %x: memref<?xf32>, %y: memref<?xf32, strided<[1]>>, %a: i64, %b: i32, %c: f32) {
   // CHECK: tile.check_shape %{{.*}}[%{{.*}}] : memref<?xf32>
   tile.check_shape %x[%n] : memref<?xf32>
+  // CHECK: tile.multiprocessors
+  %m = tile.multiprocessors
   // CHECK: tile.launch @copy grid(%{{.*}}, %{{.*}}, %{{.*}}) (%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) : memref<?xf32>, memref<?xf32, strided<[1]>>, i64, i32, f32
   tile.launch @copy grid(%n, %n, %n) (%x, %y, %a, %b, %c) : memref<?xf32>, memref<?xf32, strided<[1]>>, i64, i32, f32
   // CHECK: tile.launch @scheduled grid(%{{.*}}, %{{.*}}, %{{.*}}) (){{$}}
@@ -77,8 +79,14 @@ func.func @values(%f: f32, %x: tensor<16xf32>, %a: tensor<16x64xf16>, %b: tensor
   %9 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64x32xf16> -> tensor<16x32xf32>
   // CHECK: tile.dot %{{.*}}, %{{.*}}, %{{.*}} : tensor<16x64xf16>, tensor<64xf32> -> tensor<16xf32>
   %10 = tile.dot %a, %d, %x : tensor<16x64xf16>, tensor<64xf32> -> tensor<16xf32>
+  // CHECK: tile.reduce min %{{.*}} dim 0 : tensor<8xindex> -> index
+  %11 = tile.reduce min %1 dim 0 : tensor<8xindex> -> index
+  // CHECK: tile.reduce add %{{.*}} dim 0 : tensor<16x32xi32> -> tensor<32xi32>
+  %12 = tile.reduce add %0 dim 0 : tensor<16x32xi32> -> tensor<32xi32>
+  // CHECK: tile.scan %{{.*}} : tensor<8xindex>
+  %13 = tile.scan %1 : tensor<8xindex>
   // CHECK: tile.hadamard %{{.*}} : tensor<16x32xf32>
-  %11 = tile.hadamard %c : tensor<16x32xf32>
+  %14 = tile.hadamard %c : tensor<16x32xf32>
   return
 }
 

@@ -19,31 +19,33 @@
 #fmt = #kvarn.format<key_bits = BITS, value_bits = BITS, group = 64, head_dim = 128, layout = ORDER>
 
 // CHECK-LABEL: tile.kernel @attend
-// CHECK-NOT: tile.convert_layout
 
-// mma16816: eight channels of a lane in a row, for keys and values alike.
-// Neighbouring tokens of keys go to lanes 2 = token bit 0, 3 and 4, so that the
-// eight tokens of lane pairs are consecutive.
+// mma16816: eight channels of a lane in a row, for keys and values alike. Token
+// bit 0 of the keys is lane 2, so that weights of neighbouring tokens meet in a
+// word when their pieces are transposed.
 // MMA: tile.load {{.*}} -> tensor<8x128xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 4), (0, 32), (0, 64)], lanes = [(0, 8), (0, 16), (1, 0), (2, 0), (4, 0)], warps = []>>
-// MMA: tile.load_codes key {{.*}} -> tensor<128x64xi8, [[KEYS:#tile.layout<rank = 2, registers = \[\(1, 0\), \(2, 0\), \(4, 0\), \(32, 0\), \(64, 0\), \(0, 2\), \(0, 4\), \(0, 32\)\], lanes = \[\(8, 0\), \(16, 0\), \(0, 1\), \(0, 8\), \(0, 16\)\], warps = \[\]>]]>
 // Operands lie as their codes.
+// MMA: tile.load_codes key {{.*}} -> tensor<128x64xi8, [[KEYS:#tile.layout<rank = 2, registers = \[\(1, 0\), \(2, 0\), \(4, 0\), \(32, 0\), \(64, 0\), \(0, 2\), \(0, 4\), \(0, 32\)\], lanes = \[\(8, 0\), \(16, 0\), \(0, 1\), \(0, 8\), \(0, 16\)\], warps = \[\]>]]>
 // MMA: tile.expand {{.*}} -> tensor<128x64xf16, [[KEYS]]>
-// MMA: tile.dot {{.*}} -> tensor<8x64xf32, [[S:#tile.layout<rank = 2, registers = \[\(0, 1\), \(0, 2\), \(0, 4\), \(0, 32\)\], lanes = \[\(0, 8\), \(0, 16\), \(1, 0\), \(2, 0\), \(4, 0\)\], warps = \[\]>]]>
-// The weights' lanes have the tokens that the values' lanes have.
+// MMA: tile.dot {{.*}}, tensor<128x64xf16, [[KEYS]]> -> tensor<8x64xf32, [[S:#tile.layout<rank = 2, registers = \[\(1, 0\), \(0, 2\), \(0, 4\), \(0, 32\)\], lanes = \[\(2, 0\), \(4, 0\), \(0, 1\), \(0, 8\), \(0, 16\)\], warps = \[\]>]]>
+// Weights move so that lanes have the tokens that the values' lanes have: the
+// pair and lanes 0 and 1 change places with lanes 2 to 4.
+// MMA: tile.convert_layout {{.*}} : tensor<8x64xf16, [[S]]> -> tensor<8x64xf16, [[W:#tile.layout<rank = 2, registers = \[\(0, 1\), \(0, 2\), \(0, 4\), \(0, 32\)\], lanes = \[\(0, 8\), \(0, 16\), \(1, 0\), \(2, 0\), \(4, 0\)\], warps = \[\]>]]>
 // MMA: tile.load_codes value {{.*}} -> tensor<64x128xi8, [[VALUES:#tile.layout<rank = 2, registers = \[\(1, 0\), \(2, 0\), \(4, 0\), \(32, 0\), \(0, 1\), \(0, 2\), \(0, 4\), \(0, 64\)\], lanes = \[\(8, 0\), \(16, 0\), \(0, 8\), \(0, 16\), \(0, 32\)\], warps = \[\]>]]>
-// MMA: tile.dot {{.*}} : tensor<8x64xf16, [[S]]>, tensor<64x128xf16, [[VALUES]]> -> tensor<8x128xf32, [[O:#tile.layout<rank = 2, registers = \[\(0, 1\), \(0, 2\), \(0, 4\), \(0, 64\), \(1, 0\)\], lanes = \[\(2, 0\), \(4, 0\), \(0, 8\), \(0, 16\), \(0, 32\)\], warps = \[\]>]]>
+// MMA: tile.dot {{.*}} : tensor<8x64xf16, [[W]]>, tensor<64x128xf16, [[VALUES]]> -> tensor<8x128xf32, [[O:#tile.layout<rank = 2, registers = \[\(1, 0\), \(0, 1\), \(0, 2\), \(0, 4\), \(0, 64\)\], lanes = \[\(2, 0\), \(4, 0\), \(0, 8\), \(0, 16\), \(0, 32\)\], warps = \[\]>]]>
 
 // reference: a row of codes is cut into eight pieces, one for each lane of the
-// outer index.
+// outer index, whose order the weights follow.
 // REFERENCE: tile.load {{.*}} -> tensor<8x128xf16, #tile.layout<rank = 2, registers = [(0, 4), (0, 8), (0, 16), (0, 32), (0, 64)], lanes = [(0, 1), (0, 2), (1, 0), (2, 0), (4, 0)], warps = []>>
 // REFERENCE: tile.load_codes key {{.*}} -> tensor<128x64xi8, [[KEYS:#tile.layout<rank = 2, registers = \[\(4, 0\), \(8, 0\), \(16, 0\), \(32, 0\), \(64, 0\), \(0, 1\), \(0, 2\), \(0, 4\)\], lanes = \[\(1, 0\), \(2, 0\), \(0, 8\), \(0, 16\), \(0, 32\)\], warps = \[\]>]]>
 // REFERENCE: tile.expand {{.*}} -> tensor<128x64xf16, [[KEYS]]>
-// REFERENCE: tile.dot {{.*}} -> tensor<8x64xf32, [[S:#tile.layout<rank = 2, registers = \[\(0, 1\), \(0, 2\), \(0, 4\), \(0, 8\)\], lanes = \[\(0, 16\), \(0, 32\), \(1, 0\), \(2, 0\), \(4, 0\)\], warps = \[\]>]]>
-// REFERENCE: tile.load_codes value {{.*}} -> tensor<64x128xi8, [[VALUES:#tile.layout<rank = 2, registers = \[\(1, 0\), \(2, 0\), \(4, 0\), \(8, 0\), \(0, 1\), \(0, 2\), \(0, 4\), \(0, 8\)\], lanes = \[\(16, 0\), \(32, 0\), \(0, 16\), \(0, 32\), \(0, 64\)\], warps = \[\]>]]>
-// REFERENCE: tile.dot {{.*}} : tensor<8x64xf16, [[S]]>, tensor<64x128xf16, [[VALUES]]> -> tensor<8x128xf32, [[O:#tile.layout<rank = 2, registers = \[\(0, 1\), \(0, 2\), \(0, 4\), \(0, 8\), \(1, 0\)\], lanes = \[\(2, 0\), \(4, 0\), \(0, 16\), \(0, 32\), \(0, 64\)\], warps = \[\]>]]>
+// REFERENCE: tile.dot {{.*}}, tensor<128x64xf16, [[KEYS]]> -> tensor<8x64xf32, [[S:#tile.layout<rank = 2, registers = \[\(1, 0\), \(0, 1\), \(0, 2\), \(0, 4\)\], lanes = \[\(2, 0\), \(4, 0\), \(0, 8\), \(0, 16\), \(0, 32\)\], warps = \[\]>]]>
+// REFERENCE: tile.convert_layout {{.*}} : tensor<8x64xf16, [[S]]> -> tensor<8x64xf16, [[W:#tile.layout<rank = 2, registers = \[\(0, 8\), \(0, 1\), \(0, 2\), \(0, 4\)\], lanes = \[\(0, 16\), \(0, 32\), \(1, 0\), \(2, 0\), \(4, 0\)\], warps = \[\]>]]>
+// REFERENCE: tile.load_codes value {{.*}} -> tensor<64x128xi8, [[VALUES:#tile.layout<rank = 2, registers = \[\(8, 0\), \(1, 0\), \(2, 0\), \(4, 0\), \(0, 1\), \(0, 2\), \(0, 4\), \(0, 8\)\], lanes = \[\(16, 0\), \(32, 0\), \(0, 16\), \(0, 32\), \(0, 64\)\], warps = \[\]>]]>
+// REFERENCE: tile.dot {{.*}} : tensor<8x64xf16, [[W]]>, tensor<64x128xf16, [[VALUES]]> -> tensor<8x128xf32, [[O:#tile.layout<rank = 2, registers = \[\(1, 0\), \(0, 1\), \(0, 2\), \(0, 4\), \(0, 8\)\], lanes = \[\(2, 0\), \(4, 0\), \(0, 16\), \(0, 32\), \(0, 64\)\], warps = \[\]>]]>
 
 // What is not packed adds up in the same layout, by a product of its own lanes:
-// results of both branches lie alike, and so does the sum that a loop carries.
+// results of both branches lie alike.
 // CHECK: } else {
 // CHECK: tile.load
 // CHECK: tile.dot

@@ -11,15 +11,15 @@
 // DROP-NOT: tile.convert_layout
 // UNKNOWN: error: unknown target 'sm_11', expected one of x86_64, nvidia, x86-64-v3
 
-// Every lane gets runs of eight channels in memory: columns are dealt out so
-// that neighbours share a register of the result. The transposed tile is loaded
-// the other way round. A product that is no operand of another one is computed
-// transposed: its columns are the rows of the instruction.
+// Every lane gets runs of eight channels in memory, and tokens that are
+// neighbours go to neighbouring lanes. The transposed tile is loaded the other
+// way round. Products are computed transposed: the columns are the rows of the
+// instruction, so lanes 2 to 4 have columns of the result, lanes 0 and 1 rows.
 // CHECK-LABEL: tile.kernel @product
 // CHECK: tile.load {{.*}} -> tensor<16x64xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 4), (0, 32), (8, 0)], lanes = [(0, 8), (0, 16), (1, 0), (2, 0), (4, 0)], warps = []>>
 // CHECK: tile.load {{.*}} -> tensor<32x64xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 4), (0, 32), (2, 0), (4, 0)], lanes = [(0, 8), (0, 16), (1, 0), (8, 0), (16, 0)], warps = []>>
 // CHECK: tile.transpose {{.*}} -> tensor<64x32xf16, #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (32, 0), (0, 2), (0, 4)], lanes = [(8, 0), (16, 0), (0, 1), (0, 8), (0, 16)], warps = []>>
-// CHECK: tile.dot {{.*}} -> tensor<16x32xf32, #tile.layout<rank = 2, registers = [(0, 2), (0, 4), (1, 0), (8, 0)], lanes = [(2, 0), (4, 0), (0, 1), (0, 8), (0, 16)], warps = []>>
+// CHECK: tile.dot {{.*}} -> tensor<16x32xf32, #tile.layout<rank = 2, registers = [(1, 0), (8, 0), (0, 2), (0, 4)], lanes = [(2, 0), (4, 0), (0, 1), (0, 8), (0, 16)], warps = []>>
 // Row maxima are held by every lane of the row.
 // CHECK: tile.reduce max {{.*}} -> tensor<16xf32, #tile.layout<rank = 1, registers = [(1), (8)], lanes = [(2), (4), (0), (0), (0)], warps = []>>
 // CHECK-NOT: tile.convert_layout
@@ -46,16 +46,17 @@ tile.kernel @product(%a: memref<16x64xf16>, %b: memref<32x64xf16>, %c: memref<16
 }
 
 // As in attention: a product whose result, rounded and branched on, is the left
-// operand of the next is not transposed, so that its lanes have what the next
-// one wants of them. No layout is changed in between; the second product is
-// transposed.
+// operand of the next. It changes its layout once, as fp16 numbers, and so that
+// 8x8 pieces are transposed: the pair and lanes 0 and 1 of the one (rows) are
+// lanes 2 to 4 of the other. The second product has the depth where the first
+// one has columns, or else this would move elements between pieces.
 // CHECK-LABEL: tile.kernel @chain
 // CHECK-NOT: tile.convert_layout
-// CHECK: %[[S:.*]] = tile.dot {{.*}} -> tensor<16x64xf32, [[S:#tile.layout<rank = 2, registers = \[\(0, 1\), \(0, 2\), \(0, 4\), \(0, 32\), \(8, 0\)\], lanes = \[\(0, 8\), \(0, 16\), \(1, 0\), \(2, 0\), \(4, 0\)\], warps = \[\]>]]>
+// CHECK: tile.dot {{.*}} -> tensor<16x64xf32, [[S:#tile.layout<rank = 2, registers = \[\(1, 0\), \(8, 0\), \(0, 2\), \(0, 4\), \(0, 32\)\], lanes = \[\(2, 0\), \(4, 0\), \(0, 1\), \(0, 8\), \(0, 16\)\], warps = \[\]>]]>
 // CHECK-NOT: tile.convert_layout
 // CHECK: %[[P:.*]] = arith.truncf {{.*}} to tensor<16x64xf16, [[S]]>
-// The depth of the right operand goes the way of the left one.
-// CHECK: tile.dot %[[P]], {{.*}} : tensor<16x64xf16, [[S]]>, tensor<64x64xf16, #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (32, 0), (0, 1), (0, 2), (0, 4)], lanes = [(8, 0), (16, 0), (0, 8), (0, 16), (0, 32)], warps = []>> -> tensor<16x64xf32, [[O:#tile.layout<rank = 2, registers = \[\(0, 1\), \(0, 2\), \(0, 4\), \(1, 0\), \(8, 0\)\], lanes = \[\(2, 0\), \(4, 0\), \(0, 8\), \(0, 16\), \(0, 32\)\], warps = \[\]>]]>
+// CHECK: %[[W:.*]] = tile.convert_layout %[[P]] : tensor<16x64xf16, [[S]]> -> tensor<16x64xf16, [[A:#tile.layout<rank = 2, registers = \[\(0, 1\), \(0, 2\), \(0, 4\), \(0, 32\), \(8, 0\)\], lanes = \[\(0, 8\), \(0, 16\), \(1, 0\), \(2, 0\), \(4, 0\)\], warps = \[\]>]]>
+// CHECK: tile.dot %[[W]], {{.*}} : tensor<16x64xf16, [[A]]>, tensor<64x64xf16, #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (32, 0), (0, 1), (0, 2), (0, 4)], lanes = [(8, 0), (16, 0), (0, 8), (0, 16), (0, 32)], warps = []>> -> tensor<16x64xf32, [[O:#tile.layout<.*>]]>
 // CHECK-NOT: tile.convert_layout
 // CHECK: tile.store {{.*}} : tensor<16x64xf32, [[O]]>
 // AMD-LABEL: tile.kernel @chain
@@ -101,14 +102,14 @@ tile.kernel @square(%a: memref<16x16xf16>, %c: memref<16x16xf32>) {
 }
 
 // The product with a vector shares the left operand of the product with a
-// matrix, wherever it stands: the vector lies as one column of the matrix. Both
-// are transposed here.
+// matrix, wherever it stands: the vector lies as one column of the matrix, and
+// all lanes that have a row get its sum.
 // CHECK-LABEL: tile.kernel @vector(
 // CHECK: tile.dot %[[X:.*]], %{{.*}}, %{{.*}} : tensor<16x32xf16, [[A:#tile.layout<[^>]*>]]>, tensor<32xf16, #tile.layout<rank = 1, registers = [(1), (2), (4)], lanes = [(8), (16), (0), (0), (0)], warps = []>> -> tensor<16xf32, #tile.layout<rank = 1, registers = [(1), (8)], lanes = [(2), (4), (0), (0), (0)], warps = []>>
-// CHECK: tile.dot %[[X]], %{{.*}}, %{{.*}} : tensor<16x32xf16, [[A]]>, tensor<32x32xf16, #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (0, 2), (0, 4)], lanes = [(8, 0), (16, 0), (0, 1), (0, 8), (0, 16)], warps = []>> -> tensor<16x32xf32, #tile.layout<rank = 2, registers = [(0, 2), (0, 4), (1, 0), (8, 0)], lanes = [(2, 0), (4, 0), (0, 1), (0, 8), (0, 16)], warps = []>>
-// Alone it is not transposed: lanes 2, 3 and 4 have the rows.
+// CHECK: tile.dot %[[X]], %{{.*}}, %{{.*}} : tensor<16x32xf16, [[A]]>, tensor<32x32xf16, #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (0, 2), (0, 4)], lanes = [(8, 0), (16, 0), (0, 1), (0, 8), (0, 16)], warps = []>> -> tensor<16x32xf32, #tile.layout<rank = 2, registers = [(1, 0), (8, 0), (0, 2), (0, 4)], lanes = [(2, 0), (4, 0), (0, 1), (0, 8), (0, 16)], warps = []>>
+// Alone it takes the lanes of a matrix of eight columns.
 // CHECK-LABEL: tile.kernel @vector_alone
-// CHECK: tile.dot {{.*}} -> tensor<16xf32, #tile.layout<rank = 1, registers = [(8)], lanes = [(0), (0), (1), (2), (4)], warps = []>>
+// CHECK: tile.dot {{.*}} : tensor<16x32xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 4), (8, 0)], lanes = [(0, 8), (0, 16), (1, 0), (2, 0), (4, 0)], warps = []>>, tensor<32xf16, #tile.layout<rank = 1, registers = [(1), (2), (4)], lanes = [(8), (16), (0), (0), (0)], warps = []>> -> tensor<16xf32, #tile.layout<rank = 1, registers = [(1), (8)], lanes = [(2), (4), (0), (0), (0)], warps = []>>
 // AMD-LABEL: tile.kernel @vector(
 tile.kernel @vector(%x: memref<?x?xf16>, %y: memref<?x?xf16>, %z: memref<?xf16>, %out: memref<?x?xf32>, %sums: memref<?xf32>) {
   %c0 = arith.constant 0 : index
