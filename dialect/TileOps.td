@@ -423,6 +423,23 @@ def Tile_ScatterOp : Tile_MemoryOp<"scatter", [
   let hasVerifier = 1;
 }
 
+def Tile_ArriveOp : Tile_Op<"arrive", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "count the programs that have got here";
+  let description = [{
+    True for the last of `count` programs that arrive at the counter: it sees
+    everything that the others stored before they arrived. The counter is 0
+    before the first and after the last of them.
+
+    Example: `%last = tile.arrive %counters[%i] of %n : memref<?xi32>`
+  }];
+  let arguments = (ins MemRefRankOf<[I32], [1]>:$counters, Index:$index,
+                       Index:$count);
+  let results = (outs I1:$last);
+  let assemblyFormat = [{
+    $counters `[` $index `]` `of` $count attr-dict `:` type($counters)
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Records
 //===----------------------------------------------------------------------===//

@@ -268,14 +268,16 @@ Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
 }
 
 /// Blocks from, from + step, .. below `to`.
-Softmax AttendKernel::blockLoop(const QueryRows &r, const Query &q, Value from,
-                                Value to, Value step) {
-  if (!spec.format)
+Softmax AttendKernel::blockLoop(const QueryRows &r, Value from, Value to,
+                                Value step) {
+  if (!spec.format) {
+    Query q = loadQuery(r);
     return Softmax::from(b.loop(
         from, to, step, empty().list(), [&](Value index, ValueRange carried) {
           return oneBlock(r, q, index, {}, Softmax::from(carried), nullptr)
               .list();
         }));
+  }
   auto blockAt = [&](Value index) {
     return b.toIndex(b.loadScalar(args.blockTable, {request, index}));
   };
@@ -303,6 +305,8 @@ Softmax AttendKernel::blockLoop(const QueryRows &r, const Query &q, Value from,
     record.begin(block, kvHead, packed);
     llvm::append_range(initial, record.tokens());
   }
+  // While the first copies are under way.
+  Query q = loadQuery(r);
   auto loop =
       b.loop(from, to, step, initial, [&](Value index, ValueRange carried) {
         if (record.async()) {
@@ -320,7 +324,7 @@ Softmax AttendKernel::blockLoop(const QueryRows &r, const Query &q, Value from,
   return Softmax::from(ArrayRef(loop).take_front(3));
 }
 
-Softmax AttendKernel::overBlocks(const QueryRows &r, const Query &q) {
+Softmax AttendKernel::overBlocks(const QueryRows &r) {
   int64_t tokens =
       spec.format ? spec.format.getGroup() : spec.schedule.getPoolTokens();
   Value first = b.div(r.firstPosition, b.index(tokens));
@@ -333,15 +337,14 @@ Softmax AttendKernel::overBlocks(const QueryRows &r, const Query &q) {
     first = b.add(first, b.mul(split, share));
     last = b.min(last, b.add(first, share));
   }
-  return overRange(r, q, first, last);
+  return overRange(r, first, last);
 }
 
 /// Blocks [first, last), shared among the warps.
-Softmax AttendKernel::overRange(const QueryRows &r, const Query &q, Value first,
-                                Value last) {
+Softmax AttendKernel::overRange(const QueryRows &r, Value first, Value last) {
   int64_t warps = spec.schedule.getWarps();
   if (warps == 1)
-    return blockLoop(r, q, first, last, b.index(1));
+    return blockLoop(r, first, last, b.index(1));
 
   Softmax like = empty();
   auto each = b.OpBuilder::create<tile::WarpsOp>(
@@ -350,7 +353,7 @@ Softmax AttendKernel::overRange(const QueryRows &r, const Query &q, Value first,
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&each.getBody().front());
     Softmax state =
-        blockLoop(r, q, b.add(first, each.getWarp()), last, b.index(warps));
+        blockLoop(r, b.add(first, each.getWarp()), last, b.index(warps));
     b.op<tile::YieldOp>(state.list());
   }
   return merge(SmallVector<Value>(each.getResults()));
@@ -423,7 +426,7 @@ void AttendKernel::finishPartial(const QueryRows &r, const Softmax &state,
 void AttendKernel::build() {
   forEachRowTile([&](Value firstRow) {
     QueryRows r = makeRows(firstRow);
-    Softmax state = overBlocks(r, loadQuery(r));
+    Softmax state = overBlocks(r);
     if (args.partialOut)
       finishPartial(r, state,
                     {b.splat(split, {rows}), r.token, r.head});

@@ -45,11 +45,12 @@ struct AttendArguments {
   // last segment, if others share it [programs, 2, rows, D]. Logarithms are
   // binary.
   Value partialOut, partialLse;
-
+  Value counters; // [programs]: parts that are there, by the first program
   template <typename Visit> void forEach(Visit visit) {
     for (Value *value : {&q, &queryStart, &seqLens, &pages, &blockTable,
                          &blockToSlot, &k, &v, &scale, &window, &softcap,
-                         &sinks, &out, &lse, &partialOut, &partialLse})
+                         &sinks, &out, &lse, &partialOut, &partialLse,
+                         &counters})
       if (*value)
         visit(*value);
   }
@@ -111,30 +112,32 @@ public:
   void buildCombine();
   // Balanced.cpp
   void buildBalanced();
-  void buildBalancedCombine();
 
 private:
   void setRequest(Value index);
   RequestWork workOf(Value queryCount, Value length);
   Value itemsOf(const RequestWork &work);
-  void cutWork();
-  Value sumOverRequests(Value end);
-  void findStart(Value item, Value &request, Value &itemsBefore);
-  RequestWork workOfRequests(Value first, Value &valid, Value end);
+  Value cutWork();
+  RequestWork workOfRequests(Value first, Value &valid);
+  /// The requests that have items `first` and `last`, and the items of those
+  /// before the first one.
+  struct Range {
+    Value first, last, before;
+  };
+  Range findRequests(Value firstItem, Value lastItem);
   void requestSegments(Value itemsBefore, Value from, Value to);
   void segment(const WorkUnit &unit, Value firstRow, Value firstBlock,
                Value from, Value to);
-  void combineRow(Value queryHead, Value token, const RequestWork &work,
-                  Value itemsBefore);
-  Softmax sumParts(const WorkUnit &unit, Value row);
+  void finishEmptyRequests();
+  void combineParts(const WorkUnit &unit, Value firstRow);
+  Softmax sumParts(Value firstProgram, Value endProgram, const WorkUnit &unit,
+                   Value row);
   void forEachRowTile(function_ref<void(Value firstRow)> body);
   QueryRows makeRows(Value firstRow);
   Query loadQuery(const QueryRows &r);
-  Softmax overBlocks(const QueryRows &r, const Query &q);
-  Softmax overRange(const QueryRows &r, const Query &q, Value first,
-                    Value last);
-  Softmax blockLoop(const QueryRows &r, const Query &q, Value from, Value to,
-                    Value step);
+  Softmax overBlocks(const QueryRows &r);
+  Softmax overRange(const QueryRows &r, Value first, Value last);
+  Softmax blockLoop(const QueryRows &r, Value from, Value to, Value step);
   Softmax oneBlock(const QueryRows &r, const Query &q, Value index, Value block,
                    const Softmax &state, RecordReader *record);
   Softmax packedBlock(const QueryRows &r, const Query &q, Value firstPosition,

@@ -3,10 +3,11 @@
 // An item of work is one block for one row tile of one KV head; items are
 // numbered request by request, head by head, row tile by row tile, block by
 // block. Program p of P takes the p-th of P equal ranges. Of a row tile that
-// lies in several ranges, each program leaves a partial result: the first one
-// that begins before its range in place 0 of the program's two, the last one
-// that begins in its range and goes on behind it in place 1. All programs find
-// their ranges by themselves, from the lengths on the device.
+// lies in several ranges, each program leaves a partial result: of one that
+// begins before its range in place 0 of the program's two, of one that begins
+// in its range and goes on behind it in place 1. Whoever is the last of them to
+// finish sums the parts. All programs find their ranges by themselves, from the
+// lengths on the device.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +20,7 @@ using namespace mlir::kvarn;
 
 /// Requests that a program looks at together, and partial results that one warp
 /// sums together.
-static constexpr int64_t kRequests = 128, kParts = 16;
+static constexpr int64_t kRequests = 128, kParts = 32;
 
 //===----------------------------------------------------------------------===//
 // Requests
@@ -52,10 +53,11 @@ Value AttendKernel::itemsOf(const RequestWork &work) {
   return b.mul(b.mul(work.rowTiles, kvHeads), work.blocks);
 }
 
-/// Vectors of the requests from `first` on; those from `end` on have no work.
-RequestWork AttendKernel::workOfRequests(Value first, Value &valid, Value end) {
+/// Vectors of the requests from `first` on; those behind the last are not
+/// valid.
+RequestWork AttendKernel::workOfRequests(Value first, Value &valid) {
   Value index = b.range(first, kRequests);
-  valid = b.less(index, end);
+  valid = b.less(index, b.dim(args.seqLens, 0));
   auto at = [&](Value memref, Value place) {
     return b.toIndex(b.gather(memref, {place}, valid));
   };
@@ -64,46 +66,55 @@ RequestWork AttendKernel::workOfRequests(Value first, Value &valid, Value end) {
   return workOf(count, at(args.seqLens, index));
 }
 
-/// Items of the requests below `end`.
-Value AttendKernel::sumOverRequests(Value end) {
-  return b.loop(b.index(0), end, b.index(kRequests), {b.index(0)},
-                [&](Value first, ValueRange carried) -> SmallVector<Value> {
-                  Value valid;
-                  RequestWork work = workOfRequests(first, valid, end);
-                  Value items = b.select(valid, itemsOf(work), b.index(0));
-                  return {b.add(carried[0], b.sum(items, 0))};
-                })[0];
-}
-
-/// Sets the share of each program.
-void AttendKernel::cutWork() {
-  Value batch = b.dim(args.seqLens, 0);
+/// Sets the share of each program. True if some requests have query rows but
+/// nothing to see.
+Value AttendKernel::cutWork() {
   programs = b.dim(args.partialOut, 0);
   kvHeads = b.div(b.dim(args.q, 1), b.index(spec.ratio));
-  Value total = sumOverRequests(batch);
-  share = b.max(b.div(b.add(total, b.sub(programs, b.index(1))), programs),
-                b.index(1));
-}
-
-/// The request that has item `item`, and the items of those before it.
-void AttendKernel::findStart(Value item, Value &index, Value &itemsBefore) {
-  Value batch = b.dim(args.seqLens, 0), zero = b.index(0);
-  auto found = b.loop(
-      zero, batch, b.index(kRequests), {zero, zero, zero},
+  Value zero = b.index(0), one = b.index(1);
+  auto sums = b.loop(
+      zero, b.dim(args.seqLens, 0), b.index(kRequests), {zero, zero},
       [&](Value first, ValueRange carried) -> SmallVector<Value> {
         Value valid;
-        RequestWork work = workOfRequests(first, valid, batch);
+        RequestWork work = workOfRequests(first, valid);
         Value items = b.select(valid, itemsOf(work), zero);
-        Value ends = b.add(b.scan(items), carried[2]);
-        Value over = b.both(valid, b.lessEqual(ends, item));
-        Value count = b.sum(b.select(over, b.index(1), zero), 0);
-        Value last = b.reduce(tile::ReduceKind::Max,
-                              b.select(over, ends, zero), 0);
-        Value all = b.reduce(tile::ReduceKind::Max, ends, 0);
-        return {b.add(carried[0], count), b.max(carried[1], last), all};
+        Value blind = b.both(b.less(zero, work.rowTiles),
+                             b.equal(work.blocks, zero));
+        Value count = b.select(b.both(valid, blind), one, zero);
+        return {b.add(carried[0], b.sum(items, 0)),
+                b.add(carried[1], b.sum(count, 0))};
       });
-  index = found[0];
-  itemsBefore = found[1];
+  Value up = b.add(sums[0], b.sub(programs, one));
+  share = b.max(b.div(up, programs), one);
+  return b.less(zero, sums[1]);
+}
+
+AttendKernel::Range AttendKernel::findRequests(Value firstItem,
+                                               Value lastItem) {
+  Value batch = b.dim(args.seqLens, 0), zero = b.index(0), one = b.index(1);
+  auto found = b.loop(
+      zero, batch, b.index(kRequests), {zero, zero, zero, zero},
+      [&](Value start, ValueRange carried) -> SmallVector<Value> {
+        Value valid;
+        RequestWork work = workOfRequests(start, valid);
+        Value items = b.select(valid, itemsOf(work), zero);
+        Value ends = b.add(b.scan(items), carried[3]);
+        // Requests that end before an item.
+        auto over = [&](Value item) {
+          return b.both(valid, b.lessEqual(ends, item));
+        };
+        auto count = [&](Value item) {
+          return b.sum(b.select(over(item), one, zero), 0);
+        };
+        auto largest = [&](Value x) {
+          return b.reduce(tile::ReduceKind::Max, x, 0);
+        };
+        Value before = largest(b.select(over(firstItem), ends, zero));
+        return {b.add(carried[0], count(firstItem)),
+                b.add(carried[1], count(lastItem)),
+                b.max(carried[2], before), largest(ends)};
+      });
+  return {found[0], found[1], found[2]};
 }
 
 //===----------------------------------------------------------------------===//
@@ -112,20 +123,38 @@ void AttendKernel::findStart(Value item, Value &index, Value &itemsBefore) {
 
 void AttendKernel::buildBalanced() {
   program = b.op<tile::ProgramIdOp>(tile::Axis::X);
-  cutWork();
+  Value someAreEmpty = cutWork();
   Value from = b.mul(program, share), to = b.add(from, share);
-  Value batch = b.dim(args.seqLens, 0), first, before;
-  findStart(from, first, before);
-  // Requests until the end of the range; later ones have no items in it.
-  Value stop, ignored;
-  findStart(b.sub(to, b.index(1)), stop, ignored);
-  stop = b.min(b.add(stop, b.index(1)), batch);
-  b.loop(first, stop, b.index(1), {before},
+  Range range = findRequests(from, b.sub(to, b.index(1)));
+  // Later requests have no items in the range.
+  Value stop = b.min(b.add(range.last, b.index(1)), b.dim(args.seqLens, 0));
+  b.loop(range.first, stop, b.index(1), {range.before},
          [&](Value index, ValueRange carried) -> SmallVector<Value> {
            setRequest(index);
            Value items = itemsOf(workOf(queryCount, length));
            requestSegments(carried[0], from, to);
            return {b.add(carried[0], items)};
+         });
+  b.when(someAreEmpty, [&] { finishEmptyRequests(); });
+}
+
+/// Every program takes some of the requests without blocks.
+void AttendKernel::finishEmptyRequests() {
+  Value zero = b.index(0), one = b.index(1);
+  b.loop(program, b.dim(args.seqLens, 0), programs, {},
+         [&](Value index, ValueRange) -> SmallVector<Value> {
+           setRequest(index);
+           RequestWork work = workOf(queryCount, length);
+           Value units = b.mul(work.rowTiles, kvHeads);
+           Value count = b.select(b.equal(work.blocks, zero), units, zero);
+           b.loop(zero, count, one, {},
+                  [&](Value unit, ValueRange) -> SmallVector<Value> {
+                    kvHead = b.div(unit, work.rowTiles);
+                    Value tile = b.rem(unit, work.rowTiles);
+                    finish(makeRows(b.mul(tile, b.index(rows))), empty());
+                    return {};
+                  });
+           return {};
          });
 }
 
@@ -159,7 +188,7 @@ void AttendKernel::segment(const WorkUnit &unit, Value firstRow,
   Value least = b.div(r.firstPosition, b.index(tokens));
   Value most = b.ceilDiv(r.lastPosition, b.index(tokens));
   Softmax state =
-      overRange(r, loadQuery(r), b.max(b.add(firstBlock, from), least),
+      overRange(r, b.max(b.add(firstBlock, from), least),
                 b.min(b.add(firstBlock, to), most));
   Value startsHere = b.equal(from, b.index(0));
   Value whole = b.both(startsHere, b.equal(to, unit.blocks));
@@ -172,6 +201,7 @@ void AttendKernel::segment(const WorkUnit &unit, Value firstRow,
       [&]() -> SmallVector<Value> {
         Value place = b.select(startsHere, b.index(1), b.index(0));
         finishPartial(r, state, {program, place, b.iota(0, {rows})});
+        combineParts(unit, firstRow);
         return {};
       });
 }
@@ -180,84 +210,70 @@ void AttendKernel::segment(const WorkUnit &unit, Value firstRow,
 // The sum of the parts
 //===----------------------------------------------------------------------===//
 
-/// One program for each query head of each request; a tile is one row.
-void AttendKernel::buildBalancedCombine() {
-  cutWork();
-  Value queryHead = b.op<tile::ProgramIdOp>(tile::Axis::X);
-  setRequest(b.op<tile::ProgramIdOp>(tile::Axis::Y));
-  kvHead = b.div(queryHead, b.index(spec.ratio));
-  Value before = sumOverRequests(request);
-  RequestWork work = workOf(queryCount, length);
-  b.loop(b.index(0), queryCount, b.index(1), {},
-         [&](Value token, ValueRange) -> SmallVector<Value> {
-           combineRow(queryHead, token, work, before);
-           return {};
-         });
-}
-
-void AttendKernel::combineRow(Value queryHead, Value token,
-                              const RequestWork &work, Value itemsBefore) {
-  Value row = b.add(b.mul(token, b.index(spec.ratio)),
-                    b.rem(queryHead, b.index(spec.ratio)));
-  Value tileRows = b.index(rows), one = b.index(1);
-  Value number = b.add(b.mul(kvHead, work.rowTiles), b.div(row, tileRows));
-  WorkUnit unit{b.add(itemsBefore, b.mul(number, work.blocks)), work.blocks};
-  Value last = b.sub(b.add(unit.firstItem, unit.blocks), one);
-  Value empty = b.equal(unit.blocks, b.index(0));
-  Value split = b.less(b.div(unit.firstItem, share), b.div(last, share));
-  // What one program has seen whole is done.
-  b.when(b.either(empty, split), [&] {
-    int64_t whole = std::exchange(rows, 1);
-    Softmax state = sumParts(unit, b.rem(row, tileRows));
-    QueryRows r;
-    r.valid = b.splat(b.i1(true), {1});
-    r.token = b.splat(b.add(token, queryBegin), {1});
-    r.head = b.splat(queryHead, {1});
-    finish(r, state);
-    rows = whole;
+/// If all parts of the row tile are there: sums them, a row at a time.
+void AttendKernel::combineParts(const WorkUnit &unit, Value firstRow) {
+  Value first = b.div(unit.firstItem, share);
+  Value end = b.ceilDiv(b.add(unit.firstItem, unit.blocks), share);
+  Value last = b.op<tile::ArriveOp>(args.counters, first, b.sub(end, first));
+  b.when(last, [&] {
+    Value total = b.mul(queryCount, b.index(spec.ratio));
+    Value count = b.min(b.sub(total, firstRow), b.index(rows));
+    int64_t warps = spec.schedule.getWarps();
+    auto oneOf = [&](Value start) {
+      b.loop(start, count, b.index(warps), {},
+             [&](Value row, ValueRange) -> SmallVector<Value> {
+               Value number = b.add(firstRow, row);
+               Value head = b.add(b.rem(number, b.index(spec.ratio)),
+                                  b.mul(kvHead, b.index(spec.ratio)));
+               Value token =
+                   b.add(b.div(number, b.index(spec.ratio)), queryBegin);
+               int64_t whole = std::exchange(rows, 1);
+               Softmax state = sumParts(first, end, unit, row);
+               QueryRows r;
+               r.valid = b.splat(b.i1(true), {1});
+               r.token = b.splat(token, {1});
+               r.head = b.splat(head, {1});
+               finish(r, state);
+               rows = whole;
+               return {};
+             });
+    };
+    if (warps == 1)
+      return oneOf(b.index(0));
+    auto each = b.OpBuilder::create<tile::WarpsOp>(b.getLoc(), warps,
+                                                   TypeRange());
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&each.getBody().front());
+    oneOf(each.getWarp());
+    if (each.getBody().front().empty() ||
+        !each.getBody().front().back().hasTrait<OpTrait::IsTerminator>())
+      b.op<tile::YieldOp>(ValueRange());
   });
 }
 
-/// The partial results of one row; none if it has no blocks.
-Softmax AttendKernel::sumParts(const WorkUnit &unit, Value row) {
-  Value first = b.div(unit.firstItem, share);
-  Value end = b.select(b.equal(unit.blocks, b.index(0)), first,
-                       b.ceilDiv(b.add(unit.firstItem, unit.blocks), share));
-  Softmax like = empty();
-  int64_t warps = spec.schedule.getWarps();
-  auto partsFrom = [&](Value start, int64_t step) {
-    return Softmax::from(b.loop(
-        start, end, b.index(step), like.list(),
-        [&](Value part, ValueRange carried) -> SmallVector<Value> {
-          Softmax state = Softmax::from(carried);
-          Value index = b.range(part, kParts);
-          Value valid = b.less(index, end);
-          Value starts = b.lessEqual(b.mul(index, share), unit.firstItem);
-          Value place = b.select(starts, b.index(1), b.index(0));
-          Value lse = b.gather(args.partialLse, {index, place, row}, valid);
-          lse = b.select(valid, lse, b.f32(-INFINITY));
-          Value alpha;
-          Value wide = b.along(lse, 1, {1, kParts});
-          Value weights = b.mul(update(state, {wide, {}}, alpha),
-                                b.f32(1 / kLargestWeight));
-          Value outs = b.load(args.partialOut, {index, place, row, b.index(0)},
-                              {kParts, depth}, valid);
-          Value flat = b.reduce(tile::ReduceKind::Max, weights, 0);
-          Value sum = b.sum(b.mul(outs, b.along(flat, 0, {kParts, depth})), 0);
-          state.out = b.add(b.mul(state.out, b.along(alpha, 0, tile(depth))),
-                            b.along(sum, 1, tile(depth)));
-          return state.list();
-        }));
-  };
-  if (warps == 1)
-    return partsFrom(first, kParts);
-  auto each = b.OpBuilder::create<tile::WarpsOp>(
-      b.getLoc(), warps, TypeRange(ValueRange(like.list())));
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(&each.getBody().front());
-    Value start = b.add(first, b.mul(each.getWarp(), b.index(kParts)));
-    b.op<tile::YieldOp>(partsFrom(start, kParts * warps).list());
-  }
-  return merge(SmallVector<Value>(each.getResults()));
+/// The partial results of one row.
+Softmax AttendKernel::sumParts(Value first, Value end, const WorkUnit &unit,
+                               Value row) {
+  return Softmax::from(b.loop(
+      first, end, b.index(kParts), empty().list(),
+      [&](Value part, ValueRange carried) -> SmallVector<Value> {
+        Softmax state = Softmax::from(carried);
+        Value index = b.range(part, kParts);
+        Value valid = b.less(index, end);
+        Value starts = b.lessEqual(b.mul(index, share), unit.firstItem);
+        Value place = b.select(starts, b.index(1), b.index(0));
+        Value lse = b.gather(args.partialLse, {index, place, row}, valid);
+        lse = b.select(valid, lse, b.f32(-INFINITY));
+        Value alpha;
+        Value wide = b.along(lse, 1, {1, kParts});
+        Value weights = b.mul(update(state, {wide, {}}, alpha),
+                              b.f32(1 / kLargestWeight));
+        Value outs = b.load(args.partialOut, {index, place, row, b.index(0)},
+                            {kParts, depth}, valid);
+        Value flat = b.reduce(tile::ReduceKind::Max, weights, 0);
+        Value sum = b.sum(b.mul(outs, b.along(flat, 0, {kParts, depth})), 0);
+        state.out = b.add(b.mul(state.out, b.along(alpha, 0, tile(depth))),
+                          b.along(sum, 1, tile(depth)));
+        return state.list();
+      }));
 }

@@ -51,6 +51,24 @@ static LogicalResult checkTiles(KernelOp kernel) {
   return failure(walked.wasInterrupted());
 }
 
+/// Whether the reduction is over the results of warps.
+static bool overWarps(ReduceOp reduce) {
+  SmallVector<Value> open = {reduce.getInput()};
+  RankedTensorType type = reduce.getInput().getType();
+  if (reduce.getDim() != 0 || type.getRank() < 2)
+    return false;
+  while (!open.empty()) {
+    Operation *op = open.pop_back_val().getDefiningOp();
+    if (isa_and_nonnull<WarpsOp>(op))
+      return true;
+    if (op && isElementwise(op))
+      for (Value operand : op->getOperands())
+        if (tileOf(operand) && tileOf(operand).getShape() == type.getShape())
+          open.push_back(operand);
+  }
+  return false;
+}
+
 namespace {
 
 /// The layouts of one product.
@@ -81,6 +99,7 @@ private:
   void spreadToUser(OpOperand &use, const Layout &layout);
   void spreadAlongLoop(scf::ForOp loop, unsigned index, const Layout &layout);
   void setRows(Operation *op, Value tile, const Layout &layout);
+  int64_t warpsAt(Operation *op);
   void setRest(Operation *root);
   void setStacks(WarpsOp warps);
 
@@ -101,6 +120,7 @@ private:
   OpBuilder builder;
   llvm::MapVector<Operation *, Product> products;
   DenseMap<Value, Layout> layouts;
+  DenseMap<std::pair<Value, Attribute>, Value> copies;
   std::deque<Value> reached;
 };
 
@@ -284,7 +304,7 @@ void Distributor::spreadToUser(OpOperand &use, const Layout &layout) {
   } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
     set(transpose.getResult(), layout.transposed());
   } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
-    if (layout.rank > 1)
+    if (layout.rank > 1 && !overWarps(reduce))
       set(reduce.getResult(), layout.without(reduce.getDim()));
   } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
     spreadAlongLoop(loop, index - loop.getNumControlOperands(), layout);
@@ -319,13 +339,23 @@ void Distributor::spread() {
   }
 }
 
+/// The warps that share a tile: all of them, but for what each has of its own.
+int64_t Distributor::warpsAt(Operation *op) {
+  int64_t warps = 1;
+  kernel.walk([&](WarpsOp each) { warps = each.getCount(); });
+  return op->getParentOfType<WarpsOp>() ? 1 : warps;
+}
+
 /// Plain layouts for what no product reaches in `root`, matrices before vectors.
 void Distributor::setRest(Operation *root) {
   for (int64_t rank : {3, 2, 1, 0}) {
     root->walk<WalkOrder::PreOrder>([&](Operation *op) {
       for (Value result : op->getResults())
         if (tileOf(result) && tileOf(result).getRank() == rank) {
-          set(result, plainLayout(matrix, tileOf(result)));
+          // Narrowed in place, unless a user has asked for more.
+          if (isa<arith::TruncFOp>(op) && layouts.count(op->getOperand(0)))
+            set(result, Layout(at(op->getOperand(0))));
+          set(result, plainLayout(matrix, tileOf(result), warpsAt(op)));
           spread();
         }
     });
@@ -337,7 +367,7 @@ void Distributor::setRest(Operation *root) {
 void Distributor::setStacks(WarpsOp warps) {
   auto yield = cast<YieldOp>(warps.getBody().front().getTerminator());
   for (auto [value, result] : llvm::zip(yield.getValues(), warps.getResults())) {
-    set(value, plainLayout(matrix, tileOf(value)));
+    set(value, plainLayout(matrix, tileOf(value), /*warps=*/1));
     spread();
     setAlways(result, at(value).stacked(warps.getCount()));
     spread();
@@ -360,28 +390,48 @@ static void setType(Value value, LayoutAttr layout) {
         cast<DenseElementsAttr>(constant.getValue()).reshape(type));
 }
 
-/// The same value in another layout, if that costs no exchange between lanes;
-/// else null.
-Value Distributor::remake(Value value, LayoutAttr layout) {
+/// Whether the reduction goes through shared memory, where any lane can find
+/// any element.
+static bool crossesWarps(Operation *op) {
+  auto reduce = dyn_cast_or_null<ReduceOp>(op);
+  return reduce && reduce.getDim() == 0 &&
+         reduce.getInput().getDefiningOp() &&
+         tileOf(reduce.getResult()) && overWarps(reduce);
+}
+
+/// Whether `value` can be made again in another layout without an exchange
+/// between lanes.
+static bool canRemake(Value value) {
   Operation *op = value.getDefiningOp();
-  bool source = isa_and_nonnull<SplatOp, IotaOp, LoadVectorOp, ExpandScaleOp,
-                                arith::ConstantOp>(op);
-  bool chain = op && op->getNumOperands() == 1 && isElementwise(op);
-  if (!source && !chain)
-    return {};
+  if (!op)
+    return false;
+  if (isa<SplatOp, IotaOp, LoadVectorOp, ExpandScaleOp, arith::ConstantOp>(op) ||
+      crossesWarps(op))
+    return true;
+  return isElementwise(op) && !isa<HadamardOp, ScanOp, ExpandOp>(op) &&
+         llvm::all_of(op->getOperands(), [](Value operand) {
+           return !tileOf(operand) || canRemake(operand);
+         });
+}
+
+Value Distributor::remake(Value value, LayoutAttr layout) {
+  if (layoutOf(value) == layout)
+    return value;
+  Value &copy = copies[{value, layout}];
+  if (copy)
+    return copy;
+  Operation *op = value.getDefiningOp();
   IRMapping mapping;
-  if (chain) {
-    Value operand = remake(op->getOperand(0), layout);
-    if (!operand)
-      return {};
-    mapping.map(op->getOperand(0), operand);
-  }
+  if (isElementwise(op))
+    for (Value operand : op->getOperands())
+      if (tileOf(operand))
+        mapping.map(operand, remake(operand, layout));
   // Right here: later its memory may hold something else.
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointAfter(op);
-  Operation *copy = builder.clone(*op, mapping);
-  setType(copy->getResult(0), layout);
-  return copy->getResult(0);
+  Operation *clone = builder.clone(*op, mapping);
+  setType(clone->getResult(0), layout);
+  return copies[{value, layout}] = clone->getResult(0);
 }
 
 void Distributor::require(OpOperand &operand, const Layout &layout) {
@@ -391,8 +441,8 @@ void Distributor::require(OpOperand &operand, const Layout &layout) {
   LayoutAttr wanted = layout.get(context);
   if (layoutOf(value) == wanted)
     return;
-  if (Value copy = remake(value, wanted))
-    return operand.set(copy);
+  if (canRemake(value))
+    return operand.set(remake(value, wanted));
   builder.setInsertionPoint(operand.getOwner());
   operand.set(builder.create<ConvertLayoutOp>(
       operand.getOwner()->getLoc(), withLayout(tileOf(value), wanted), value));
@@ -414,8 +464,8 @@ void Distributor::narrowFirst(Operation *op) {
   LayoutAttr wanted = layoutOf(result), given = layoutOf(op->getOperand(0));
   if (wanted == given)
     return;
-  if (Value copy = remake(op->getOperand(0), wanted))
-    return op->setOperand(0, copy);
+  if (canRemake(op->getOperand(0)))
+    return op->setOperand(0, remake(op->getOperand(0), wanted));
   setType(result, given);
   builder.setInsertionPointAfter(op);
   auto moved = builder.create<ConvertLayoutOp>(
@@ -452,8 +502,8 @@ void Distributor::convertOperands(Operation *op) {
         type.getRank() == 1
             ? spreadLayout(matrix, type.getDimSize(0)).get(context)
             : LayoutAttr();
-    if (Value copy = spread ? remake(reduce.getInput(), spread) : Value())
-      reduce.getInputMutable().set(copy);
+    if (spread && canRemake(reduce.getInput()))
+      reduce.getInputMutable().set(remake(reduce.getInput(), spread));
   } else if (isa<LoadOp, GatherOp>(op)) {
     convertRows(op, op->getResult(0));
   } else if (isa<StoreOp, ScatterOp>(op)) {

@@ -17,9 +17,10 @@ static int64_t laneBits(const MatrixInstruction &matrix) {
 static void fillRegisters(Layout &layout, ArrayRef<int64_t> shape,
                           ArrayRef<int64_t> order, int64_t first = 0) {
   SmallVector<int64_t> covered(shape.size());
-  for (const SmallVector<int64_t> &basis : layout.lanes)
-    for (auto [dim, value] : llvm::enumerate(basis))
-      covered[dim] |= value;
+  for (const Bases *bases : {&layout.lanes, &layout.warps})
+    for (const SmallVector<int64_t> &basis : *bases)
+      for (auto [dim, value] : llvm::enumerate(basis))
+        covered[dim] |= value;
   if (first) {
     layout.registers.push_back(Layout::unit(layout.rank, order[0], first));
     covered[order[0]] |= first;
@@ -158,7 +159,7 @@ OperandLanes mlir::kvarn::transposedPieces(const MatrixInstruction &matrix,
 //===----------------------------------------------------------------------===//
 
 Layout mlir::kvarn::plainLayout(const MatrixInstruction &matrix,
-                                RankedTensorType type) {
+                                RankedTensorType type, int64_t warps) {
   ArrayRef<int64_t> shape = type.getShape();
   if (shape.size() == 1)
     return spreadLayout(matrix, shape[0]);
@@ -174,6 +175,16 @@ Layout mlir::kvarn::plainLayout(const MatrixInstruction &matrix,
       if (lane < laneBits(matrix))
         layout.lanes[lane++][dim] = bit;
   }
+  // Warps take whole rows.
+  SmallVector<int64_t> covered(rank);
+  for (const SmallVector<int64_t> &basis : layout.lanes)
+    for (int64_t dim = 0; dim < rank; ++dim)
+      covered[dim] |= basis[dim];
+  for (int64_t bit = 1; bit < shape[0] && warps > 1; bit *= 2)
+    if (!(covered[0] & bit) && rank > 1) {
+      layout.warps.push_back(Layout::unit(rank, 0, bit));
+      warps /= 2;
+    }
   SmallVector<int64_t> order;
   for (int64_t dim = rank - 1; dim >= 0; --dim)
     order.push_back(dim);

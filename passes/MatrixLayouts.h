@@ -48,8 +48,9 @@ Strides stridesOf(const tile::Layout &layout, ArrayRef<int64_t> bits,
                   int64_t dim);
 
 /// For tiles that no product asks for: runs of 16 bytes, then lanes, then
-/// registers along the last dimension first.
-tile::Layout plainLayout(const MatrixInstruction &matrix, RankedTensorType type);
+/// registers along the last dimension first; `warps` share a matrix.
+tile::Layout plainLayout(const MatrixInstruction &matrix, RankedTensorType type,
+                         int64_t warps);
 
 /// A vector with as few elements per lane as possible.
 tile::Layout spreadLayout(const MatrixInstruction &matrix, int64_t length);

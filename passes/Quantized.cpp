@@ -131,11 +131,9 @@ struct Power {
 };
 } // namespace
 
-/// The power of two that brings the largest of |vector| to at most `limit` (a
-/// power of two itself), so that products with it fit fp16 and keep their bits.
-static Power powerToFit(TileBuilder &b, Value vector, double limit) {
-  Value largest =
-      b.reduce(tile::ReduceKind::Max, b.op<math::AbsFOp>(vector), 0);
+/// The power of two that brings `largest` to at most `limit` (a power of two
+/// itself), so that products with it fit fp16 and keep their bits.
+static Power powerToFit(TileBuilder &b, Value largest, double limit) {
   // The smallest fp16 number: also what an all-zero vector counts as.
   largest = b.max(largest, b.f32(std::ldexp(1.0, -24)));
   Value exponent =
@@ -159,8 +157,14 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
                                            double largest) {
   SmallVector<int64_t> shape(shapeOf(x));
   Type half = schedule.getOperand();
+  double middle = ((1 << format.get().bits(toFormat(part))) - 1) / 2.0;
+  // No value of the record is larger than twice this times the scale of its
+  // column.
+  Value reach = b.add(b.op<math::AbsFOp>(b.toF32(offset)),
+                      b.mul(b.op<math::AbsFOp>(b.toF32(scale)), b.f32(middle)));
+  reach = b.reduce(tile::ReduceKind::Max, reach, 0);
   // Brings products with x to at most 2^14, where fp16 still has all its bits.
-  Power power = powerToFit(b, b.toF32(scale), 16384.0 / largest);
+  Power power = powerToFit(b, b.mul(reach, b.f32(1 / middle)), 16384.0 / largest);
   Value units = b.splat(power.factor, {shape[1]});
   if (subnormal() && bitAxis(part) == foldedAxis(part))
     units = b.mul(units, expandScale(part, shape[1]));
@@ -169,11 +173,25 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   result.operand = b.mul(x, b.along(folded, 1, shape));
   // Rounded products count exactly with codes relative to the middle one; what
   // the middle code stands for is small and is added with x itself.
-  double middle = ((1 << format.get().bits(toFormat(part))) - 1) / 2.0;
-  Value factor = b.op<arith::ConstantOp>(b.getFloatAttr(half, middle));
-  Value rest = b.op<math::FmaOp>(scale, b.splat(factor, {shape[1]}), offset);
+  auto constant = [&](double value) -> Value {
+    Value scalar = b.op<arith::ConstantOp>(b.getFloatAttr(half, value));
+    return b.splat(scalar, {shape[1]});
+  };
+  auto rest = b.branch(
+      b.less(reach, b.f32(65504)),
+      [&]() -> SmallVector<Value> {
+        return {b.op<math::FmaOp>(scale, constant(middle), offset),
+                power.factor};
+      },
+      [&]() -> SmallVector<Value> {
+        // In parts of 256, which loses nothing that counts beside such values.
+        Value part = constant(1.0 / 256);
+        Value low = b.op<math::FmaOp>(b.mul(scale, part), constant(middle),
+                                      b.mul(offset, part));
+        return {low, b.mul(power.factor, b.f32(256))};
+      });
   double unit = subnormal() ? kSubnormalUnit : 1.0;
-  Value bias = b.add(b.mul(b.dot(x, rest), power.factor),
+  Value bias = b.add(b.mul(b.dot(x, rest[0]), rest[1]),
                      b.dot(result.operand, middleCodes(part, shape[1])));
   result.bias = b.mul(bias, b.f32(1 / unit));
   result.factor = b.mul(power.inverse, b.f32(unit));

@@ -1,7 +1,7 @@
 //===- TileAttend.cpp - attend and attention to launches ------------------===//
 //
-// What several programs have computed in parts, a second kernel sums in index
-// order.
+// What several programs have computed in parts is summed in index order: by a
+// second kernel, or if the work is balanced by the last of these programs.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +23,6 @@ static AttendArguments combineOnly(const AttendArguments &args) {
   second.q = args.q;
   second.queryStart = args.queryStart;
   second.seqLens = args.seqLens;
-  second.window = args.window;
   second.sinks = args.sinks;
   second.out = args.out;
   second.lse = args.lse;
@@ -74,16 +73,10 @@ static void launchBalanced(Tiling &tiling, const AttendSpec &spec,
   args.partialOut =
       tiling.buffer(f32, {programs, two, rows, host.index(spec.headDim)});
   args.partialLse = tiling.buffer(f32, {programs, two, rows});
+  args.counters = tiling.buffer(host.getI32Type(), {programs});
   tiling.launch("attend", {programs, one, one}, args.list(),
                 [&](TileBuilder &b, ArrayRef<Value> values) {
                   AttendKernel(b, spec, args.inKernel(values)).buildBalanced();
-                });
-  AttendArguments second = combineOnly(args);
-  Value heads = host.dim(args.q, 1), batch = host.dim(args.seqLens, 0);
-  tiling.launch("combine", {heads, batch, one}, second.list(),
-                [&](TileBuilder &b, ArrayRef<Value> values) {
-                  AttendKernel(b, spec, second.inKernel(values))
-                      .buildBalancedCombine();
                 });
 }
 

@@ -54,6 +54,7 @@ private:
   void emitBlock(Block &block);
   void emitOp(Operation &op);
   void emitScalarOp(Operation &op);
+  Value arrive(Value counter, Value count);
 
   //===--- Control flow (ControlFlow.cpp) ---------------------------------===//
   void emitFor(scf::ForOp op);

@@ -58,7 +58,8 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
   if (reducedWarps > 1) {
     if (reducedWarps != warps || insideWarps)
       return op.emitOpError("reduces over some of the warps, expected all");
-    reduceOverWarps(op, values, reducedWarps);
+    Layout result = isTile(op.getResult()) ? layout(op.getResult()) : to;
+    values = reduceOverWarps(op.getKind(), to, result, values);
   }
   if (isTile(op.getResult()))
     define(op.getResult(), values);
@@ -67,27 +68,91 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
   return success();
 }
 
-/// Through shared memory: [warp][register][lane].
-void KernelEmitter::reduceOverWarps(ReduceOp op, Values &values,
-                                    int64_t count) {
+/// Where shared memory has the element at the place that `bases` add for the
+/// bits of `number`: its register and lane of `from`, in elements.
+static int64_t indexOf(const Layout &from, ArrayRef<int64_t> place) {
+  int64_t index = 0;
+  SmallVector<int64_t> rest(place);
+  auto take = [&](const Bases &bases, int64_t weight) {
+    for (auto [bit, basis] : llvm::enumerate(bases))
+      for (size_t dim = 0; dim < rest.size(); ++dim)
+        if (basis[dim] && (rest[dim] & basis[dim])) {
+          rest[dim] -= basis[dim];
+          index += weight << bit;
+        }
+  };
+  take(from.lanes, 1);
+  take(from.registers, 32);
+  return index;
+}
+
+/// Through shared memory, [warp][register][lane] of layout `from`; every thread
+/// takes what it has in layout `to`.
+Values KernelEmitter::reduceOverWarps(ReduceKind kind, const Layout &from,
+                                      const Layout &to, ArrayRef<Value> values) {
   Type element = values[0].getType();
-  int64_t bytes = element.getIntOrFloatBitWidth() / 8, row = 32 * bytes;
-  int64_t perWarp = row * int64_t(values.size());
-  scratchBytes = std::max(scratchBytes, perWarp * count);
-  Value mine = ir.at(shared, ir.mul(lane, ir.i32(bytes)));
-  Value own = ir.at(mine, ir.mul(warp, ir.i32(perWarp)));
+  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+  int64_t perWarp = 32 * bytes * int64_t(values.size());
+  scratchBytes = std::max(scratchBytes, perWarp * warps);
+  Value own = ir.at(ir.at(shared, ir.mul(lane, ir.i32(bytes))),
+                    ir.mul(warp, ir.i32(perWarp)));
   for (auto [i, value] : llvm::enumerate(values))
-    ir.store(value, ir.at(own, row * int64_t(i)), bytes);
+    ir.store(value, ir.at(own, 32 * bytes * int64_t(i)), bytes);
   ir.syncBlock();
-  for (auto [i, value] : llvm::enumerate(values)) {
-    value = {};
-    for (int64_t w = 0; w < count; ++w) {
-      Value part = ir.load(ir.at(mine, w * perWarp + row * int64_t(i)), element,
-                           bytes);
-      value = value ? combine(op.getKind(), value, part) : part;
+  Value offset = ir.i32(0);
+  auto addBits = [&](const Bases &bases, Value number) {
+    for (auto [bit, basis] : llvm::enumerate(bases)) {
+      int64_t index = indexOf(from, basis);
+      Value set = ir.both(ir.shiftRight(number, bit), ir.i32(1));
+      if (index)
+        offset = ir.add(offset, ir.mul(set, ir.i32(index * bytes)));
     }
+  };
+  addBits(to.lanes, lane);
+  addBits(to.warps, warp);
+  Value base = ir.at(shared, offset);
+  Values sums;
+  for (int64_t i = 0; i < to.registerCount(); ++i) {
+    int64_t place = indexOf(from, to.placeOf(i)) * bytes;
+    Value sum;
+    for (int64_t w = 0; w < warps; ++w) {
+      Value part = ir.load(ir.at(base, w * perWarp + place), element, bytes);
+      sum = sum ? combine(kind, sum, part) : part;
+    }
+    sums.push_back(sum);
   }
   ir.syncBlock();
+  return sums;
+}
+
+/// One thread counts for the program and tells the others.
+void KernelEmitter::emitArrive(ArriveOp op) {
+  Value counter = ir.create<LLVM::PtrToIntOp>(
+      ir.getI64Type(),
+      address(op.getCounters(), {ir.toI64(scalar(op.getIndex()))}));
+  scratchBytes = std::max<int64_t>(scratchBytes, 4);
+  Value thread = ir.add(ir.shiftLeft(warp, 5), lane);
+  ir.syncBlock();
+  {
+    OpBuilder::InsertionGuard guard(ir);
+    auto first = ir.create<scf::IfOp>(ir.equal(thread, ir.i32(0)), false);
+    ir.setInsertionPointToStart(first.thenBlock());
+    Value before = ir.assembly(
+        "fence.acq_rel.gpu;\n atom.add.acq_rel.gpu.global.s32 $0, [$1], 1;\n"
+        " fence.acq_rel.gpu;",
+        "=r,l,~{memory}", {counter}, ir.getI32Type());
+    Value last = ir.equal(ir.add(before, ir.i32(1)),
+                          ir.toI32(scalar(op.getCount())));
+    ir.store(ir.create<arith::ExtUIOp>(ir.getI32Type(), last), shared, 4);
+    auto reset = ir.create<scf::IfOp>(last, false);
+    ir.setInsertionPointToStart(reset.thenBlock());
+    ir.assembly("st.global.s32 [$0], 0;", "l,~{memory}", {counter});
+  }
+  ir.syncBlock();
+  Value flag = ir.load(shared, ir.getI32Type(), 4);
+  ir.syncBlock();
+  scalars.map(op.getLast(), ir.create<arith::CmpIOp>(arith::CmpIPredicate::ne,
+                                                     flag, ir.i32(0)));
 }
 
 /// Within each lane, then the totals of the lanes before.

@@ -231,6 +231,7 @@ void KernelEmitter::emitSimpleOp(Operation *op) {
       .Case<ExpandOp>([&](auto op) { emitExpand(op); })
       .Case<AsyncCopyOp>([&](auto op) { emitAsyncCopy(op); })
       .Case<WaitOp>([&](auto op) { emitWait(op); })
+      .Case<ArriveOp>([&](auto op) { emitArrive(op); })
       .Case<IotaOp>([&](auto op) { emitIota(op); })
       .Case<BroadcastOp>([&](auto op) { emitBroadcast(op); })
       .Case<TransposeOp>([&](auto op) { emitTranspose(op); })

@@ -99,7 +99,9 @@ private:
   //===--- Exchange between lanes and warps (Exchange.cpp) ----------------===//
   LogicalResult emitReduce(tile::ReduceOp op);
   LogicalResult emitScan(tile::ScanOp op);
-  void reduceOverWarps(tile::ReduceOp op, Values &values, int64_t warps);
+  void emitArrive(tile::ArriveOp op);
+  Values reduceOverWarps(tile::ReduceKind kind, const tile::Layout &from,
+                         const tile::Layout &to, ArrayRef<Value> values);
   Value combine(tile::ReduceKind kind, Value a, Value b);
   void emitHadamard(tile::HadamardOp op);
 

@@ -318,7 +318,8 @@ LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
     emitPieceTransposition(op);
     return success();
   }
-  if (from.warps != to.warps)
+  // What all warps have, each can take its part of.
+  if (from.warps != to.warps && !from.warps.empty())
     return op.emitOpError("moves elements between warps, which is not "
                           "supported: ")
            << op.getInput().getType() << " to " << op.getType();
@@ -328,19 +329,24 @@ LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
     return it == from.lanes.end() ? -1 : it - from.lanes.begin();
   };
   Value sourceLane = ir.i32(0);
-  SmallVector<std::pair<int64_t, int64_t>> choices; // lane bit, register part
-  for (auto [bit, basis] : llvm::enumerate(to.lanes)) {
-    if (llvm::all_of(basis, [](int64_t c) { return c == 0; }))
-      continue;
-    if (int64_t source = laneBit(basis); source >= 0) {
-      Value set = ir.both(ir.shiftRight(lane, bit), ir.i32(1));
-      sourceLane = ir.add(sourceLane, ir.shiftLeft(set, source));
-    } else {
-      choices.push_back({int64_t(bit), from.registerAt(basis)});
+  SmallVector<std::pair<Value, int64_t>> choices; // a bit, its register part
+  auto follow = [&](const Bases &bases, Value number) {
+    for (auto [bit, basis] : llvm::enumerate(bases)) {
+      if (llvm::all_of(basis, [](int64_t c) { return c == 0; }))
+        continue;
+      Value set = ir.both(ir.shiftRight(number, bit), ir.i32(1));
+      if (int64_t source = laneBit(basis); source >= 0)
+        sourceLane = ir.add(sourceLane, ir.shiftLeft(set, source));
+      else
+        choices.push_back({set, from.registerAt(basis)});
     }
-  }
+  };
+  follow(to.lanes, lane);
+  if (from.warps != to.warps)
+    follow(to.warps, warp);
   // Lanes that already have all they need only choose among registers.
-  bool stays = true;
+  bool stays = from.warps == to.warps ||
+               llvm::none_of(to.warps, [&](auto &b) { return laneBit(b) >= 0; });
   for (auto [a, b] : llvm::zip(from.lanes, to.lanes))
     stays &= a == b || llvm::all_of(a, [](int64_t c) { return c == 0; });
   Values input = registers(op.getInput()), values;
@@ -365,8 +371,7 @@ LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
     }
     for (auto [bit, part] : choices) {
       Values half;
-      Value set = ir.equal(ir.both(ir.shiftRight(lane, bit), ir.i32(1)),
-                           ir.i32(1));
+      Value set = ir.equal(bit, ir.i32(1));
       for (size_t c = 0; c < candidates.size(); c += 2)
         half.push_back(ir.create<arith::SelectOp>(set, candidates[c + 1],
                                                   candidates[c]));
