@@ -31,6 +31,26 @@ static bool isElementwise(Operation *op) {
           OpTrait::hasElementwiseMappableTraits(op));
 }
 
+/// Of a layout.
+static constexpr size_t kMaxRegisterBits = 10;
+
+/// Layouts are of one to three dimensions, each of which is a power of two.
+static LogicalResult checkTiles(KernelOp kernel) {
+  WalkResult walked = kernel.walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      if (RankedTensorType type = tileOf(result);
+          type && (type.getRank() < 1 || type.getRank() > 3 ||
+                   !llvm::all_of(type.getShape(), [](int64_t extent) {
+                     return llvm::isPowerOf2_64(extent);
+                   })))
+        return WalkResult(op->emitOpError()
+                          << "has the tile " << type
+                          << ", expected one to three powers of two");
+    return WalkResult::advance();
+  });
+  return failure(walked.wasInterrupted());
+}
+
 /// Whether the reduction is over the results of warps.
 static bool overWarps(ReduceOp reduce) {
   SmallVector<Value> open = {reduce.getInput()};
@@ -81,8 +101,10 @@ private:
   void setRows(Operation *op, Value tile, const Layout &layout);
   int64_t warpsAt(Operation *op);
   void setRest(Operation *root);
+  void setStacks(WarpsOp warps);
 
   // Assignment.
+  LogicalResult checkSizes();
   void assign();
   void require(OpOperand &operand, const Layout &layout);
   Value remake(Value value, LayoutAttr layout);
@@ -166,7 +188,10 @@ void Distributor::plan(DotOp dot) {
   FormatAttr columnsOf = format;
   if (!format && part == RecordPart::Value)
     kernel.walk([&](ExpandOp op) { columnsOf = op.getFormat(); });
-  OperandLanes lanes = lanesOf(matrix, columnsOf, part, rhs.getShape());
+  SmallVector<int64_t> shape(rhs.getShape());
+  if (shape.size() == 1)
+    shape.push_back(matrix.columns);
+  OperandLanes lanes = lanesOf(matrix, columnsOf, part, shape);
   if (before) {
     Strides outer = lanes.outer;
     lanes = transposedPieces(matrix, products.find(before)->second.result);
@@ -341,6 +366,18 @@ void Distributor::setRest(Operation *root) {
   }
 }
 
+/// Results of warps, also where what they yield does not spread by itself:
+/// constants and tiles from outside.
+void Distributor::setStacks(WarpsOp warps) {
+  auto yield = cast<YieldOp>(warps.getBody().front().getTerminator());
+  for (auto [value, result] : llvm::zip(yield.getValues(), warps.getResults())) {
+    set(value, plainLayout(matrix, tileOf(value), /*warps=*/1));
+    spread();
+    setAlways(result, at(value).stacked(warps.getCount()));
+    spread();
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // Assignment
 //===----------------------------------------------------------------------===//
@@ -482,6 +519,34 @@ void Distributor::convertOperands(Operation *op) {
   }
 }
 
+LogicalResult Distributor::checkSizes() {
+  auto check = [&](Operation *op, Value value, const Layout &layout) {
+    if (layout.registers.size() <= kMaxRegisterBits)
+      return success();
+    return LogicalResult(op->emitOpError()
+                         << "has the tile " << value.getType()
+                         << ", of which a lane would hold "
+                         << layout.registerCount()
+                         << " elements, expected at most "
+                         << (int64_t(1) << kMaxRegisterBits));
+  };
+  WalkResult walked = kernel.walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      if (auto it = layouts.find(result);
+          it != layouts.end() && failed(check(op, result, it->second)))
+        return WalkResult::interrupt();
+    return WalkResult::advance();
+  });
+  if (walked.wasInterrupted())
+    return failure();
+  for (auto &[op, product] : products)
+    for (auto [value, layout] : {std::pair(op->getOperand(0), product.lhs),
+                                 {op->getOperand(1), product.rhs}})
+      if (failed(check(op, value, layout)))
+        return failure();
+  return success();
+}
+
 void Distributor::assign() {
   for (auto &[value, layout] : layouts)
     setType(value, layout.get(context));
@@ -506,8 +571,13 @@ LogicalResult Distributor::run() {
     spread();
   }
   // Results of warps depend on what happens inside.
-  kernel.walk([&](WarpsOp warps) { setRest(warps); });
+  kernel.walk([&](WarpsOp warps) {
+    setRest(warps);
+    setStacks(warps);
+  });
   setRest(kernel);
+  if (failed(checkSizes()))
+    return failure();
   assign();
   return success();
 }
@@ -528,7 +598,8 @@ struct TileDistribute
     if (!row->matrix)
       return;
     for (auto kernel : getOperation().getOps<KernelOp>())
-      if (failed(Distributor(kernel, *row->matrix).run()))
+      if (failed(checkTiles(kernel)) ||
+          failed(Distributor(kernel, *row->matrix).run()))
         return signalPassFailure();
   }
 };

@@ -65,12 +65,13 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
     return d.backend == target.backend && d.family == family;
   });
   int64_t rows = row->rows;
-  // Empty rows cost time; matrix instructions have eight at least.
+  // Empty rows cost time; matrix instructions have a few at least.
   if (family == Family::Attend && target.backend == Backend::Cpu)
     rows = std::min(rows, ratio);
   else if (family == Family::Attend)
-    rows = std::min<int64_t>(rows,
-                             std::max<int64_t>(8, llvm::PowerOf2Ceil(ratio)));
+    rows = std::min<int64_t>(
+        rows, std::max<int64_t>(int64_t(1) << target.matrix->outerLanes.size(),
+                                llvm::PowerOf2Ceil(ratio)));
   Builder builder(context);
   Type operand =
       row->narrow ? Type(builder.getF16Type()) : builder.getF32Type();

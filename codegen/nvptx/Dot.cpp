@@ -37,7 +37,7 @@ SmallVector<int64_t> sums(ArrayRef<int64_t> strides) {
 struct Side {
   Value tile;
   Layout layout;
-  int64_t outerDim; // -1: a vector, the same for every outer index
+  int64_t outerDim;           // -1: a vector, the same for every outer index
   SmallVector<int64_t> outer; // places of instructions along the outer index
 
   int64_t pairAt(int64_t outerPlace, int64_t depth) const {
@@ -60,6 +60,10 @@ struct Cell {
 static constexpr int64_t kCellsAtOnce = 8;
 
 LogicalResult KernelEmitter::emitDot(DotOp op) {
+  for (Value operand : {Value(op.getLhs()), Value(op.getRhs())})
+    if (Type element = getElementTypeOrSelf(operand); !element.isF16())
+      return op.emitOpError() << "has an operand of " << element
+                              << ", expected f16 for " << target.matrix->name;
   Layout lhs = layout(op.getLhs()), rhs = layout(op.getRhs()),
          result = layout(op.getResult());
   Side columns{op.getLhs(), lhs, 0, {}};
@@ -104,8 +108,8 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
     return ir.asPair(pairOf(side.tile, side.pairAt(outer, at)));
   };
   Type f32 = ir.getF32Type();
-  Type sumType = LLVM::LLVMStructType::getLiteral(ir.getContext(),
-                                                  {f32, f32, f32, f32});
+  Type sumType =
+      LLVM::LLVMStructType::getLiteral(ir.getContext(), {f32, f32, f32, f32});
   for (size_t first = 0; first < cells.size(); first += kCellsAtOnce) {
     auto group = MutableArrayRef(cells).slice(
         first, std::min<size_t>(kCellsAtOnce, cells.size() - first));

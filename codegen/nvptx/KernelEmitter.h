@@ -63,6 +63,8 @@ private:
   LogicalResult emitFor(scf::ForOp op);
   LogicalResult emitIf(scf::IfOp op);
   LogicalResult emitWarps(tile::WarpsOp op);
+  /// The body of a loop or branch, and in `yielded` the scalars it ends with.
+  LogicalResult emitBody(Block &block, Values &yielded);
   /// The scalars that stand for a value, and the types of such a list.
   Values flatten(Value value);
   void flatTypes(Type type, SmallVectorImpl<Type> &types);
