@@ -83,9 +83,9 @@ Query AttendKernel::loadQuery(const QueryRows &r) {
   if (!spec.schedule.getOperand().isF16())
     return {b.mul(q, scale), {}};
   // In the middle of what fp16 can hold; a power of two rounds nothing.
-  Value largest = b.reduce(
-      tile::ReduceKind::Max,
-      b.reduce(tile::ReduceKind::Max, b.op<math::AbsFOp>(q), 1), 0);
+  Value largest =
+      b.reduce(tile::ReduceKind::Max,
+               b.reduce(tile::ReduceKind::Max, b.op<math::AbsFOp>(q), 1), 0);
   largest = b.clamp(largest, std::ldexp(1.0, -60), std::ldexp(1.0, 60));
   Value exponent = b.sub(b.op<math::CeilOp>(b.log2(largest)),
                          b.f32(std::log2(kLargestQuery)));
@@ -110,8 +110,8 @@ Scores AttendKernel::scores(const QueryRows &r, Scores raw,
     raw.factor = {};
   }
   // Only tiles at a border are worth looking at element by element.
-  Value seenByAll = b.lessEqual(b.add(firstPosition, b.index(tokens)),
-                                r.commonEnd);
+  Value seenByAll =
+      b.lessEqual(b.add(firstPosition, b.index(tokens)), r.commonEnd);
   if (r.commonBegin)
     seenByAll = b.both(seenByAll, b.lessEqual(r.commonBegin, firstPosition));
   s = b.branch(
@@ -425,8 +425,7 @@ void AttendKernel::build() {
     QueryRows r = makeRows(firstRow);
     Softmax state = overBlocks(r);
     if (args.partialOut)
-      finishPartial(r, state,
-                    {b.splat(split, {rows}), r.token, r.head});
+      finishPartial(r, state, {b.splat(split, {rows}), r.token, r.head});
     else
       finish(r, state);
   });

@@ -40,17 +40,17 @@ struct AttendArguments {
   Value pages, blockTable, blockToSlot; // paged
   Value k, v; // the pool, or the dense tensors [B, L, Hk, D]
   Value scale, window, softcap, sinks;
-  Value out, lse;               // final results
-  // Of each split [splits, T, Hq, D], or of balanced programs: the first and the
-  // last segment, if others share it [programs, 2, rows, D]. Logarithms are
+  Value out, lse; // final results
+  // Of each split [splits, T, Hq, D], or of balanced programs: the first and
+  // the last segment, if others share it [programs, 2, rows, D]. Logarithms are
   // binary.
   Value partialOut, partialLse;
   Value counters; // [programs]: parts that are there, by the first program
   template <typename Visit> void forEach(Visit visit) {
-    for (Value *value : {&q, &queryStart, &seqLens, &pages, &blockTable,
-                         &blockToSlot, &k, &v, &scale, &window, &softcap,
-                         &sinks, &out, &lse, &partialOut, &partialLse,
-                         &counters})
+    for (Value *value :
+         {&q, &queryStart, &seqLens, &pages, &blockTable, &blockToSlot, &k, &v,
+          &scale, &window, &softcap, &sinks, &out, &lse, &partialOut,
+          &partialLse, &counters})
       if (*value)
         visit(*value);
   }
@@ -76,7 +76,8 @@ struct Query {
   Value rows, factor;
 };
 
-/// Scores of a tile in units of log2, to be multiplied with `factor` (null = 1).
+/// Scores of a tile in units of log2, to be multiplied with `factor` (null =
+/// 1).
 struct Scores {
   Value tile, factor;
 };
@@ -92,7 +93,7 @@ struct QueryRows {
 
 /// The work of one request; `Value`s are numbers or vectors of them.
 struct RequestWork {
-  Value rowTiles;          // of one KV head
+  Value rowTiles;           // of one KV head
   Value firstBlock, blocks; // that some row of a tile may see
 };
 

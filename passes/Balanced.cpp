@@ -39,10 +39,8 @@ RequestWork AttendKernel::workOf(Value count, Value len) {
   work.firstBlock = b.index(0);
   if (args.window) {
     // The first row of a causal request sees the earliest positions.
-    Value firstEnd =
-        spec.causal ? b.add(b.sub(len, count), b.index(1)) : len;
-    Value begin =
-        b.max(b.sub(firstEnd, b.toIndex(args.window)), b.index(0));
+    Value firstEnd = spec.causal ? b.add(b.sub(len, count), b.index(1)) : len;
+    Value begin = b.max(b.sub(firstEnd, b.toIndex(args.window)), b.index(0));
     work.firstBlock = b.min(b.div(begin, b.index(tokens)), work.blocks);
     work.blocks = b.sub(work.blocks, work.firstBlock);
   }
@@ -72,18 +70,18 @@ Value AttendKernel::cutWork() {
   programs = b.dim(args.partialOut, 0);
   kvHeads = b.div(b.dim(args.q, 1), b.index(spec.ratio));
   Value zero = b.index(0), one = b.index(1);
-  auto sums = b.loop(
-      zero, b.dim(args.seqLens, 0), b.index(kRequests), {zero, zero},
-      [&](Value first, ValueRange carried) -> SmallVector<Value> {
-        Value valid;
-        RequestWork work = workOfRequests(first, valid);
-        Value items = b.select(valid, itemsOf(work), zero);
-        Value blind = b.both(b.less(zero, work.rowTiles),
-                             b.equal(work.blocks, zero));
-        Value count = b.select(b.both(valid, blind), one, zero);
-        return {b.add(carried[0], b.sum(items, 0)),
-                b.add(carried[1], b.sum(count, 0))};
-      });
+  auto sums =
+      b.loop(zero, b.dim(args.seqLens, 0), b.index(kRequests), {zero, zero},
+             [&](Value first, ValueRange carried) -> SmallVector<Value> {
+               Value valid;
+               RequestWork work = workOfRequests(first, valid);
+               Value items = b.select(valid, itemsOf(work), zero);
+               Value blind = b.both(b.less(zero, work.rowTiles),
+                                    b.equal(work.blocks, zero));
+               Value count = b.select(b.both(valid, blind), one, zero);
+               return {b.add(carried[0], b.sum(items, 0)),
+                       b.add(carried[1], b.sum(count, 0))};
+             });
   Value up = b.add(sums[0], b.sub(programs, one));
   share = b.max(b.div(up, programs), one);
   return b.less(zero, sums[1]);
@@ -92,28 +90,28 @@ Value AttendKernel::cutWork() {
 AttendKernel::Range AttendKernel::findRequests(Value firstItem,
                                                Value lastItem) {
   Value batch = b.dim(args.seqLens, 0), zero = b.index(0), one = b.index(1);
-  auto found = b.loop(
-      zero, batch, b.index(kRequests), {zero, zero, zero, zero},
-      [&](Value start, ValueRange carried) -> SmallVector<Value> {
-        Value valid;
-        RequestWork work = workOfRequests(start, valid);
-        Value items = b.select(valid, itemsOf(work), zero);
-        Value ends = b.add(b.scan(items), carried[3]);
-        // Requests that end before an item.
-        auto over = [&](Value item) {
-          return b.both(valid, b.lessEqual(ends, item));
-        };
-        auto count = [&](Value item) {
-          return b.sum(b.select(over(item), one, zero), 0);
-        };
-        auto largest = [&](Value x) {
-          return b.reduce(tile::ReduceKind::Max, x, 0);
-        };
-        Value before = largest(b.select(over(firstItem), ends, zero));
-        return {b.add(carried[0], count(firstItem)),
-                b.add(carried[1], count(lastItem)),
-                b.max(carried[2], before), largest(ends)};
-      });
+  auto found =
+      b.loop(zero, batch, b.index(kRequests), {zero, zero, zero, zero},
+             [&](Value start, ValueRange carried) -> SmallVector<Value> {
+               Value valid;
+               RequestWork work = workOfRequests(start, valid);
+               Value items = b.select(valid, itemsOf(work), zero);
+               Value ends = b.add(b.scan(items), carried[3]);
+               // Requests that end before an item.
+               auto over = [&](Value item) {
+                 return b.both(valid, b.lessEqual(ends, item));
+               };
+               auto count = [&](Value item) {
+                 return b.sum(b.select(over(item), one, zero), 0);
+               };
+               auto largest = [&](Value x) {
+                 return b.reduce(tile::ReduceKind::Max, x, 0);
+               };
+               Value before = largest(b.select(over(firstItem), ends, zero));
+               return {b.add(carried[0], count(firstItem)),
+                       b.add(carried[1], count(lastItem)),
+                       b.max(carried[2], before), largest(ends)};
+             });
   return {found[0], found[1], found[2]};
 }
 
@@ -187,9 +185,8 @@ void AttendKernel::segment(const WorkUnit &unit, Value firstRow,
   // What this tile sees may be less than what all tiles of the request see.
   Value least = b.div(r.firstPosition, b.index(tokens));
   Value most = b.ceilDiv(r.lastPosition, b.index(tokens));
-  Softmax state =
-      overRange(r, b.max(b.add(firstBlock, from), least),
-                b.min(b.add(firstBlock, to), most));
+  Softmax state = overRange(r, b.max(b.add(firstBlock, from), least),
+                            b.min(b.add(firstBlock, to), most));
   Value startsHere = b.equal(from, b.index(0));
   Value whole = b.both(startsHere, b.equal(to, unit.blocks));
   b.branch(
@@ -240,8 +237,8 @@ void AttendKernel::combineParts(const WorkUnit &unit, Value firstRow) {
     };
     if (warps == 1)
       return oneOf(b.index(0));
-    auto each = b.OpBuilder::create<tile::WarpsOp>(b.getLoc(), warps,
-                                                   TypeRange());
+    auto each =
+        b.OpBuilder::create<tile::WarpsOp>(b.getLoc(), warps, TypeRange());
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&each.getBody().front());
     oneOf(each.getWarp());
@@ -266,8 +263,8 @@ Softmax AttendKernel::sumParts(Value first, Value end, const WorkUnit &unit,
         lse = b.select(valid, lse, b.f32(-INFINITY));
         Value alpha;
         Value wide = b.along(lse, 1, {1, kParts});
-        Value weights = b.mul(update(state, {wide, {}}, alpha),
-                              b.f32(1 / kLargestWeight));
+        Value weights =
+            b.mul(update(state, {wide, {}}, alpha), b.f32(1 / kLargestWeight));
         Value outs = b.load(args.partialOut, {index, place, row, b.index(0)},
                             {kParts, depth}, valid);
         Value flat = b.reduce(tile::ReduceKind::Max, weights, 0);

@@ -161,9 +161,9 @@ LogicalResult Distributor::checkShape(DotOp dot) {
                         ? tileOf(dot.getRhs()).getDimSize(1)
                         : matrix.columns;
   int64_t least = int64_t(1) << matrix.outerLanes.size();
-  for (auto [what, extent, multiple] :
-       {std::tuple("rows", a[0], least), std::tuple("depth", a[1], matrix.depth),
-        std::tuple("columns", columns, least)})
+  for (auto [what, extent, multiple] : {std::tuple("rows", a[0], least),
+                                        std::tuple("depth", a[1], matrix.depth),
+                                        std::tuple("columns", columns, least)})
     if (extent < multiple || !llvm::isPowerOf2_64(extent))
       return dot.emitOpError() << what << " are " << extent
                                << ", expected a power of two of at least "
@@ -200,9 +200,8 @@ void Distributor::plan(DotOp dot) {
   Product product;
   product.lhs = lhsLayout(matrix, tileOf(dot.getLhs()).getShape(), lanes);
   product.rhs = rhsLayout(matrix, rhs.getShape(), lanes);
-  product.result =
-      resultLayout(matrix, tileOf(dot.getResult()).getShape(), product.lhs,
-                   product.rhs);
+  product.result = resultLayout(matrix, tileOf(dot.getResult()).getShape(),
+                                product.lhs, product.rhs);
   products.insert({dot, product});
 }
 
@@ -239,9 +238,8 @@ LogicalResult Distributor::planProducts() {
     }
     Product product = products.find(like)->second;
     product.rhs = product.rhs.without(1);
-    product.result =
-        resultLayout(matrix, tileOf(dot.getResult()).getShape(), product.lhs,
-                     product.rhs);
+    product.result = resultLayout(matrix, tileOf(dot.getResult()).getShape(),
+                                  product.lhs, product.rhs);
     products.insert({dot, product});
   }
   return success();
@@ -358,7 +356,8 @@ int64_t Distributor::warpsAt(Operation *op) {
   return op->getParentOfType<WarpsOp>() ? 1 : warps;
 }
 
-/// Plain layouts for what no product reaches in `root`, matrices before vectors.
+/// Plain layouts for what no product reaches in `root`, matrices before
+/// vectors.
 void Distributor::setRest(Operation *root) {
   for (int64_t rank : {3, 2, 1, 0}) {
     root->walk<WalkOrder::PreOrder>([&](Operation *op) {
@@ -378,7 +377,8 @@ void Distributor::setRest(Operation *root) {
 /// constants and tiles from outside.
 void Distributor::setStacks(WarpsOp warps) {
   auto yield = cast<YieldOp>(warps.getBody().front().getTerminator());
-  for (auto [value, result] : llvm::zip(yield.getValues(), warps.getResults())) {
+  for (auto [value, result] :
+       llvm::zip(yield.getValues(), warps.getResults())) {
     set(value, plainLayout(matrix, tileOf(value), /*warps=*/1));
     spread();
     setAlways(result, at(value).stacked(warps.getCount()));
@@ -406,8 +406,7 @@ static void setType(Value value, LayoutAttr layout) {
 /// any element.
 static bool crossesWarps(Operation *op) {
   auto reduce = dyn_cast_or_null<ReduceOp>(op);
-  return reduce && reduce.getDim() == 0 &&
-         reduce.getInput().getDefiningOp() &&
+  return reduce && reduce.getDim() == 0 && reduce.getInput().getDefiningOp() &&
          tileOf(reduce.getResult()) && overWarps(reduce);
 }
 
@@ -417,7 +416,8 @@ static bool canRemake(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op)
     return false;
-  if (isa<SplatOp, IotaOp, LoadVectorOp, ExpandScaleOp, arith::ConstantOp>(op) ||
+  if (isa<SplatOp, IotaOp, LoadVectorOp, ExpandScaleOp, arith::ConstantOp>(
+          op) ||
       crossesWarps(op))
     return true;
   return isElementwise(op) && !isa<HadamardOp, ScanOp, ExpandOp>(op) &&
@@ -505,8 +505,9 @@ void Distributor::convertOperands(Operation *op) {
     require(transpose.getInputMutable(),
             Layout(layoutOf(transpose.getResult())).transposed());
   } else if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
-    require(broadcast.getInputMutable(),
-            Layout(layoutOf(broadcast.getResult())).keeping(broadcast.getDims()));
+    require(
+        broadcast.getInputMutable(),
+        Layout(layoutOf(broadcast.getResult())).keeping(broadcast.getDims()));
   } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
     // All lanes share the work of a vector that is cheap to make.
     RankedTensorType type = tileOf(reduce.getInput());
@@ -531,12 +532,11 @@ LogicalResult Distributor::checkSizes() {
   auto check = [&](Operation *op, Value value, const Layout &layout) {
     if (layout.registers.size() <= kMaxRegisterBits)
       return success();
-    return LogicalResult(op->emitOpError()
-                         << "has the tile " << value.getType()
-                         << ", of which a lane would hold "
-                         << layout.registerCount()
-                         << " elements, expected at most "
-                         << (int64_t(1) << kMaxRegisterBits));
+    return LogicalResult(op->emitOpError() << "has the tile " << value.getType()
+                                           << ", of which a lane would hold "
+                                           << layout.registerCount()
+                                           << " elements, expected at most "
+                                           << (int64_t(1) << kMaxRegisterBits));
   };
   WalkResult walked = kernel.walk([&](Operation *op) {
     for (Value result : op->getResults())

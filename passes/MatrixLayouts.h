@@ -34,7 +34,8 @@ tile::Layout rhsLayout(const MatrixInstruction &matrix, ArrayRef<int64_t> shape,
 /// [rows, depth] for a right operand with these lanes.
 tile::Layout lhsLayout(const MatrixInstruction &matrix, ArrayRef<int64_t> shape,
                        const OperandLanes &lanes);
-/// Of [rows, columns], for the operands as `rhsLayout` and `lhsLayout` lay them.
+/// Of [rows, columns], for the operands as `rhsLayout` and `lhsLayout` lay
+/// them.
 tile::Layout resultLayout(const MatrixInstruction &matrix,
                           ArrayRef<int64_t> shape, const tile::Layout &lhs,
                           const tile::Layout &rhs);

@@ -143,7 +143,8 @@ static Power powerToFit(TileBuilder &b, Value largest, double limit) {
   return {b.exp2(b.sub(b.f32(0), exponent)), b.exp2(exponent)};
 }
 
-/// 1 / units of the codes times -middle: what takes the middle code's share off.
+/// 1 / units of the codes times -middle: what takes the middle code's share
+/// off.
 Value RecordReader::middleCodes(RecordPart part, int64_t count) {
   double middle = ((1 << format.get().bits(toFormat(part))) - 1) / 2.0;
   Value codes = b.tileOf(-middle, {count});
@@ -164,7 +165,8 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
                       b.mul(b.op<math::AbsFOp>(b.toF32(scale)), b.f32(middle)));
   reach = b.reduce(tile::ReduceKind::Max, reach, 0);
   // Brings products with x to at most 2^14, where fp16 still has all its bits.
-  Power power = powerToFit(b, b.mul(reach, b.f32(1 / middle)), 16384.0 / largest);
+  Power power =
+      powerToFit(b, b.mul(reach, b.f32(1 / middle)), 16384.0 / largest);
   Value units = b.splat(power.factor, {shape[1]});
   if (subnormal() && bitAxis(part) == foldedAxis(part))
     units = b.mul(units, expandScale(part, shape[1]));
@@ -240,8 +242,7 @@ Value RecordReader::weightedValues(Value p, Value start, double largest) {
   SmallVector<int64_t> out = {shape[0], depth};
   if (async())
     b.op<tile::WaitOp>(current[kValue]);
-  Value channel =
-      b.toF32(vector(RecordField::ValueChannel, b.index(0), depth));
+  Value channel = b.toF32(vector(RecordField::ValueChannel, b.index(0), depth));
   Value scale = vector(RecordField::ValueScale, start, tokens);
   Value offset = vector(RecordField::ValueZero, start, tokens);
   Value codes = operands(RecordPart::Value, start, tokens);
@@ -254,9 +255,9 @@ Value RecordReader::weightedValues(Value p, Value start, double largest) {
     sum = b.add(sum, b.along(bias, 0, out));
     return b.mul(sum, b.along(channel, 1, out));
   }
-  RoundedOperand weights = narrowOperand(
-      RecordPart::Value, b.truncate(p, schedule.getOperand()), scale, offset,
-      largest);
+  RoundedOperand weights =
+      narrowOperand(RecordPart::Value, b.truncate(p, schedule.getOperand()),
+                    scale, offset, largest);
   channel = b.mul(channel, b.mul(weights.factor, b.f32(1 / largest)));
   Value bias = b.along(weights.bias, 0, out);
   if (!subnormal() || bitAxis(RecordPart::Value) == ::kvarn::Axis::Token)

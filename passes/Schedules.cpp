@@ -81,11 +81,11 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
   int64_t lanes = target.vectorBits / 32;
   int64_t vectors =
       std::clamp<int64_t>(lanes / registerRows, 1, kMaxRegisterVectors);
-  return ScheduleAttr::get(context, rows, std::min(row->tokens, group),
-                           std::min(row->poolTokens, group), row->warps, row->splits, row->copy, row->expand,
-                           operand, registerRows,
-                           std::min<int64_t>(vectors * lanes, 128),
-                           row->programs);
+  return ScheduleAttr::get(
+      context, rows, std::min(row->tokens, group),
+      std::min(row->poolTokens, group), row->warps, row->splits, row->copy,
+      row->expand, operand, registerRows,
+      std::min<int64_t>(vectors * lanes, 128), row->programs);
 }
 
 ScheduleAttr mlir::kvarn::parseSchedule(MLIRContext *context, StringRef text) {

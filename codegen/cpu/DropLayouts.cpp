@@ -29,9 +29,8 @@ static void replaceByReduction(tile::DotOp op) {
       return value;
     return b.create<arith::ExtFOp>(type.clone(b.getF32Type()), value);
   };
-  Value vector = b.create<tile::BroadcastOp>(matrix.clone(b.getF32Type()),
-                                             asF32(op.getRhs()),
-                                             ArrayRef<int64_t>{1});
+  Value vector = b.create<tile::BroadcastOp>(
+      matrix.clone(b.getF32Type()), asF32(op.getRhs()), ArrayRef<int64_t>{1});
   Value products = b.create<arith::MulFOp>(asF32(op.getLhs()), vector);
   Value sums = b.create<tile::ReduceOp>(op.getType(), tile::ReduceKind::Add,
                                         products, uint64_t(1));

@@ -70,8 +70,8 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
   return success();
 }
 
-/// Where shared memory, [warp][register][lane] of layout `from`, has the element
-/// at `place`, in elements.
+/// Where shared memory, [warp][register][lane] of layout `from`, has the
+/// element at `place`, in elements.
 static int64_t indexOf(const Layout &from, ArrayRef<int64_t> place) {
   int64_t index = 0;
   SmallVector<int64_t> rest(place);
@@ -130,8 +130,8 @@ Values KernelEmitter::exchange(const Layout &from, const Layout &to,
   shareRegisters(own);
   Value base = sharedPlace(from, to, bytes);
   for (int64_t i = 0; i < to.registerCount(); ++i)
-    result.push_back(
-        ir.load(ir.at(base, indexOf(from, to.placeOf(i)) * bytes), type, bytes));
+    result.push_back(ir.load(ir.at(base, indexOf(from, to.placeOf(i)) * bytes),
+                             type, bytes));
   ir.syncBlock();
   return result;
 }
@@ -177,8 +177,8 @@ void KernelEmitter::emitArrive(ArriveOp op) {
         "fence.acq_rel.gpu;\n atom.add.relaxed.gpu.global.s32 $0, [$1], 1;\n"
         " fence.acq_rel.gpu;",
         "=r,l,~{memory}", {counter}, ir.getI32Type());
-    Value last = ir.equal(ir.add(before, ir.i32(1)),
-                          ir.toI32(scalar(op.getCount())));
+    Value last =
+        ir.equal(ir.add(before, ir.i32(1)), ir.toI32(scalar(op.getCount())));
     ir.store(ir.create<arith::ExtUIOp>(ir.getI32Type(), last), shared, 4);
     auto reset = ir.create<scf::IfOp>(last, false);
     ir.setInsertionPointToStart(reset.thenBlock());
@@ -213,8 +213,8 @@ LogicalResult KernelEmitter::emitScan(ScanOp op) {
     Value other = ir.shuffleXor(total, int64_t(1) << bit);
     Value upper =
         ir.equal(ir.both(ir.shiftRight(lane, bit), ir.i32(1)), ir.i32(1));
-    Value gained = ir.create<arith::SelectOp>(upper, other,
-                                              ir.zero(other.getType()));
+    Value gained =
+        ir.create<arith::SelectOp>(upper, other, ir.zero(other.getType()));
     before = ir.add(before, gained);
     total = ir.add(total, other);
   }

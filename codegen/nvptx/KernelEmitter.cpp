@@ -12,8 +12,7 @@ using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
 KernelEmitter::KernelEmitter(KernelOp kernel, const Target &target)
-    : kernel(kernel), target(target),
-      ir(kernel.getLoc(), kernel.getContext()),
+    : kernel(kernel), target(target), ir(kernel.getLoc(), kernel.getContext()),
       bulkCopies(target.name.starts_with("sm_9")) {}
 
 LogicalResult KernelEmitter::run() {
@@ -89,8 +88,8 @@ LogicalResult KernelEmitter::checkSupported() {
   WalkResult result = kernel.getBody().walk([&](Operation *op) -> WalkResult {
     if (failed(checkOp(op)))
       return WalkResult::interrupt();
-    for (ValueRange values : {ValueRange(op->getOperands()),
-                              ValueRange(op->getResults())})
+    for (ValueRange values :
+         {ValueRange(op->getOperands()), ValueRange(op->getResults())})
       for (Value value : values)
         if (failed(checkTile(op, value, lanes)))
           return WalkResult::interrupt();
@@ -122,9 +121,9 @@ LLVM::LLVMFuncOp KernelEmitter::createFunction() {
   int64_t words = 0;
   for (Type type : kernel.getArgumentTypes())
     words += wordsOf(type);
-  auto type = LLVM::LLVMFunctionType::get(
-      LLVM::LLVMVoidType::get(ir.getContext()),
-      SmallVector<Type>(words, ir.getI64Type()));
+  auto type =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(ir.getContext()),
+                                  SmallVector<Type>(words, ir.getI64Type()));
   auto function = ir.create<LLVM::LLVMFuncOp>(kernel.getSymName(), type);
   function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
                     ir.getUnitAttr());
@@ -134,10 +133,10 @@ LLVM::LLVMFuncOp KernelEmitter::createFunction() {
   if (!module.lookupSymbol(kSharedMemory)) {
     OpBuilder::InsertionGuard guard(ir);
     ir.setInsertionPointToStart(module.getBody());
-    ir.create<LLVM::GlobalOp>(
-        LLVM::LLVMArrayType::get(ir.getI8Type(), 0), /*isConstant=*/false,
-        LLVM::Linkage::External, kSharedMemory, Attribute(),
-        /*alignment=*/128, unsigned(Space::Shared));
+    ir.create<LLVM::GlobalOp>(LLVM::LLVMArrayType::get(ir.getI8Type(), 0),
+                              /*isConstant=*/false, LLVM::Linkage::External,
+                              kSharedMemory, Attribute(),
+                              /*alignment=*/128, unsigned(Space::Shared));
   }
   return function;
 }

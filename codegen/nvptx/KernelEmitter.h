@@ -24,13 +24,13 @@ struct Memory {
 
 /// Codes stay where they are until a product wants them.
 struct Codes {
-  Value base;           // of this lane: the code in register 0
+  Value base; // of this lane: the code in register 0
   ::kvarn::Format format;
   ::kvarn::Part part;
   tile::Layout layout;
-  int64_t unit;                       // bytes of one load
-  SmallVector<int64_t> bits;          // register -> bits from the base
-  std::map<int64_t, Values> loaded;   // unit -> words
+  int64_t unit;                     // bytes of one load
+  SmallVector<int64_t> bits;        // register -> bits from the base
+  std::map<int64_t, Values> loaded; // unit -> words
   std::map<std::pair<int64_t, int64_t>, Value> pairs; // see Records.cpp
 };
 
@@ -117,11 +117,11 @@ private:
   //===--- Memory (Memory.cpp) --------------------------------------------===//
   Value address(Value memref, ArrayRef<Value> indices);
   Value existing(Value memref, Value address, Value exists);
-  LogicalResult forEachRun(
-      Operation *op, Value tile, OperandRange indices, Value mask,
-      llvm::function_ref<void(Value address, Value exists,
-                              ArrayRef<int64_t> registers)>
-          access);
+  LogicalResult forEachRun(Operation *op, Value tile, OperandRange indices,
+                           Value mask,
+                           llvm::function_ref<void(Value address, Value exists,
+                                                   ArrayRef<int64_t> registers)>
+                               access);
   LogicalResult emitLoad(tile::LoadOp op);
   LogicalResult emitStore(tile::StoreOp op);
   LogicalResult emitGather(tile::GatherOp op);
@@ -178,7 +178,9 @@ inline Type registerType(Type type) {
 }
 
 /// Whether a value is a tile.
-inline bool isTile(Value value) { return isa<RankedTensorType>(value.getType()); }
+inline bool isTile(Value value) {
+  return isa<RankedTensorType>(value.getType());
+}
 
 /// The symbol of a program's shared memory.
 inline constexpr StringLiteral kSharedMemory = "kvarn_shared";

@@ -17,8 +17,7 @@ Value KernelEmitter::address(Value memref, ArrayRef<Value> indices) {
   Value offset = ir.i64(0);
   for (auto [index, stride] : llvm::zip(indices, memory.strides))
     offset = ir.add(offset, ir.mul(index, stride));
-  return ir.at(memory.pointer,
-               ir.mul(offset, ir.i64(bytesOf(memory.element))));
+  return ir.at(memory.pointer, ir.mul(offset, ir.i64(bytesOf(memory.element))));
 }
 
 namespace {
@@ -181,9 +180,9 @@ LogicalResult KernelEmitter::emitGather(GatherOp op) {
     Value exists = op.getMask() ? registers(op.getMask())[i] : Value();
     Value from = existing(op.getMemory(), address(op.getMemory(), at), exists);
     Value value = ir.load(from, element, bytesOf(element));
-    values.push_back(exists ? ir.create<arith::SelectOp>(exists, value,
-                                                         ir.zero(element))
-                            : value);
+    values.push_back(
+        exists ? ir.create<arith::SelectOp>(exists, value, ir.zero(element))
+               : value);
   }
   define(op.getResult(), values);
   return success();

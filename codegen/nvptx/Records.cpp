@@ -21,9 +21,9 @@ Value KernelEmitter::sourceAddress(Value source, OperandRange indices,
   if (isa<SlotType>(source.getType())) {
     // A slot holds one part of the record, from its first byte.
     auto type = cast<SlotType>(source.getType());
-    return ir.at(slotAddress(source),
-                 offset -
-                     type.getFormat().get().codeOffset(toFormat(type.getPart())));
+    return ir.at(
+        slotAddress(source),
+        offset - type.getFormat().get().codeOffset(toFormat(type.getPart())));
   }
   SmallVector<Value> at;
   for (Value index : indices)
@@ -38,8 +38,7 @@ LogicalResult KernelEmitter::emitLoadVector(LoadVectorOp op) {
   Value base = sourceAddress(op.getSource(), op.getIndices(),
                              format.vectorOffset(toFormat(op.getField())));
   Value first = ir.toI32(scalar(op.getStart()));
-  base = ir.at(base,
-               ir.shiftLeft(ir.add(first, laneOffset(place, 0)), 1));
+  base = ir.at(base, ir.shiftLeft(ir.add(first, laneOffset(place, 0)), 1));
   int64_t run = 1;
   for (const SmallVector<int64_t> &basis : place.registers) {
     if (basis[0] != run || run == 8)
@@ -98,8 +97,7 @@ LogicalResult KernelEmitter::emitLoadCodes(LoadCodesOp op) {
     offset = ir.add(offset, ir.mul(set, ir.i32(delta / 8)));
   }
   // Nothing that other lanes hold is loaded: units are whole.
-  int64_t covered = place.registerCount() *
-                    all->format.bits(all->part) / 8;
+  int64_t covered = place.registerCount() * all->format.bits(all->part) / 8;
   all->unit = std::min(all->unit, covered);
   bool key = all->part == ::kvarn::Part::Key;
   ArrayRef<int64_t> shape = op.getType().getShape();
@@ -125,8 +123,8 @@ static Value wordOf(Ir &ir, Codes &codes, int64_t index, int64_t &bit) {
   int64_t unitBits = 8 * codes.unit, at = codes.bits[index];
   Values &words = codes.loaded[at / unitBits];
   if (words.empty())
-    words = ir.loadWords(ir.at(codes.base, at / unitBits * codes.unit),
-                         codes.unit);
+    words =
+        ir.loadWords(ir.at(codes.base, at / unitBits * codes.unit), codes.unit);
   bit = at % 32;
   if (codes.unit < 4)
     bit = at % unitBits;
@@ -163,13 +161,10 @@ Value KernelEmitter::codePair(Codes &codes, int64_t pair, int64_t &bit) {
   if (bit < 8)
     return joined;
   bit -= 8;
-  return remember(-1 - key, highWord,
-                  [&] { return ir.shiftRight(joined, 8); });
+  return remember(-1 - key, highWord, [&] { return ir.shiftRight(joined, 8); });
 }
 
-void KernelEmitter::emitExpand(ExpandOp op) {
-  expanded[op.getResult()] = op;
-}
+void KernelEmitter::emitExpand(ExpandOp op) { expanded[op.getResult()] = op; }
 
 /// Registers 2 * pair and 2 * pair + 1 of an expanded tile, in one word.
 Value KernelEmitter::expandPair(Value tile, int64_t pair) {
@@ -182,19 +177,17 @@ Value KernelEmitter::expandPair(Value tile, int64_t pair) {
   if (op.getMode() == ExpandMode::Subnormal)
     return masked;
   // Below 1024, an fp16 number of 1024 and more counts in ones.
-  Value biased =
-      ir.asPair(ir.either(masked, ir.i32(0x64006400)));
+  Value biased = ir.asPair(ir.either(masked, ir.i32(0x64006400)));
   auto constant = [&](double value) -> Value {
     return ir.create<LLVM::ConstantOp>(
-        ir.pairType(),
-        DenseElementsAttr::get(cast<ShapedType>(ir.pairType()),
-                               APFloat(APFloat::IEEEhalf(),
-                                       std::to_string(value))));
+        ir.pairType(), DenseElementsAttr::get(cast<ShapedType>(ir.pairType()),
+                                              APFloat(APFloat::IEEEhalf(),
+                                                      std::to_string(value))));
   };
   double scale = 1.0 / double(1 << bit);
-  return ir.asWord(ir.intrinsic(
-      "llvm.fma", ir.pairType(),
-      {biased, constant(scale), constant(-1024 * scale)}));
+  return ir.asWord(
+      ir.intrinsic("llvm.fma", ir.pairType(),
+                   {biased, constant(scale), constant(-1024 * scale)}));
 }
 
 /// Of fp16 operands: one word for two registers.

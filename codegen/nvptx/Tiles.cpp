@@ -24,8 +24,8 @@ const Values &KernelEmitter::registers(Value tile) {
   int64_t count = layout(tile).registerCount() / 2;
   for (int64_t i = 0; i < count; ++i) {
     auto it = packed.find(tile);
-    Value pair = ir.asPair(it != packed.end() ? it->second[i]
-                                              : expandPair(tile, i));
+    Value pair =
+        ir.asPair(it != packed.end() ? it->second[i] : expandPair(tile, i));
     values.push_back(ir.half(pair, 0));
     values.push_back(ir.half(pair, 1));
   }
@@ -43,7 +43,8 @@ const Values &KernelEmitter::pairs(Value tile) {
   return packed[tile] = std::move(words);
 }
 
-/// The sum of what the set bits of `number` add along `dim`, neighbours at once.
+/// The sum of what the set bits of `number` add along `dim`, neighbours at
+/// once.
 static Value sumOfBits(Ir &ir, const Bases &bases, int64_t dim, Value number) {
   Value sum = ir.i32(0);
   for (size_t bit = 0; bit < bases.size();) {
@@ -106,9 +107,8 @@ Value KernelEmitter::math(Operation *op, ValueRange operands) {
     Value power = approximate(
         "llvm.nvvm.ex2.approx.ftz.f",
         ir.create<arith::MulFOp>(operands[0], ir.f32(2 * 1.4426950408889634)));
-    Value inverse = approximate(
-        "llvm.nvvm.rcp.approx.ftz.f",
-        ir.create<arith::AddFOp>(power, ir.f32(1)));
+    Value inverse = approximate("llvm.nvvm.rcp.approx.ftz.f",
+                                ir.create<arith::AddFOp>(power, ir.f32(1)));
     return ir.create<arith::SubFOp>(
         ir.f32(1), ir.create<arith::MulFOp>(inverse, ir.f32(2)));
   }
@@ -129,9 +129,9 @@ Value KernelEmitter::math(Operation *op, ValueRange operands) {
   Operation *scalarOp = ir.create(state);
   // Products and sums may become one instruction.
   if (isF32 && isa<arith::MulFOp, arith::AddFOp, arith::SubFOp>(op))
-    scalarOp->setAttr("fastmath", arith::FastMathFlagsAttr::get(
-                                      ir.getContext(),
-                                      arith::FastMathFlags::contract));
+    scalarOp->setAttr("fastmath",
+                      arith::FastMathFlagsAttr::get(
+                          ir.getContext(), arith::FastMathFlags::contract));
   SmallVector<Value> folded;
   if (succeeded(ir.tryFold(scalarOp, folded)) && folded.size() == 1) {
     scalarOp->erase();
@@ -183,11 +183,10 @@ void KernelEmitter::emitElementwise(Operation *op) {
   Value result = op->getResult(0);
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     auto dense = cast<DenseElementsAttr>(constant.getValue());
-    Value splat =
-        dense.getElementType().isIndex()
-            ? ir.i64(dense.getSplatValue<IntegerAttr>().getInt())
-            : ir.create<arith::ConstantOp>(
-                  cast<TypedAttr>(dense.getSplatValue<Attribute>()));
+    Value splat = dense.getElementType().isIndex()
+                      ? ir.i64(dense.getSplatValue<IntegerAttr>().getInt())
+                      : ir.create<arith::ConstantOp>(
+                            cast<TypedAttr>(dense.getSplatValue<Attribute>()));
     return define(result, Values(layout(result).registerCount(), splat));
   }
   if (isa<arith::TruncFOp>(op) && getElementTypeOrSelf(result).isF16() &&
@@ -276,8 +275,8 @@ LogicalResult KernelEmitter::emitExpandScale(ExpandScaleOp op) {
       return op.emitOpError("lies so that lanes differ");
   Values values;
   for (int64_t i = 0; i < place.registerCount(); ++i)
-    values.push_back(ir.f32(
-        1.0 / double(1 << format.bitInByte(part, place.placeOf(i)[0]))));
+    values.push_back(
+        ir.f32(1.0 / double(1 << format.bitInByte(part, place.placeOf(i)[0]))));
   define(op.getResult(), values);
   return success();
 }
@@ -290,9 +289,9 @@ static bool isTransposedPieces(const Layout &from, const Layout &to) {
     return false;
   auto axes = [](const Layout &layout) {
     // The pair and two lane bits, then three lane bits.
-    return std::pair(Bases{layout.registers[0], layout.lanes[0],
-                           layout.lanes[1]},
-                     Bases(ArrayRef(layout.lanes).drop_front(2)));
+    return std::pair(
+        Bases{layout.registers[0], layout.lanes[0], layout.lanes[1]},
+        Bases(ArrayRef(layout.lanes).drop_front(2)));
   };
   auto [fromInner, fromOuter] = axes(from);
   auto [toInner, toOuter] = axes(to);
@@ -349,8 +348,9 @@ LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
   if (from.warps != to.warps)
     follow(to.warps, warp);
   // Lanes that already have all they need only choose among registers.
-  bool stays = from.warps == to.warps ||
-               llvm::none_of(to.warps, [&](auto &b) { return laneBit(b) >= 0; });
+  bool stays = from.warps == to.warps || llvm::none_of(to.warps, [&](auto &b) {
+                 return laneBit(b) >= 0;
+               });
   for (auto [a, b] : llvm::zip(from.lanes, to.lanes))
     stays &= a == b || llvm::all_of(a, [](int64_t c) { return c == 0; });
   Values input = registers(op.getInput()), values;
@@ -377,8 +377,8 @@ LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
       Values half;
       Value set = ir.equal(bit, ir.i32(1));
       for (size_t c = 0; c < candidates.size(); c += 2)
-        half.push_back(ir.create<arith::SelectOp>(set, candidates[c + 1],
-                                                  candidates[c]));
+        half.push_back(
+            ir.create<arith::SelectOp>(set, candidates[c + 1], candidates[c]));
       candidates = half;
     }
     values.push_back(candidates[0]);

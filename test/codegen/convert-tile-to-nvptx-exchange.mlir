@@ -234,7 +234,7 @@ tile.kernel @pieces(%x: memref<?x?xf16>) {
 // CHECK: nvvm.barrier0
 // CHECK: %[[FIRST:.*]] = arith.cmpi eq
 // CHECK: scf.if %[[FIRST]] {
-// CHECK: %[[BEFORE:.*]] = llvm.inline_asm has_side_effects "fence.acq_rel.gpu;{{.*}}atom.add.acq_rel.gpu.global.s32 $0, [$1], 1;{{.*}}fence.acq_rel.gpu;", "=r,l,~{memory}" %[[COUNTER:.*]] : (i64) -> i32
+// CHECK: %[[BEFORE:.*]] = llvm.inline_asm has_side_effects "fence.acq_rel.gpu;{{.*}}atom.add.relaxed.gpu.global.s32 $0, [$1], 1;{{.*}}fence.acq_rel.gpu;", "=r,l,~{memory}" %[[COUNTER:.*]] : (i64) -> i32
 // CHECK: %[[ALL:.*]] = arith.addi %[[BEFORE]]
 // CHECK: %[[LAST:.*]] = arith.cmpi eq, %[[ALL]], %[[C7]]
 // CHECK: llvm.store %{{.*}}, %[[SHARED]] {alignment = 4 : i64} : i32, !llvm.ptr<3>

@@ -213,7 +213,7 @@
 
 // SHARES: tile.kernel @decode_attend({{.*}}splits = 0, {{.*}}programs = 2
 // Which items are this program's follows from the lengths of all requests.
-// SHARES: tile.scan {{.*}} : tensor<128xindex
+// SHARES: tile.scan {{.*}} : tensor<32xindex
 // SHARES: tile.warps 4
 // The last program of a row tile sums its parts; no second kernel.
 // SHARES: %[[LAST:.*]] = tile.arrive {{.*}} : memref<?xi32>

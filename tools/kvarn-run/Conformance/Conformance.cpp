@@ -130,10 +130,10 @@ void FileRun::checkStoreCase(const Context &context, const Library &library,
 
   // The reference's own records, read.
   CacheTensors reference = packedCache(each["record"].clone(), each.format);
-  CacheTensors cache = packedCache(
-      inLayout(each["record"], withLayout(each.format, materialize),
-               each.recordStride),
-      each.format);
+  CacheTensors cache =
+      packedCache(inLayout(each["record"], withLayout(each.format, materialize),
+                           each.recordStride),
+                  each.format);
   checkMaterialize(context, materialize, cache,
                    reference.view(each.format, reference.pages));
 }
