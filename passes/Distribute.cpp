@@ -61,7 +61,10 @@ private:
   void spreadToUser(OpOperand &use, const Layout &layout);
   void spreadAlongLoop(scf::ForOp loop, unsigned index, const Layout &layout);
   void setRows(Operation *op, Value tile, const Layout &layout);
+  void setPlain(Value value);
   void setRest();
+  Layout codesLayoutOf(RecordPart part, FormatAttr format, Value codes,
+                       int64_t tokenDim);
 
   // Assignment.
   void assign();
@@ -77,6 +80,7 @@ private:
   MLIRContext *context;
   OpBuilder builder;
   llvm::MapVector<Operation *, Product> products;
+  int64_t warps = 1; // that share the tiles of a kernel without products
   DenseMap<Value, Layout> layouts;
   std::deque<Value> reached;
 };
@@ -118,9 +122,9 @@ LogicalResult Distributor::checkShape(DotOp dot) {
                         ? tileOf(dot.getRhs()).getDimSize(1)
                         : matrix.columns;
   int64_t least = int64_t(1) << matrix.outerLanes.size();
-  for (auto [what, extent, multiple] :
-       {std::tuple("rows", a[0], least), std::tuple("depth", a[1], matrix.depth),
-        std::tuple("columns", columns, least)})
+  for (auto [what, extent, multiple] : {std::tuple("rows", a[0], least),
+                                        std::tuple("depth", a[1], matrix.depth),
+                                        std::tuple("columns", columns, least)})
     if (extent < multiple || !llvm::isPowerOf2_64(extent))
       return dot.emitOpError() << what << " are " << extent
                                << ", expected a power of two of at least "
@@ -156,9 +160,8 @@ void Distributor::plan(DotOp dot, bool transposed) {
   }
   product.rhs = rhsLayout(matrix, rhs.getShape(), lanes);
   product.transposed = transposed;
-  product.result =
-      resultLayout(matrix, tileOf(dot.getResult()).getShape(), product.lhs,
-                   product.rhs, transposed);
+  product.result = resultLayout(matrix, tileOf(dot.getResult()).getShape(),
+                                product.lhs, product.rhs, transposed);
   products.insert({dot, product});
 }
 
@@ -187,9 +190,8 @@ LogicalResult Distributor::planProducts() {
     }
     Product product = products.find(like)->second;
     product.rhs = product.rhs.without(1);
-    product.result =
-        resultLayout(matrix, tileOf(dot.getResult()).getShape(), product.lhs,
-                     product.rhs, product.transposed);
+    product.result = resultLayout(matrix, tileOf(dot.getResult()).getShape(),
+                                  product.lhs, product.rhs, product.transposed);
     products.insert({dot, product});
   }
   return success();
@@ -287,15 +289,39 @@ void Distributor::spread() {
   }
 }
 
-/// Plain layouts for what no product reaches, matrices before vectors.
+void Distributor::setPlain(Value value) {
+  set(value, plainLayout(matrix, tileOf(value), warps));
+  spread();
+}
+
+Layout Distributor::codesLayoutOf(RecordPart part, FormatAttr format,
+                                  Value codes, int64_t tokenDim) {
+  return codesLayout(matrix, format, part, tileOf(codes).getShape(), tokenDim,
+                     warps);
+}
+
+/// Plain layouts for what no product reaches, matrices before vectors. Codes
+/// lie as in their record, whatever becomes of them.
 void Distributor::setRest() {
+  kernel.walk([&](LoadCodesOp op) {
+    bool key = op.getPart() == RecordPart::Key;
+    layouts.try_emplace(op.getResult(),
+                        codesLayoutOf(op.getPart(), op.getFormat(),
+                                      op.getResult(), /*tokenDim=*/key));
+  });
+  // What goes to and from memory goes there in runs.
+  if (products.empty())
+    kernel.walk([&](Operation *op) {
+      if (isa<LoadOp>(op) && tileOf(op->getResult(0)).getRank() == 2)
+        setPlain(op->getResult(0));
+      else if (isa<StoreOp>(op) && tileOf(op->getOperand(0)).getRank() == 2)
+        setPlain(op->getOperand(0));
+    });
   for (int64_t rank : {3, 2, 1, 0}) {
     kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
       for (Value result : op->getResults())
-        if (tileOf(result) && tileOf(result).getRank() == rank) {
-          set(result, plainLayout(matrix, tileOf(result)));
-          spread();
-        }
+        if (tileOf(result) && tileOf(result).getRank() == rank)
+          setPlain(result);
     });
   }
 }
@@ -382,8 +408,9 @@ void Distributor::convertOperands(Operation *op) {
     require(transpose.getInputMutable(),
             Layout(layoutOf(transpose.getResult())).transposed());
   } else if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
-    require(broadcast.getInputMutable(),
-            Layout(layoutOf(broadcast.getResult())).keeping(broadcast.getDims()));
+    require(
+        broadcast.getInputMutable(),
+        Layout(layoutOf(broadcast.getResult())).keeping(broadcast.getDims()));
   } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
     // All lanes share the work of a vector that is cheap to make.
     RankedTensorType type = tileOf(reduce.getInput());
@@ -397,6 +424,10 @@ void Distributor::convertOperands(Operation *op) {
     convertRows(op, op->getResult(0));
   } else if (isa<StoreOp, ScatterOp>(op)) {
     convertRows(op, op->getOperand(0));
+  } else if (auto store = dyn_cast<StoreCodesOp>(op)) {
+    require(store.getCodesMutable(),
+            codesLayoutOf(store.getPart(), store.getFormat(), store.getCodes(),
+                          /*tokenDim=*/0));
   } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
     requireAll(loop.getRegionIterArgs(), loop.getNumControlOperands());
   } else if (isa<scf::YieldOp>(op)) {
@@ -419,6 +450,10 @@ void Distributor::assign() {
 LogicalResult Distributor::run() {
   if (failed(planProducts()))
     return failure();
+  bool byWarp = false;
+  kernel.walk([&](WarpsOp) { byWarp = true; });
+  if (products.empty() && !byWarp && kernel.getScheduleAttr())
+    warps = kernel.getScheduleAttr().getWarps();
   // In program order: what several products reach belongs to the first.
   for (auto &[op, product] : products) {
     auto dot = cast<DotOp>(op);

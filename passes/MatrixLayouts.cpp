@@ -4,6 +4,8 @@
 
 #include "llvm/Support/MathExtras.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace mlir::kvarn;
 using namespace mlir::kvarn::tile;
@@ -12,14 +14,15 @@ static int64_t laneBits(const MatrixInstruction &matrix) {
   return matrix.depthLanes.size() + matrix.outerLanes.size();
 }
 
-/// Registers for all of `shape` that lanes do not cover, the dimensions of
-/// `order` one after the other and each from its lowest bit.
+/// Registers for all of `shape` that lanes and warps do not cover, the
+/// dimensions of `order` one after the other and each from its lowest bit.
 static void fillRegisters(Layout &layout, ArrayRef<int64_t> shape,
                           ArrayRef<int64_t> order) {
   SmallVector<int64_t> covered(shape.size());
-  for (const SmallVector<int64_t> &basis : layout.lanes)
-    for (auto [dim, value] : llvm::enumerate(basis))
-      covered[dim] |= value;
+  for (const Bases *bases : {&layout.lanes, &layout.warps})
+    for (const SmallVector<int64_t> &basis : *bases)
+      for (auto [dim, value] : llvm::enumerate(basis))
+        covered[dim] |= value;
   for (int64_t dim : order)
     for (int64_t bit = 1; bit < shape[dim]; bit *= 2)
       if (!(covered[dim] & bit))
@@ -94,7 +97,8 @@ Layout mlir::kvarn::rhsLayout(const MatrixInstruction &matrix,
   if (shape.size() == 2)
     setLanes(layout, matrix.outerLanes, 1, lanes.outer);
   fillRegisters(layout, shape,
-                shape.size() == 2 ? ArrayRef<int64_t>{0, 1} : ArrayRef<int64_t>{0});
+                shape.size() == 2 ? ArrayRef<int64_t>{0, 1}
+                                  : ArrayRef<int64_t>{0});
   return layout;
 }
 
@@ -141,7 +145,7 @@ Layout mlir::kvarn::resultLayout(const MatrixInstruction &matrix,
 //===----------------------------------------------------------------------===//
 
 Layout mlir::kvarn::plainLayout(const MatrixInstruction &matrix,
-                                RankedTensorType type) {
+                                RankedTensorType type, int64_t warps) {
   ArrayRef<int64_t> shape = type.getShape();
   int64_t rank = shape.size(), lane = 0;
   Layout layout = emptyLayout(matrix, rank);
@@ -149,16 +153,54 @@ Layout mlir::kvarn::plainLayout(const MatrixInstruction &matrix,
   int64_t bits = element.isIntOrFloat()
                      ? std::max(8u, element.getIntOrFloatBitWidth())
                      : 64;
+  SmallVector<int64_t> next(rank, 1); // what lanes cover so far
   for (int64_t dim = rank - 1; dim >= 0; --dim) {
-    int64_t first = dim == rank - 1 && rank > 1 ? 128 / bits : 1;
-    for (int64_t bit = std::min(first, shape[dim]); bit < shape[dim]; bit *= 2)
-      if (lane < laneBits(matrix))
-        layout.lanes[lane++][dim] = bit;
+    if (dim == rank - 1 && rank > 1)
+      next[dim] = std::min(128 / bits, shape[dim]);
+    for (; next[dim] < shape[dim] && lane < laneBits(matrix); next[dim] *= 2)
+      layout.lanes[lane++][dim] = next[dim];
   }
+  // Sums along the last dimension stay within a warp.
+  for (int64_t dim = 0; dim + 1 < rank; ++dim)
+    for (;
+         next[dim] < shape[dim] && (int64_t(1) << layout.warps.size()) < warps;
+         next[dim] *= 2)
+      layout.warps.push_back(Layout::unit(rank, dim, next[dim]));
   SmallVector<int64_t> order;
   for (int64_t dim = rank - 1; dim >= 0; --dim)
     order.push_back(dim);
   fillRegisters(layout, shape, order);
+  return layout;
+}
+
+Layout mlir::kvarn::codesLayout(const MatrixInstruction &matrix,
+                                FormatAttr format, RecordPart part,
+                                ArrayRef<int64_t> shape, int64_t tokenDim,
+                                int64_t warps) {
+  // The order of codes permutes the bits of token and channel: each of them
+  // has a place in the record.
+  std::map<int64_t, SmallVector<int64_t>> places;
+  for (int64_t dim : {0, 1})
+    for (int64_t bit = 1; bit < shape[dim]; bit *= 2) {
+      auto at = format.get().position(toFormat(part), dim == tokenDim ? bit : 0,
+                                      dim == tokenDim ? 0 : bit);
+      places[32 * at.word + at.bit] = Layout::unit(2, dim, bit);
+    }
+  // Up to 16 bytes for a lane, but all lanes shall have some.
+  int64_t bits = shape[0] * shape[1] * format.get().bits(toFormat(part));
+  int64_t run =
+      std::clamp<int64_t>(bits / (warps << laneBits(matrix)), 32, 128);
+  Layout layout = emptyLayout(matrix, 2);
+  int64_t lane = 0;
+  for (auto &[place, basis] : places)
+    if (place < run)
+      layout.registers.push_back(basis);
+    else if (lane < laneBits(matrix))
+      layout.lanes[lane++] = basis;
+    else if ((int64_t(1) << layout.warps.size()) < warps)
+      layout.warps.push_back(basis);
+    else
+      layout.registers.push_back(basis);
   return layout;
 }
 

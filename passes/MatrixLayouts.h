@@ -33,7 +33,8 @@ tile::Layout rhsLayout(const MatrixInstruction &matrix, ArrayRef<int64_t> shape,
 /// [rows, depth] for a right operand with these lanes.
 tile::Layout lhsLayout(const MatrixInstruction &matrix, ArrayRef<int64_t> shape,
                        const Strides &depth);
-/// Of [rows, columns], for the operands as `rhsLayout` and `lhsLayout` lay them.
+/// Of [rows, columns], for the operands as `rhsLayout` and `lhsLayout` lay
+/// them.
 tile::Layout resultLayout(const MatrixInstruction &matrix,
                           ArrayRef<int64_t> shape, const tile::Layout &lhs,
                           const tile::Layout &rhs, bool transposed);
@@ -43,8 +44,15 @@ Strides stridesOf(const tile::Layout &layout, ArrayRef<int64_t> bits,
                   int64_t dim);
 
 /// For tiles that no product asks for: runs of 16 bytes, then lanes, then
-/// registers along the last dimension first.
-tile::Layout plainLayout(const MatrixInstruction &matrix, RankedTensorType type);
+/// registers along the last dimension first. `warps` warps share the rows.
+tile::Layout plainLayout(const MatrixInstruction &matrix, RankedTensorType type,
+                         int64_t warps);
+
+/// For codes [tokens, channels] (or the other way round if `tokenDim` is 1) on
+/// their way from or to a record: every lane has whole words of it.
+tile::Layout codesLayout(const MatrixInstruction &matrix, FormatAttr format,
+                         RecordPart part, ArrayRef<int64_t> shape,
+                         int64_t tokenDim, int64_t warps);
 
 /// A vector with as few elements per lane as possible.
 tile::Layout spreadLayout(const MatrixInstruction &matrix, int64_t length);

@@ -70,13 +70,12 @@ static LogicalResult checkOp(Operation *op) {
     return failure();
   bool tiles = llvm::any_of(op->getOperands(), isTile) ||
                llvm::any_of(op->getResults(), isTile);
-  bool unknown = isa<StoreVectorOp, StoreCodesOp>(op);
   bool known = isa<TileDialect>(op->getDialect()) ||
                isa<scf::ForOp, scf::IfOp, scf::YieldOp, arith::ConstantOp>(op);
-  if (!unknown && (known ||
-                   (tiles && op->getNumResults() == 1 &&
-                    OpTrait::hasElementwiseMappableTraits(op)) ||
-                   (!tiles && op->getNumRegions() == 0)))
+  if (known ||
+      (tiles && op->getNumResults() == 1 &&
+       OpTrait::hasElementwiseMappableTraits(op)) ||
+      (!tiles && op->getNumRegions() == 0))
     return success();
   return op->emitOpError("is unknown to NVIDIA targets");
 }
@@ -105,6 +104,13 @@ LogicalResult KernelEmitter::checkSupported() {
     }
     return WalkResult::advance();
   });
+  // Without regions of their own, warps share tiles.
+  if (warps == 1)
+    kernel.getBody().walk([&](Operation *op) {
+      for (Value value : op->getResults())
+        if (isTile(value))
+          warps = std::max(warps, int64_t(1) << layout(value).warps.size());
+    });
   return failure(result.wasInterrupted());
 }
 
@@ -208,6 +214,7 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
       .Case<scf::IfOp>([&](auto op) { return emitIf(op); })
       .Case<WarpsOp>([&](auto op) { return emitWarps(op); })
       .Case<ReduceOp>([&](auto op) { return emitReduce(op); })
+      .Case<HadamardOp>([&](auto op) { return emitHadamard(op); })
       .Case<DotOp>([&](auto op) { return emitDot(op); })
       .Case<ConvertLayoutOp>([&](auto op) { return emitConvertLayout(op); })
       .Case<LoadOp>([&](auto op) { return emitLoad(op); })
@@ -216,6 +223,7 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
       .Case<ScatterOp>([&](auto op) { return emitScatter(op); })
       .Case<LoadVectorOp>([&](auto op) { return emitLoadVector(op); })
       .Case<LoadCodesOp>([&](auto op) { return emitLoadCodes(op); })
+      .Case<StoreCodesOp>([&](auto op) { return emitStoreCodes(op); })
       .Case<ExpandScaleOp>([&](auto op) { return emitExpandScale(op); })
       .Default([&](Operation *op) {
         emitSimpleOp(op);
@@ -226,8 +234,8 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
 /// Ops that cannot fail.
 void KernelEmitter::emitSimpleOp(Operation *op) {
   llvm::TypeSwitch<Operation *>(op)
-      .Case<HadamardOp>([&](auto op) { emitHadamard(op); })
       .Case<ExpandOp>([&](auto op) { emitExpand(op); })
+      .Case<StoreVectorOp>([&](auto op) { emitStoreVector(op); })
       .Case<AsyncCopyOp>([&](auto op) { emitAsyncCopy(op); })
       .Case<WaitOp>([&](auto op) { emitWait(op); })
       .Case<IotaOp>([&](auto op) { emitIota(op); })

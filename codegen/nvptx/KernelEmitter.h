@@ -90,13 +90,20 @@ private:
   void emitBroadcast(tile::BroadcastOp op);
   void emitTranspose(tile::TransposeOp op);
   LogicalResult emitExpandScale(tile::ExpandScaleOp op);
+
+  //===--- Changes of layout (ConvertLayout.cpp) --------------------------===//
   LogicalResult emitConvertLayout(tile::ConvertLayoutOp op);
+  void convertByShuffles(tile::ConvertLayoutOp op, const tile::Layout &from,
+                         const tile::Layout &to);
+  void convertThroughMemory(tile::ConvertLayoutOp op, const tile::Layout &from,
+                            const tile::Layout &to);
 
   //===--- Exchange between lanes and warps (Exchange.cpp) ----------------===//
   LogicalResult emitReduce(tile::ReduceOp op);
-  void reduceOverWarps(tile::ReduceOp op, Values &values, int64_t warps);
+  void reduceOverWarps(tile::ReduceOp op, Values &values, int64_t mask);
   Value combine(tile::ReduceKind kind, Value a, Value b);
-  void emitHadamard(tile::HadamardOp op);
+  LogicalResult emitHadamard(tile::HadamardOp op);
+  void exchangeBetweenWarps(Values &values, int64_t bit);
 
   //===--- Matrix products (Dot.cpp) --------------------------------------===//
   LogicalResult emitDot(tile::DotOp op);
@@ -114,15 +121,27 @@ private:
   LogicalResult emitGather(tile::GatherOp op);
   LogicalResult emitScatter(tile::ScatterOp op);
 
-  //===--- Records and slots (Records.cpp, Slots.cpp) ---------------------===//
+  //===--- Records (Records.cpp) ------------------------------------------===//
   Value sourceAddress(Value source, OperandRange indices, int64_t offset);
   LogicalResult emitLoadVector(tile::LoadVectorOp op);
   LogicalResult emitLoadCodes(tile::LoadCodesOp op);
+  Values codeValues(Codes &codes);
   void emitExpand(tile::ExpandOp op);
+  void expandValues(tile::ExpandOp op);
   /// The word with the codes of two registers, ready to be masked at `bit`.
   Value codePair(Codes &codes, int64_t pair, int64_t &bit);
   Value expandPair(Value tile, int64_t pair);
   Value pairOf(Value tile, int64_t index);
+  FailureOr<Value> codeOffset(Operation *op, const ::kvarn::Format &format,
+                              ::kvarn::Part part, const tile::Layout &layout,
+                              int64_t tokenDim, int64_t &unit);
+
+  //===--- Records are written (Store.cpp) --------------------------------===//
+  Value recordAddress(Value pages, Value block, Value head);
+  LogicalResult emitStoreCodes(tile::StoreCodesOp op);
+  void emitStoreVector(tile::StoreVectorOp op);
+
+  //===--- Slots (Slots.cpp) ----------------------------------------------===//
   LogicalResult allocateSlots();
   void initializeSlots();
   void emitAsyncCopy(tile::AsyncCopyOp op);
@@ -166,6 +185,11 @@ inline Type registerType(Type type) {
 
 /// Whether a value is a tile.
 inline bool isTile(Value value) { return isa<RankedTensorType>(value.getType()); }
+
+/// Bits from the first of a part to the code at `place` of a tile whose
+/// dimension `tokenDim` counts tokens.
+int64_t bitOf(const ::kvarn::Format &format, ::kvarn::Part part,
+              ArrayRef<int64_t> place, int64_t tokenDim);
 
 /// The symbol of a program's shared memory.
 inline constexpr StringLiteral kSharedMemory = "kvarn_shared";

@@ -101,11 +101,20 @@ Value KernelEmitter::math(Operation *op, ValueRange operands) {
     return approximate("llvm.nvvm.ex2.approx.ftz.f", operands[0]);
   if (isF32 && isa<math::Log2Op>(op))
     return approximate("llvm.nvvm.lg2.approx.ftz.f", operands[0]);
+  constexpr double kLog2OfE = 1.4426950408889634;
+  if (isF32 && isa<math::ExpOp>(op))
+    return approximate(
+        "llvm.nvvm.ex2.approx.ftz.f",
+        ir.create<arith::MulFOp>(operands[0], ir.f32(kLog2OfE)));
+  if (isF32 && isa<math::LogOp>(op))
+    return ir.create<arith::MulFOp>(
+        approximate("llvm.nvvm.lg2.approx.ftz.f", operands[0]),
+        ir.f32(1 / kLog2OfE));
   if (isF32 && isa<math::TanhOp>(op)) {
     // 1 - 2 / (1 + exp(2x)): tanh.approx has 11 bits only.
     Value power = approximate(
         "llvm.nvvm.ex2.approx.ftz.f",
-        ir.create<arith::MulFOp>(operands[0], ir.f32(2 * 1.4426950408889634)));
+        ir.create<arith::MulFOp>(operands[0], ir.f32(2 * kLog2OfE)));
     Value inverse = approximate(
         "llvm.nvvm.rcp.approx.ftz.f",
         ir.create<arith::AddFOp>(power, ir.f32(1)));
@@ -250,70 +259,6 @@ LogicalResult KernelEmitter::emitExpandScale(ExpandScaleOp op) {
   for (int64_t i = 0; i < place.registerCount(); ++i)
     values.push_back(ir.f32(
         1.0 / double(1 << format.bitInByte(part, place.placeOf(i)[0]))));
-  define(op.getResult(), values);
-  return success();
-}
-
-/// For each register of the result: the lane that has the element, and which
-/// of a few registers there, both linear in the bits of this lane's number.
-LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
-  Layout from = layout(op.getInput()), to = layout(op.getResult());
-  if (from.warps != to.warps)
-    return op.emitOpError("moves elements between warps, which is not "
-                          "supported: ")
-           << op.getInput().getType() << " to " << op.getType();
-  // The bit of the source lane that adds `vector`, or -1.
-  auto laneBit = [&](const SmallVector<int64_t> &vector) -> int64_t {
-    auto it = llvm::find(from.lanes, vector);
-    return it == from.lanes.end() ? -1 : it - from.lanes.begin();
-  };
-  Value sourceLane = ir.i32(0);
-  SmallVector<std::pair<int64_t, int64_t>> choices; // lane bit, register part
-  for (auto [bit, basis] : llvm::enumerate(to.lanes)) {
-    if (llvm::all_of(basis, [](int64_t c) { return c == 0; }))
-      continue;
-    if (int64_t source = laneBit(basis); source >= 0) {
-      Value set = ir.both(ir.shiftRight(lane, bit), ir.i32(1));
-      sourceLane = ir.add(sourceLane, ir.shiftLeft(set, source));
-    } else {
-      choices.push_back({int64_t(bit), from.registerAt(basis)});
-    }
-  }
-  // Lanes that already have all they need only choose among registers.
-  bool stays = true;
-  for (auto [a, b] : llvm::zip(from.lanes, to.lanes))
-    stays &= a == b || llvm::all_of(a, [](int64_t c) { return c == 0; });
-  Values input = registers(op.getInput()), values;
-  for (int64_t i = 0; i < to.registerCount(); ++i) {
-    int64_t base = 0, laneConstant = 0;
-    for (auto [bit, basis] : llvm::enumerate(to.registers))
-      if (i >> bit & 1) {
-        if (int64_t source = laneBit(basis); source >= 0)
-          laneConstant |= int64_t(1) << source;
-        else
-          base |= from.registerAt(basis);
-      }
-    Values candidates;
-    Value place = ir.add(sourceLane, ir.i32(laneConstant));
-    for (int64_t c = 0; c < int64_t(1) << choices.size(); ++c) {
-      int64_t index = base;
-      for (auto [k, choice] : llvm::enumerate(choices))
-        if (c >> k & 1)
-          index |= choice.second;
-      Value value = input[index];
-      candidates.push_back(stays ? value : ir.shuffle(value, place));
-    }
-    for (auto [bit, part] : choices) {
-      Values half;
-      Value set = ir.equal(ir.both(ir.shiftRight(lane, bit), ir.i32(1)),
-                           ir.i32(1));
-      for (size_t c = 0; c < candidates.size(); c += 2)
-        half.push_back(ir.create<arith::SelectOp>(set, candidates[c + 1],
-                                                  candidates[c]));
-      candidates = half;
-    }
-    values.push_back(candidates[0]);
-  }
   define(op.getResult(), values);
   return success();
 }
