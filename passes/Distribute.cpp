@@ -27,7 +27,7 @@ static RankedTensorType tileOf(Value value) {
 
 static bool isElementwise(Operation *op) {
   return op->getNumResults() == 1 && tileOf(op->getResult(0)) &&
-         (isa<ExpandOp, HadamardOp>(op) ||
+         (isa<ExpandOp, HadamardOp, RecallOp>(op) ||
           OpTrait::hasElementwiseMappableTraits(op));
 }
 
@@ -58,9 +58,11 @@ private:
   void set(Value value, const Layout &layout);
   void spread();
   void spreadToOperands(Operation *op, Value result, const Layout &layout);
+  void setSums(ReduceOp reduce, const Layout &layout);
   void spreadToUser(OpOperand &use, const Layout &layout);
   void spreadAlongLoop(scf::ForOp loop, unsigned index, const Layout &layout);
   void setRows(Operation *op, Value tile, const Layout &layout);
+  Layout sharedOut(Value vector, const Layout &layout);
   void setPlain(Value value);
   void setRest();
   Layout codesLayoutOf(RecordPart part, FormatAttr format, Value codes,
@@ -224,6 +226,13 @@ void Distributor::spreadAlongLoop(scf::ForOp loop, unsigned index,
   set(loop.getYieldedValues()[index], layout);
 }
 
+/// Where nothing is multiplied, vectors of numbers come from sums and go
+/// through expensive functions: each lane takes some of them.
+Layout Distributor::sharedOut(Value vector, const Layout &layout) {
+  bool numbers = tileOf(vector).getElementType().isF32() && layout.rank == 1;
+  return products.empty() && numbers ? withoutCopies(layout) : layout;
+}
+
 void Distributor::spreadToOperands(Operation *op, Value result,
                                    const Layout &layout) {
   if (isElementwise(op)) {
@@ -232,7 +241,8 @@ void Distributor::spreadToOperands(Operation *op, Value result,
   } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
     set(transpose.getInput(), layout.transposed());
   } else if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
-    set(broadcast.getInput(), layout.keeping(broadcast.getDims()));
+    set(broadcast.getInput(),
+        sharedOut(broadcast.getInput(), layout.keeping(broadcast.getDims())));
   } else if (auto dot = dyn_cast<DotOp>(op)) {
     set(dot.getAccumulator(), layout);
   } else if (isa<LoadOp, GatherOp>(op)) {
@@ -246,6 +256,17 @@ void Distributor::spreadToOperands(Operation *op, Value result,
   }
 }
 
+/// Sums lie as what they are made from, but their users need not.
+void Distributor::setSums(ReduceOp reduce, const Layout &layout) {
+  Value sums = reduce.getResult();
+  Layout further = sharedOut(sums, layout);
+  if (further.get(context) == layout.get(context))
+    return set(sums, layout);
+  if (layouts.try_emplace(sums, layout).second)
+    for (OpOperand &use : sums.getUses())
+      spreadToUser(use, further);
+}
+
 void Distributor::spreadToUser(OpOperand &use, const Layout &layout) {
   Operation *op = use.getOwner();
   unsigned index = use.getOperandNumber();
@@ -255,7 +276,7 @@ void Distributor::spreadToUser(OpOperand &use, const Layout &layout) {
     set(transpose.getResult(), layout.transposed());
   } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
     if (layout.rank > 1)
-      set(reduce.getResult(), layout.without(reduce.getDim()));
+      setSums(reduce, layout.without(reduce.getDim()));
   } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
     spreadAlongLoop(loop, index - loop.getNumControlOperands(), layout);
   } else if (isa<scf::YieldOp>(op)) {

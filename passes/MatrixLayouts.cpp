@@ -204,6 +204,14 @@ Layout mlir::kvarn::codesLayout(const MatrixInstruction &matrix,
   return layout;
 }
 
+Layout mlir::kvarn::withoutCopies(Layout layout) {
+  for (SmallVector<int64_t> &basis : layout.lanes)
+    if (!layout.registers.empty() &&
+        llvm::all_of(basis, [](int64_t c) { return c == 0; }))
+      basis = layout.registers.pop_back_val();
+  return layout;
+}
+
 Layout mlir::kvarn::spreadLayout(const MatrixInstruction &matrix,
                                  int64_t length) {
   Layout layout = emptyLayout(matrix, 1);

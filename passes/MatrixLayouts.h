@@ -54,6 +54,10 @@ tile::Layout codesLayout(const MatrixInstruction &matrix, FormatAttr format,
                          RecordPart part, ArrayRef<int64_t> shape,
                          int64_t tokenDim, int64_t warps);
 
+/// The same elements of each warp with fewer copies: registers move to lanes
+/// that add nothing.
+tile::Layout withoutCopies(tile::Layout layout);
+
 /// A vector with as few elements per lane as possible.
 tile::Layout spreadLayout(const MatrixInstruction &matrix, int64_t length);
 

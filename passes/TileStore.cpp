@@ -68,9 +68,8 @@ static void buildFlushPart(TileBuilder &b, FlushOp op, RecordPart part,
   FormatAttr format = op.getCache().getType().getFormat();
   bool key = part == RecordPart::Key;
   int64_t group = format.getGroup(), depth = format.getHeadDim();
-  Value x =
-      b.toF32(b.load(pool, {slot, b.range(b.index(0), group), head, b.index(0)},
-                     {group, depth}));
+  Value x = b.load(pool, {slot, b.range(b.index(0), group), head, b.index(0)},
+                   {group, depth});
   // Rows of K are channels, rows of V are tokens; the tile is [token, channel].
   int64_t rowDim = key ? 1 : 0;
   Normalized n =

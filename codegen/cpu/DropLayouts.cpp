@@ -29,9 +29,8 @@ static void replaceByReduction(tile::DotOp op) {
       return value;
     return b.create<arith::ExtFOp>(type.clone(b.getF32Type()), value);
   };
-  Value vector = b.create<tile::BroadcastOp>(matrix.clone(b.getF32Type()),
-                                             asF32(op.getRhs()),
-                                             ArrayRef<int64_t>{1});
+  Value vector = b.create<tile::BroadcastOp>(
+      matrix.clone(b.getF32Type()), asF32(op.getRhs()), ArrayRef<int64_t>{1});
   Value products = b.create<arith::MulFOp>(asF32(op.getLhs()), vector);
   Value sums = b.create<tile::ReduceOp>(op.getType(), tile::ReduceKind::Add,
                                         products, uint64_t(1));
@@ -49,9 +48,12 @@ void mlir::kvarn::cpu::dropLayouts(tile::KernelOp kernel) {
         for (Value argument : block.getArguments())
           drop(argument);
   });
-  kernel.walk([](tile::ConvertLayoutOp op) {
-    op.getResult().replaceAllUsesWith(op.getInput());
-    op.erase();
+  // Every tile is in memory, or made where it is used.
+  kernel.walk([](Operation *op) {
+    if (!isa<tile::ConvertLayoutOp, tile::RecallOp>(op))
+      return;
+    op->replaceAllUsesWith(op->getOperands());
+    op->erase();
   });
   kernel.walk([](tile::DotOp op) {
     if (cast<RankedTensorType>(op.getRhs().getType()).getRank() == 1)

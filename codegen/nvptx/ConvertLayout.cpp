@@ -42,10 +42,19 @@ static size_t countChoices(const Layout &from, const Layout &to) {
   });
 }
 
+/// Whether lanes have all they need and only choose among their registers.
+static bool staysInLanes(const Layout &from, const Layout &to) {
+  for (auto [a, b] : llvm::zip(from.lanes, to.lanes))
+    if (a != b && llvm::any_of(a, [](int64_t c) { return c != 0; }))
+      return false;
+  return true;
+}
+
 LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
   Layout from = layout(op.getInput()), to = layout(op.getResult());
   bool same = sameWarps(from, to);
-  if (same && (insideWarps || countChoices(from, to) <= kMostChoices))
+  if (same && (insideWarps || staysInLanes(from, to) ||
+               countChoices(from, to) <= kMostChoices))
     convertByShuffles(op, from, to);
   else if (insideWarps)
     return op.emitOpError("moves elements between warps that run apart: ")
@@ -123,10 +132,7 @@ void KernelEmitter::convertByShuffles(ConvertLayoutOp op, const Layout &from,
       choices.push_back({int64_t(bit), from.registerAt(basis)});
     }
   }
-  // Lanes that already have all they need only choose among registers.
-  bool stays = true;
-  for (auto [a, b] : llvm::zip(from.lanes, to.lanes))
-    stays &= a == b || llvm::all_of(a, [](int64_t c) { return c == 0; });
+  bool stays = staysInLanes(from, to);
   Values input = registers(op.getInput()), values;
   for (int64_t i = 0; i < to.registerCount(); ++i) {
     int64_t base = 0, laneConstant = 0;

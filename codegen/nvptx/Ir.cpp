@@ -72,8 +72,7 @@ Value Ir::half(Value pair, int64_t which) {
 }
 
 Value Ir::bitcast(Value value, Type type) {
-  return value.getType() == type ? value
-                                 : create<LLVM::BitcastOp>(type, value);
+  return value.getType() == type ? value : create<LLVM::BitcastOp>(type, value);
 }
 
 //===----------------------------------------------------------------------===//
@@ -90,29 +89,29 @@ Value Ir::at(Value pointer, Value bytes) {
 }
 
 Value Ir::at(Value pointer, int64_t bytes) {
-  return bytes == 0 ? pointer
-                    : create<LLVM::GEPOp>(
-                          pointer.getType(), getI8Type(), pointer,
-                          ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
+  return bytes == 0
+             ? pointer
+             : create<LLVM::GEPOp>(pointer.getType(), getI8Type(), pointer,
+                                   ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
 }
 
-Value Ir::load(Value pointer, Type type, int64_t align) {
-  return create<LLVM::LoadOp>(type, pointer, unsigned(align));
+Value Ir::load(Value pointer, Type type, int64_t align, bool isVolatile) {
+  return create<LLVM::LoadOp>(type, pointer, unsigned(align), isVolatile);
 }
 
 void Ir::store(Value value, Value pointer, int64_t align) {
   create<LLVM::StoreOp>(value, pointer, unsigned(align));
 }
 
-Values Ir::loadWords(Value pointer, int64_t bytes) {
+Values Ir::loadWords(Value pointer, int64_t bytes, bool isVolatile) {
   if (bytes < 4) {
-    Value small = load(pointer, getIntegerType(8 * bytes), bytes);
+    Value small = load(pointer, getIntegerType(8 * bytes), bytes, isVolatile);
     return {create<arith::ExtUIOp>(getI32Type(), small)};
   }
   if (bytes == 4)
-    return {load(pointer, getI32Type(), 4)};
-  Value vector =
-      load(pointer, VectorType::get(bytes / 4, getI32Type()), bytes);
+    return {load(pointer, getI32Type(), 4, isVolatile)};
+  Value vector = load(pointer, VectorType::get(bytes / 4, getI32Type()), bytes,
+                      isVolatile);
   Values words;
   for (int64_t i = 0; i < bytes / 4; ++i)
     words.push_back(create<LLVM::ExtractElementOp>(vector, i32(i)));
@@ -169,8 +168,7 @@ Value Ir::shuffleAny(Value value, Value operand, bool exclusive) {
     return either(upper, create<arith::ExtUIOp>(getI64Type(), low));
   }
   Type bits = getIntegerType(type.getIntOrFloatBitWidth());
-  Value word =
-      create<arith::ExtUIOp>(getI32Type(), bitcast(value, bits));
+  Value word = create<arith::ExtUIOp>(getI32Type(), bitcast(value, bits));
   Value moved = shuffleWord(word, operand, exclusive);
   return bitcast(create<arith::TruncIOp>(bits, moved), type);
 }

@@ -12,13 +12,13 @@ using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
 KernelEmitter::KernelEmitter(KernelOp kernel, const Target &target)
-    : kernel(kernel), target(target),
-      ir(kernel.getLoc(), kernel.getContext()),
+    : kernel(kernel), target(target), ir(kernel.getLoc(), kernel.getContext()),
       bulkCopies(target.name.starts_with("sm_9")) {}
 
 LogicalResult KernelEmitter::run() {
   if (failed(checkSupported()) || failed(allocateSlots()))
     return failure();
+  findKeptTiles();
   LLVM::LLVMFuncOp function = createFunction();
   ir.setInsertionPointToStart(function.addEntryBlock(ir));
   mapArguments(function);
@@ -26,7 +26,7 @@ LogicalResult KernelEmitter::run() {
   if (failed(emitBlock(kernel.getBody().front())))
     return failure();
   ir.create<LLVM::ReturnOp>(ValueRange());
-  int64_t bytes = std::max(warps * slotBytes, scratchBytes);
+  int64_t bytes = keptBytes + std::max(warps * slotBytes, scratchBytes);
   function->setAttr("kvarn.shared_bytes", ir.getI64IntegerAttr(bytes));
   kernel.erase();
   return success();
@@ -88,8 +88,8 @@ LogicalResult KernelEmitter::checkSupported() {
   WalkResult result = kernel.getBody().walk([&](Operation *op) -> WalkResult {
     if (failed(checkOp(op)))
       return WalkResult::interrupt();
-    for (ValueRange values : {ValueRange(op->getOperands()),
-                              ValueRange(op->getResults())})
+    for (ValueRange values :
+         {ValueRange(op->getOperands()), ValueRange(op->getResults())})
       for (Value value : values)
         if (failed(checkTile(op, value, lanes)))
           return WalkResult::interrupt();
@@ -128,9 +128,9 @@ LLVM::LLVMFuncOp KernelEmitter::createFunction() {
   int64_t words = 0;
   for (Type type : kernel.getArgumentTypes())
     words += wordsOf(type);
-  auto type = LLVM::LLVMFunctionType::get(
-      LLVM::LLVMVoidType::get(ir.getContext()),
-      SmallVector<Type>(words, ir.getI64Type()));
+  auto type =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(ir.getContext()),
+                                  SmallVector<Type>(words, ir.getI64Type()));
   auto function = ir.create<LLVM::LLVMFuncOp>(kernel.getSymName(), type);
   function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
                     ir.getUnitAttr());
@@ -140,10 +140,10 @@ LLVM::LLVMFuncOp KernelEmitter::createFunction() {
   if (!module.lookupSymbol(kSharedMemory)) {
     OpBuilder::InsertionGuard guard(ir);
     ir.setInsertionPointToStart(module.getBody());
-    ir.create<LLVM::GlobalOp>(
-        LLVM::LLVMArrayType::get(ir.getI8Type(), 0), /*isConstant=*/false,
-        LLVM::Linkage::External, kSharedMemory, Attribute(),
-        /*alignment=*/128, unsigned(Space::Shared));
+    ir.create<LLVM::GlobalOp>(LLVM::LLVMArrayType::get(ir.getI8Type(), 0),
+                              /*isConstant=*/false, LLVM::Linkage::External,
+                              kSharedMemory, Attribute(),
+                              /*alignment=*/128, unsigned(Space::Shared));
   }
   return function;
 }
@@ -191,8 +191,9 @@ void KernelEmitter::mapArguments(LLVM::LLVMFuncOp function) {
   programId = {ir.toI64(special(ir.create<NVVM::BlockIdXOp>(i32))),
                ir.toI64(special(ir.create<NVVM::BlockIdYOp>(i32))),
                ir.toI64(special(ir.create<NVVM::BlockIdZOp>(i32)))};
-  shared = ir.create<LLVM::AddressOfOp>(ir.pointerType(Space::Shared),
-                                        kSharedMemory);
+  keptMemory = ir.create<LLVM::AddressOfOp>(ir.pointerType(Space::Shared),
+                                            kSharedMemory);
+  shared = ir.at(keptMemory, keptBytes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -204,6 +205,9 @@ LogicalResult KernelEmitter::emitBlock(Block &block) {
     ir.setLoc(op.getLoc());
     if (failed(emitOp(op)))
       return failure();
+    for (Value result : op.getResults())
+      if (kept.contains(result))
+        keep(result);
   }
   return success();
 }
@@ -235,6 +239,7 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
 void KernelEmitter::emitSimpleOp(Operation *op) {
   llvm::TypeSwitch<Operation *>(op)
       .Case<ExpandOp>([&](auto op) { emitExpand(op); })
+      .Case<RecallOp>([&](auto op) { emitRecall(op); })
       .Case<StoreVectorOp>([&](auto op) { emitStoreVector(op); })
       .Case<AsyncCopyOp>([&](auto op) { emitAsyncCopy(op); })
       .Case<WaitOp>([&](auto op) { emitWait(op); })

@@ -24,13 +24,13 @@ struct Memory {
 
 /// Codes stay where they are until a product wants them.
 struct Codes {
-  Value base;           // of this lane: the code in register 0
+  Value base; // of this lane: the code in register 0
   ::kvarn::Format format;
   ::kvarn::Part part;
   tile::Layout layout;
-  int64_t unit;                       // bytes of one load
-  SmallVector<int64_t> bits;          // register -> bits from the base
-  std::map<int64_t, Values> loaded;   // unit -> words
+  int64_t unit;                     // bytes of one load
+  SmallVector<int64_t> bits;        // register -> bits from the base
+  std::map<int64_t, Values> loaded; // unit -> words
   std::map<std::pair<int64_t, int64_t>, Value> pairs; // see Records.cpp
 };
 
@@ -39,6 +39,12 @@ struct Slot {
   int64_t offset, barrier; // bytes from the warp's memory
   int64_t bytes;
   Value phase; // i32 on the stack: copies so far
+};
+
+/// A tile in shared memory; offsets from the first byte.
+struct KeptTile {
+  int64_t begin, end;
+  bool shares; // memory with other tiles
 };
 
 /// Writes a PTX kernel for one tile kernel (see codegen/Codegen.h). Each tile
@@ -108,14 +114,23 @@ private:
   //===--- Matrix products (Dot.cpp) --------------------------------------===//
   LogicalResult emitDot(tile::DotOp op);
 
+  //===--- Tiles in shared memory (Recall.cpp) ----------------------------===//
+  void findKeptTiles();
+  void placeKeptTiles(Block &block, int64_t start, bool apart);
+  void keep(Value tile);
+  void emitRecall(tile::RecallOp op);
+  /// Where `chunk` of this thread's part of a kept tile lies, and its elements.
+  Value keptAddress(Value tile, int64_t chunk);
+  int64_t keptChunk(Value tile);
+
   //===--- Memory (Memory.cpp) --------------------------------------------===//
   Value address(Value memref, ArrayRef<Value> indices);
   Value existing(Value memref, Value address, Value exists);
-  LogicalResult forEachRun(
-      Operation *op, Value tile, OperandRange indices, Value mask,
-      llvm::function_ref<void(Value address, Value exists,
-                              ArrayRef<int64_t> registers)>
-          access);
+  LogicalResult forEachRun(Operation *op, Value tile, OperandRange indices,
+                           Value mask,
+                           llvm::function_ref<void(Value address, Value exists,
+                                                   ArrayRef<int64_t> registers)>
+                               access);
   LogicalResult emitLoad(tile::LoadOp op);
   LogicalResult emitStore(tile::StoreOp op);
   LogicalResult emitGather(tile::GatherOp op);
@@ -159,10 +174,12 @@ private:
   bool bulkCopies;
   int64_t warps = 1;
   bool insideWarps = false;
+  DenseMap<Value, KeptTile> kept;
+  int64_t keptBytes = 0;    // in front of all other shared memory
   int64_t slotBytes = 0;    // of one warp
   int64_t scratchBytes = 0; // of all warps; shares memory with the slots
   Value copies; // i32 on the stack: asynchronous copies of this warp so far
-  Value lane, warp, shared;
+  Value lane, warp, keptMemory, shared;
   IRMapping scalars;
   DenseMap<Value, Memory> memories;
   DenseMap<Value, Values> tiles, packed;
@@ -184,7 +201,9 @@ inline Type registerType(Type type) {
 }
 
 /// Whether a value is a tile.
-inline bool isTile(Value value) { return isa<RankedTensorType>(value.getType()); }
+inline bool isTile(Value value) {
+  return isa<RankedTensorType>(value.getType());
+}
 
 /// Bits from the first of a part to the code at `place` of a tile whose
 /// dimension `tokenDim` counts tokens.

@@ -27,7 +27,8 @@ struct Run {
 };
 
 /// `count` elements that lie at `pointer`, and the way back.
-Values loadRun(Ir &ir, Value pointer, Type element, int64_t count);
+Values loadRun(Ir &ir, Value pointer, Type element, int64_t count,
+               bool isVolatile = false);
 void storeRun(Ir &ir, ValueRange values, Value pointer);
 
 } // namespace mlir::kvarn::nvptx
