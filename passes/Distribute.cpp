@@ -326,9 +326,12 @@ Layout Distributor::codesLayoutOf(RecordPart part, FormatAttr format,
 void Distributor::setRest() {
   kernel.walk([&](LoadCodesOp op) {
     bool key = op.getPart() == RecordPart::Key;
-    layouts.try_emplace(op.getResult(),
-                        codesLayoutOf(op.getPart(), op.getFormat(),
-                                      op.getResult(), /*tokenDim=*/key));
+    Layout layout = codesLayoutOf(op.getPart(), op.getFormat(), op.getResult(),
+                                  /*tokenDim=*/key);
+    layouts.try_emplace(op.getResult(), layout);
+    for (Operation *user : op->getUsers())
+      if (isa<TransposeOp>(user))
+        layouts.try_emplace(user->getResult(0), layout.transposed());
   });
   // What goes to and from memory goes there in runs.
   if (products.empty())

@@ -55,6 +55,11 @@ LogicalResult KernelEmitter::emitStoreCodes(StoreCodesOp op) {
   Values values = registers(op.getCodes());
   auto format = op.getFormat().get();
   auto part = toFormat(op.getPart());
+  // What it writes over may be what codes of other warps were read from.
+  if (insideWarps)
+    ir.syncWarp();
+  else
+    ir.syncBlock();
   OpBuilder::InsertionGuard guard(ir);
   if (Value owner = ownsCopy(place))
     ir.setInsertionPointToStart(

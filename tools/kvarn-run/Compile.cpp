@@ -72,9 +72,10 @@ void LibrarySource::addTo(CLI::App &app) {
                  "what the libraries have)")
       ->group(group);
   app.add_option("--kernels", kernels,
-                 "Check these only: attend,append,flush,materialize")
+                 "Check these only: attend,append,flush,materialize,relayout")
       ->delimiter(',')
-      ->check(CLI::IsMember({"attend", "append", "flush", "materialize"}))
+      ->check(CLI::IsMember(
+          {"attend", "append", "flush", "materialize", "relayout"}))
       ->group(group);
   compiled("--schedule-from", scheduleFrom,
            "with the schedules of this other target");
@@ -134,7 +135,8 @@ LibrarySource::command(const Need &need, const std::string &output) const {
   if (!layout.empty())
     words.push_back("--layout=" + layout);
   std::vector<std::string> wanted;
-  for (const char *kernel : {"attend", "append", "flush", "materialize"})
+  for (const char *kernel :
+       {"attend", "append", "flush", "materialize", "relayout"})
     if (wants(kernel) && (need.kvHeads || kernel != std::string("attend")))
       wanted.emplace_back(kernel);
   words.push_back("--kernels=" + joinList(wanted, ","));
@@ -213,6 +215,7 @@ bool LibrarySource::wants(const std::string &kernel) const {
 const Library *LibrarySource::findGiven(const Need &need) {
   for (const Library &library : libraries) {
     try {
+      // relayout is checked where it is there: few libraries have it.
       for (const char *kernel : {"attend", "append", "flush", "materialize"})
         if (wants(kernel) && (need.kvHeads || kernel != std::string("attend")))
           select(library, need, kernel);
@@ -245,6 +248,27 @@ Kernel LibrarySource::select(const Library &library, const Need &need,
   if (!compiles())
     request.target = target; // else the library has no other
   return running.select(library, request);
+}
+
+std::optional<Kernel> LibrarySource::selectRelayout(const Library &library,
+                                                    const Need &need,
+                                                    Layout from,
+                                                    Layout to) const {
+  Request request;
+  request.kernel = "relayout";
+  request.format = need.format;
+  request.headDim = need.headDim;
+  request.layout = layoutName(to);
+  request.options = "source=" + std::string(layoutName(from));
+  if (!compiles())
+    request.target = target;
+  try {
+    return running.select(library, request);
+  } catch (const RuntimeError &error) {
+    if (error.status != KVARN_STATUS_NOT_FOUND || compiles())
+      throw;
+    return std::nullopt;
+  }
 }
 
 } // namespace kvarn::run

@@ -13,6 +13,7 @@
 
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,9 @@ public:
   /// Chooses a kernel of `library`.
   Kernel select(const Library &library, const Need &need,
                 const std::string &kernel) const;
+  /// The same for relayout between two layouts; nothing if it is not there.
+  std::optional<Kernel> selectRelayout(const Library &library, const Need &need,
+                                       Layout from, Layout to) const;
 
   Running running;
 
