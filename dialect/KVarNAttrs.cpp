@@ -126,8 +126,8 @@ LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 
 Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   SMLoc at = parser.getCurrentLocation();
-  int64_t rows = 0, tokens = 0, poolTokens = 0, warps = 0, splits = 0, registerRows = 0,
-          registerColumns = 0;
+  int64_t rows = 0, tokens = 0, poolTokens = 0, warps = 0, splits = 0,
+          registerRows = 0, registerColumns = 0, programs = 0;
   CopyMode copy = CopyMode::Direct;
   ExpandMode expand = ExpandMode::Convert;
   Type operand;
@@ -142,11 +142,13 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   fields.type("operand", operand);
   fields.integer("register_rows", registerRows);
   fields.integer("register_columns", registerColumns);
+  if (splits == 0)
+    fields.integer("programs", programs);
   if (!fields.finish())
     return {};
-  return parser.getChecked<ScheduleAttr>(at, parser.getContext(), rows, tokens,
-                                         poolTokens, warps, splits, copy, expand, operand,
-                                         registerRows, registerColumns);
+  return parser.getChecked<ScheduleAttr>(
+      at, parser.getContext(), rows, tokens, poolTokens, warps, splits, copy,
+      expand, operand, registerRows, registerColumns, programs);
 }
 
 void ScheduleAttr::print(AsmPrinter &printer) const {
@@ -157,7 +159,10 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
           << ", expand = " << stringifyExpandMode(getExpand())
           << ", operand = " << getOperand()
           << ", register_rows = " << getRegisterRows()
-          << ", register_columns = " << getRegisterColumns() << ">";
+          << ", register_columns = " << getRegisterColumns();
+  if (getSplits() == 0)
+    printer << ", programs = " << getPrograms();
+  printer << ">";
 }
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
@@ -165,18 +170,20 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t poolTokens, int64_t warps,
                                    int64_t splits, CopyMode, ExpandMode expand,
                                    Type operand, int64_t registerRows,
-                                   int64_t registerColumns) {
-  auto within = [&](StringRef name, int64_t value, int64_t limit) {
-    if (value >= 1 && value <= limit)
+                                   int64_t registerColumns, int64_t programs) {
+  auto within = [&](StringRef name, int64_t value, int64_t limit,
+                    int64_t least = 1) {
+    if (value >= least && value <= limit)
       return success();
-    return LogicalResult(emitError() << name << " is " << value
-                                     << ", expected 1 to " << limit);
+    return LogicalResult(emitError() << name << " is " << value << ", expected "
+                                     << least << " to " << limit);
   };
   if (failed(within("rows", rows, 128)) ||
       failed(within("tokens", tokens, 128)) ||
       failed(within("pool_tokens", poolTokens, 128)) ||
       failed(within("warps", warps, 32)) ||
-      failed(within("splits", splits, 1024)) ||
+      failed(within("splits", splits, 1024, 0)) ||
+      (splits == 0 && failed(within("programs", programs, 32))) ||
       failed(within("register_rows", registerRows, 32)) ||
       failed(within("register_columns", registerColumns, 256)))
     return failure();

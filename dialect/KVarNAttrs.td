@@ -115,7 +115,7 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
     | `tokens` | tokens of one tile of a record, divides the group |
     | `pool_tokens` | tokens of one tile of K and V that are not packed, divides the group |
     | `warps` | warps of one program; each owns whole records |
-    | `splits` | parts into which the blocks of a request are cut |
+    | `splits` | parts into which the blocks of a request are cut; 0: the work of all requests is cut into equal shares, one for each of `programs` programs per multiprocessor |
     | `copy` | `direct` from the pages, or `async` into slots |
     | `expand` | codes to operands: `convert`, or fp16 `subnormal` numbers |
     | `operand` | element type of matrix operands, `f32` or `f16` |
@@ -131,7 +131,8 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
                         "int64_t":$splits, "::mlir::kvarn::CopyMode":$copy,
                         "::mlir::kvarn::ExpandMode":$expand,
                         "::mlir::Type":$operand, "int64_t":$registerRows,
-                        "int64_t":$registerColumns);
+                        "int64_t":$registerColumns,
+                        "int64_t":$programs);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }

@@ -34,7 +34,8 @@ def Tile_Dialect : Dialect {
   let cppNamespace = "::mlir::kvarn::tile";
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
-  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::kvarn::KVarNDialect"];
 }
 
 #endif // KVARN_DIALECT_KVARNDIALECT_TD

@@ -38,6 +38,13 @@ void TileDialect::initialize() {
 // Layouts as text
 //===----------------------------------------------------------------------===//
 
+static LogicalResult checkRank(function_ref<InFlightDiagnostic()> emitError,
+                               int64_t rank) {
+  if (rank >= 1 && rank <= 8)
+    return success();
+  return emitError() << "rank is " << rank << ", expected 1 to 8";
+}
+
 static void printBases(AsmPrinter &printer, StringRef name, int64_t rank,
                        ArrayRef<int64_t> flat) {
   printer << ", " << name << " = [";
@@ -72,8 +79,7 @@ static ParseResult parseBases(AsmParser &parser, StringRef name, int64_t rank,
     return success();
   };
   return failure(
-      parser.parseComma() || parser.parseKeyword(name) ||
-      parser.parseEqual() ||
+      parser.parseComma() || parser.parseKeyword(name) || parser.parseEqual() ||
       parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, vector));
 }
 
@@ -84,10 +90,8 @@ Attribute LayoutAttr::parse(AsmParser &parser, Type) {
   if (parser.parseLess() || parser.parseKeyword("rank") ||
       parser.parseEqual() || parser.parseInteger(rank))
     return {};
-  if (rank < 1) {
-    parser.emitError(place) << "rank is " << rank << ", expected at least 1";
+  if (failed(checkRank([&] { return parser.emitError(place); }, rank)))
     return {};
-  }
   if (parseBases(parser, "registers", rank, registers) ||
       parseBases(parser, "lanes", rank, lanes) ||
       parseBases(parser, "warps", rank, warps) || parser.parseGreater())
@@ -104,8 +108,8 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  int64_t rank, ArrayRef<int64_t> registers,
                                  ArrayRef<int64_t> lanes,
                                  ArrayRef<int64_t> warps) {
-  if (rank < 1)
-    return emitError() << "rank is " << rank << ", expected at least 1";
+  if (failed(checkRank(emitError, rank)))
+    return failure();
   SmallVector<int64_t> seen(rank);
   auto check = [&](ArrayRef<int64_t> flat, bool copies) -> LogicalResult {
     if (flat.size() % rank)
@@ -122,8 +126,8 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
           return emitError()
                  << "expected vectors of zeros and at most one power of two";
         if (seen[dim] & value)
-          return emitError() << "two vectors add " << value << " to dimension "
-                             << dim;
+          return emitError()
+                 << "two vectors add " << value << " to dimension " << dim;
         seen[dim] |= value;
       }
       if (!set && !copies)
@@ -131,16 +135,16 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     }
     return success();
   };
-  return failure(failed(check(registers, false)) || failed(check(lanes, true)) ||
-                 failed(check(warps, true)));
+  return failure(failed(check(registers, false)) ||
+                 failed(check(lanes, true)) || failed(check(warps, true)));
 }
 
 LogicalResult
 LayoutAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
                            function_ref<InFlightDiagnostic()> emitError) const {
   if (int64_t(shape.size()) != getRank())
-    return emitError() << "layout of rank " << getRank() << " on a tile of rank "
-                       << shape.size();
+    return emitError() << "layout of rank " << getRank()
+                       << " on a tile of rank " << shape.size();
   SmallVector<int64_t> sum(shape.size(), 1);
   for (ArrayRef<int64_t> flat : {getRegisters(), getLanes(), getWarps()})
     for (auto [i, value] : llvm::enumerate(flat))

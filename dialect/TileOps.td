@@ -16,6 +16,8 @@ class Tile_Op<string mnemonic, list<Trait> traits = []>
 
 def Tile_Tile : StaticShapeTensorOf<[AnyFloat, AnySignlessInteger, Index]>;
 def Tile_FloatTile : StaticShapeTensorOf<[AnyFloat]>;
+def Tile_NumberTile
+    : StaticShapeTensorOf<[AnyFloat, AnySignlessInteger, Index]>;
 def Tile_CodeTile : StaticShapeTensorOf<[I8]>;
 def Tile_IndexOrTile : AnyTypeOf<[Index, 1DTensorOf<[Index]>]>;
 def Tile_MemRef : MemRefOf<[AnyFloat, AnySignlessInteger]>;
@@ -126,6 +128,18 @@ def Tile_CheckShapeOp : Tile_Op<"check_shape"> {
   let arguments = (ins Tile_MemRef:$memory, Variadic<Index>:$extents);
   let assemblyFormat = "$memory `[` $extents `]` attr-dict `:` type($memory)";
   let hasVerifier = 1;
+}
+
+def Tile_MultiprocessorsOp : Tile_Op<"multiprocessors", [Pure]> {
+  let summary = "how many programs the device runs side by side";
+  let description = [{
+    Stands in a host function: streaming multiprocessors of a GPU, 1 on a CPU,
+    whose results do not depend on the number of its cores.
+
+    Example: `%n = tile.multiprocessors`
+  }];
+  let results = (outs Index:$result);
+  let assemblyFormat = "attr-dict";
 }
 
 def Tile_ProgramIdOp : Tile_Op<"program_id", [Pure]> {
@@ -262,18 +276,31 @@ def Tile_RecallOp : Tile_Op<"recall", [
 def Tile_ReduceOp : Tile_Op<"reduce", [Pure]> {
   let summary = "reduce one dimension of a tile";
   let description = [{
-    Floats only; `max` and `min` ignore the order of equal elements, and the
-    result where one element is NaN is unspecified.
+    Integers are signed. `max` and `min` ignore the order of equal elements, and
+    the result where one element is NaN is unspecified.
 
     Example: `%m = tile.reduce max %x dim 1 : tensor<16x32xf32> -> tensor<16xf32>`
   }];
-  let arguments = (ins Tile_ReduceKindAttr:$kind, Tile_FloatTile:$input,
+  let arguments = (ins Tile_ReduceKindAttr:$kind, Tile_NumberTile:$input,
                        I64Attr:$dim);
-  let results = (outs AnyTypeOf<[Tile_FloatTile, AnyFloat]>:$result);
+  let results = (outs AnyTypeOf<[Tile_NumberTile, AnyFloat, AnySignlessInteger,
+                                 Index]>:$result);
   let assemblyFormat = [{
     $kind $input `dim` $dim attr-dict `:` type($input) `->` type($result)
   }];
   let hasVerifier = 1;
+}
+
+def Tile_ScanOp : Tile_Op<"scan", [Pure, SameOperandsAndResultType]> {
+  let summary = "running sums of a vector";
+  let description = [{
+    Element i of the result is the sum of elements 0 to i.
+
+    Example: `%s = tile.scan %x : tensor<128xindex>`
+  }];
+  let arguments = (ins 1DTensorOf<[I32, Index]>:$input);
+  let results = (outs 1DTensorOf<[I32, Index]>:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
 }
 
 def Tile_DotOp : Tile_Op<"dot", [
@@ -409,6 +436,23 @@ def Tile_ScatterOp : Tile_MemoryOp<"scatter", [
     attr-dict `:` type($value) `,` type($memory) `,` type($indices)
   }];
   let hasVerifier = 1;
+}
+
+def Tile_ArriveOp : Tile_Op<"arrive", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "count the programs that have got here";
+  let description = [{
+    True for the last of `count` programs that arrive at the counter: it sees
+    everything that the others stored before they arrived. The counter is 0
+    before the first and after the last of them.
+
+    Example: `%last = tile.arrive %counters[%i] of %n : memref<?xi32>`
+  }];
+  let arguments = (ins MemRefRankOf<[I32], [1]>:$counters, Index:$index,
+                       Index:$count);
+  let results = (outs I1:$last);
+  let assemblyFormat = [{
+    $counters `[` $index `]` `of` $count attr-dict `:` type($counters)
+  }];
 }
 
 //===----------------------------------------------------------------------===//

@@ -14,17 +14,22 @@ static constexpr double kLn2 = 0.6931471805599453;
 // Rows
 //===----------------------------------------------------------------------===//
 
-void AttendKernel::forEachRowTile(function_ref<void(Value)> body) {
-  kvHead = b.op<tile::ProgramIdOp>(tile::Axis::X);
-  request = b.op<tile::ProgramIdOp>(tile::Axis::Y);
-  split = b.op<tile::ProgramIdOp>(tile::Axis::Z);
+/// Makes request `index` the one that rows belong to.
+void AttendKernel::setRequest(Value index) {
   auto at = [&](Value memref, Value i) {
     return b.toIndex(b.loadScalar(memref, {i}));
   };
+  request = index;
   queryBegin = at(args.queryStart, request);
   Value queryEnd = at(args.queryStart, b.add(request, b.index(1)));
   queryCount = b.sub(queryEnd, queryBegin);
   length = at(args.seqLens, request);
+}
+
+void AttendKernel::forEachRowTile(function_ref<void(Value)> body) {
+  kvHead = b.op<tile::ProgramIdOp>(tile::Axis::X);
+  split = b.op<tile::ProgramIdOp>(tile::Axis::Z);
+  setRequest(b.op<tile::ProgramIdOp>(tile::Axis::Y));
   Value total = b.mul(queryCount, b.index(spec.ratio));
   b.loop(b.index(0), total, b.index(rows), {},
          [&](Value firstRow, ValueRange) -> SmallVector<Value> {
@@ -75,39 +80,46 @@ Query AttendKernel::loadQuery(const QueryRows &r) {
     q = b.rotate(q);
   Value scale = args.softcap ? b.div(args.scale, args.softcap)
                              : b.mul(args.scale, b.f32(kLog2e));
-  q = b.mul(q, scale);
   if (!spec.schedule.getOperand().isF16())
-    return {q, {}};
-  // In the middle of what fp16 can hold, whatever the scale is.
-  Value largest = b.reduce(
-      tile::ReduceKind::Max,
-      b.reduce(tile::ReduceKind::Max, b.op<math::AbsFOp>(q), 1), 0);
+    return {b.mul(q, scale), {}};
+  // In the middle of what fp16 can hold; a power of two rounds nothing.
+  Value largest =
+      b.reduce(tile::ReduceKind::Max,
+               b.reduce(tile::ReduceKind::Max, b.op<math::AbsFOp>(q), 1), 0);
   largest = b.clamp(largest, std::ldexp(1.0, -60), std::ldexp(1.0, 60));
   Value exponent = b.sub(b.op<math::CeilOp>(b.log2(largest)),
                          b.f32(std::log2(kLargestQuery)));
-  return {b.mul(q, b.exp2(b.sub(b.f32(0), exponent))), b.exp2(exponent)};
+  q = b.mul(q, b.exp2(b.sub(b.f32(0), exponent)));
+  return {b.truncate(q, spec.schedule.getOperand()),
+          b.mul(b.exp2(exponent), scale)};
 }
 
 //===----------------------------------------------------------------------===//
 // Softmax
 //===----------------------------------------------------------------------===//
 
-/// Scores in units of log2, -inf where a row may not see.
-Value AttendKernel::scores(const QueryRows &r, Value raw, Value firstPosition) {
-  int64_t tokens = shapeOf(raw)[1];
-  Value s = raw;
-  if (args.softcap)
+/// Products with keys as scores, -inf where a row may not see.
+Scores AttendKernel::scores(const QueryRows &r, Scores raw,
+                            Value firstPosition) {
+  int64_t tokens = shapeOf(raw.tile)[1];
+  Value s = raw.tile;
+  if (args.softcap) {
+    if (raw.factor)
+      s = b.mul(s, raw.factor);
     s = b.mul(b.op<math::TanhOp>(s), b.mul(args.softcap, b.f32(kLog2e)));
+    raw.factor = {};
+  }
   // Only tiles at a border are worth looking at element by element.
-  Value seenByAll = b.lessEqual(b.add(firstPosition, b.index(tokens)),
-                                r.commonEnd);
+  Value seenByAll =
+      b.lessEqual(b.add(firstPosition, b.index(tokens)), r.commonEnd);
   if (r.commonBegin)
     seenByAll = b.both(seenByAll, b.lessEqual(r.commonBegin, firstPosition));
-  return b.branch(
+  s = b.branch(
       seenByAll, [&]() -> SmallVector<Value> { return {s}; },
       [&]() -> SmallVector<Value> {
         return {maskedScores(r, s, firstPosition)};
       })[0];
+  return {s, raw.factor};
 }
 
 Value AttendKernel::maskedScores(const QueryRows &r, Value s,
@@ -126,15 +138,21 @@ Value AttendKernel::maskedScores(const QueryRows &r, Value s,
   return b.select(seen, s, b.f32(-INFINITY));
 }
 
-/// Takes new scores in: returns their weights, updates maximum and denominator
-/// and sets `alpha`, by which older sums shrink.
-Value AttendKernel::update(Softmax &state, Value s, Value &alpha) {
-  Value highest = b.max(state.max, b.reduce(tile::ReduceKind::Max, s, 1));
+/// Takes new scores in: returns their weights times kLargestWeight, updates
+/// maximum and denominator and sets `alpha`, by which older sums shrink.
+Value AttendKernel::update(Softmax &state, Scores s, Value &alpha) {
+  Value highest = b.reduce(tile::ReduceKind::Max, s.tile, 1);
+  if (s.factor)
+    highest = b.mul(highest, s.factor);
+  highest = b.max(state.max, highest);
   // QueryRows that have seen nothing keep weights of 0 instead of -inf - -inf.
   Value base = b.select(b.equal(highest, b.f32(-INFINITY)), b.f32(0), highest);
-  Value p = b.exp2(b.sub(s, b.along(base, 0, shapeOf(s))));
+  Value low = b.sub(base, b.f32(std::log2(kLargestWeight)));
+  Value scaled = s.factor ? b.mul(s.tile, s.factor) : s.tile;
+  Value p = b.exp2(b.sub(scaled, b.along(low, 0, shapeOf(s.tile))));
   alpha = b.exp2(b.sub(state.max, base));
-  state.sum = b.add(b.mul(state.sum, alpha), b.sum(p, 1));
+  Value sum = b.mul(b.sum(p, 1), b.f32(1 / kLargestWeight));
+  state.sum = b.add(b.mul(state.sum, alpha), sum);
   state.max = highest;
   return p;
 }
@@ -150,13 +168,13 @@ Softmax AttendKernel::packedBlock(const QueryRows &r, const Query &q,
   ScaledQuery query = record.scaleQuery(q.rows, q.factor);
   auto step = [&](Value start, Softmax state) {
     Value raw = record.scores(query, start, tokens);
-    Value s = scores(r, raw, b.add(firstPosition, start));
+    Scores s = scores(r, {raw, query.factor}, b.add(firstPosition, start));
     if (tokens == spec.format.getGroup())
       record.keysDone();
     Value alpha;
     Value p = update(state, s, alpha);
     Value kept = b.mul(state.out, b.along(alpha, 0, tile(depth)));
-    state.out = b.add(kept, record.weightedValues(p, start));
+    state.out = b.add(kept, record.weightedValues(p, start, kLargestWeight));
     return state;
   };
   Softmax state;
@@ -181,7 +199,6 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
                                  function_ref<SmallVector<Value>(Value)> place,
                                  int64_t tokens, int64_t step) {
   Type operand = spec.schedule.getOperand();
-  Value scaled = b.truncate(q.rows, operand);
   auto one = [&](Value start, Softmax state) {
     // What lies behind the last token may be anything, so it is not loaded.
     Value position = b.range(b.add(firstPosition, start), step);
@@ -190,14 +207,13 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
     SmallVector<int64_t> shape = {step, depth};
     Value k = b.toFloat(b.load(args.k, at, shape, exists), operand);
     Value v = b.toFloat(b.load(args.v, at, shape, exists), operand);
-    Value raw = b.dot(scaled, b.transpose(k));
-    if (q.factor)
-      raw = b.mul(raw, q.factor);
-    Value s = scores(r, raw, b.add(firstPosition, start));
+    Value raw = b.dot(q.rows, b.transpose(k));
+    Scores s = scores(r, {raw, q.factor}, b.add(firstPosition, start));
     Value alpha;
     Value p = update(state, s, alpha);
     Value kept = b.mul(state.out, b.along(alpha, 0, tile(depth)));
-    state.out = b.op<tile::DotOp>(b.truncate(p, operand), v, kept);
+    Value sum = b.dot(b.truncate(p, operand), v);
+    state.out = b.add(kept, b.mul(sum, b.f32(1 / kLargestWeight)));
     return state;
   };
   if (tokens == step)
@@ -304,7 +320,7 @@ Softmax AttendKernel::blockLoop(const QueryRows &r, const Query &q, Value from,
   return Softmax::from(ArrayRef(loop).take_front(3));
 }
 
-Softmax AttendKernel::overBlocks(const QueryRows &r, const Query &q) {
+Softmax AttendKernel::overBlocks(const QueryRows &r) {
   int64_t tokens =
       spec.format ? spec.format.getGroup() : spec.schedule.getPoolTokens();
   Value first = b.div(r.firstPosition, b.index(tokens));
@@ -317,6 +333,12 @@ Softmax AttendKernel::overBlocks(const QueryRows &r, const Query &q) {
     first = b.add(first, b.mul(split, share));
     last = b.min(last, b.add(first, share));
   }
+  return overRange(r, first, last);
+}
+
+/// Blocks [first, last), shared among the warps.
+Softmax AttendKernel::overRange(const QueryRows &r, Value first, Value last) {
+  Query q = loadQuery(r);
   int64_t warps = spec.schedule.getWarps();
   if (warps == 1)
     return blockLoop(r, q, first, last, b.index(1));
@@ -336,7 +358,7 @@ Softmax AttendKernel::overBlocks(const QueryRows &r, const Query &q) {
 
 /// The softmax of several warps, stacked along dimension 0, in one.
 Softmax AttendKernel::merge(ArrayRef<Value> stacked) {
-  int64_t warps = spec.schedule.getWarps();
+  int64_t warps = shapeOf(stacked[0])[0];
   SmallVector<int64_t> flat = {warps, rows}, full = {warps, rows, depth};
   Softmax state;
   state.max = b.reduce(tile::ReduceKind::Max, stacked[0], 0);
@@ -385,22 +407,25 @@ void AttendKernel::finish(const QueryRows &r, Softmax state) {
   }
 }
 
-void AttendKernel::finishPartial(const QueryRows &r, const Softmax &state) {
-  b.store(normalizeBy(state.out, state.sum), args.partialOut,
-          {b.splat(split, {rows}), r.token, r.head, b.index(0)}, r.valid);
+/// `place` says where the rows of the tile lie in the partial results.
+void AttendKernel::finishPartial(const QueryRows &r, const Softmax &state,
+                                 ArrayRef<Value> place) {
+  SmallVector<Value> indices(place);
+  indices.push_back(b.index(0));
+  b.store(normalizeBy(state.out, state.sum), args.partialOut, indices, r.valid);
   Value seen = b.less(b.f32(0), state.sum);
   Value sum = b.select(seen, state.sum, b.f32(1));
   Value lse = b.add(state.max, b.log2(sum));
-  b.scatter(b.select(seen, lse, b.f32(-INFINITY)), args.partialLse,
-            {b.splat(split, {rows}), r.token, r.head}, r.valid);
+  b.scatter(b.select(seen, lse, b.f32(-INFINITY)), args.partialLse, place,
+            r.valid);
 }
 
 void AttendKernel::build() {
   forEachRowTile([&](Value firstRow) {
     QueryRows r = makeRows(firstRow);
-    Softmax state = overBlocks(r, loadQuery(r));
+    Softmax state = overBlocks(r);
     if (args.partialOut)
-      finishPartial(r, state);
+      finishPartial(r, state, {b.splat(split, {rows}), r.token, r.head});
     else
       finish(r, state);
   });

@@ -40,13 +40,17 @@ struct AttendArguments {
   Value pages, blockTable, blockToSlot; // paged
   Value k, v; // the pool, or the dense tensors [B, L, Hk, D]
   Value scale, window, softcap, sinks;
-  Value out, lse;               // final results
-  Value partialOut, partialLse; // of each split
-
+  Value out, lse; // final results
+  // Of each split [splits, T, Hq, D], or of balanced programs: the first and
+  // the last segment, if others share it [programs, 2, rows, D]. Logarithms are
+  // binary.
+  Value partialOut, partialLse;
+  Value counters; // [programs]: parts that are there, by the first program
   template <typename Visit> void forEach(Visit visit) {
-    for (Value *value : {&q, &queryStart, &seqLens, &pages, &blockTable,
-                         &blockToSlot, &k, &v, &scale, &window, &softcap,
-                         &sinks, &out, &lse, &partialOut, &partialLse})
+    for (Value *value :
+         {&q, &queryStart, &seqLens, &pages, &blockTable, &blockToSlot, &k, &v,
+          &scale, &window, &softcap, &sinks, &out, &lse, &partialOut,
+          &partialLse, &counters})
       if (*value)
         visit(*value);
   }
@@ -66,11 +70,16 @@ struct AttendArguments {
   }
 };
 
-/// Query rows, scaled so that products with keys are scores in units of log2
-/// (before a softcap: of the cap). Of rows that become fp16 operands, products
-/// are still to be multiplied with `factor`, a power of two; null = 1.
+/// Query rows and what products with keys are to be multiplied with (null = 1)
+/// to be scores in units of log2, or before a softcap of the cap.
 struct Query {
   Value rows, factor;
+};
+
+/// Scores of a tile in units of log2, to be multiplied with `factor` (null =
+/// 1).
+struct Scores {
+  Value tile, factor;
 };
 
 /// The query rows of one tile and what each may see.
@@ -82,6 +91,17 @@ struct QueryRows {
   Value commonEnd, commonBegin;      // all rows see [commonBegin, commonEnd)
 };
 
+/// The work of one request; `Value`s are numbers or vectors of them.
+struct RequestWork {
+  Value rowTiles;           // of one KV head
+  Value firstBlock, blocks; // that some row of a tile may see
+};
+
+/// A request, a KV head and a row tile: `blocks` items of work.
+struct WorkUnit {
+  Value firstItem, blocks; // among the items of the whole call
+};
+
 class AttendKernel {
 public:
   AttendKernel(TileBuilder &b, const AttendSpec &spec,
@@ -91,12 +111,33 @@ public:
 
   void build();
   void buildCombine();
+  // Balanced.cpp
+  void buildBalanced();
 
 private:
+  void setRequest(Value index);
+  RequestWork workOf(Value queryCount, Value length);
+  Value itemsOf(const RequestWork &work);
+  Value cutWork();
+  RequestWork workOfRequests(Value first, Value &valid);
+  /// The requests that have items `first` and `last`, and the items of those
+  /// before the first one.
+  struct Range {
+    Value first, last, before;
+  };
+  Range findRequests(Value firstItem, Value lastItem);
+  void requestSegments(Value itemsBefore, Value from, Value to);
+  void segment(const WorkUnit &unit, Value firstRow, Value firstBlock,
+               Value from, Value to);
+  void finishEmptyRequests();
+  void combineParts(const WorkUnit &unit, Value firstRow);
+  Softmax sumParts(Value firstProgram, Value endProgram, const WorkUnit &unit,
+                   Value row);
   void forEachRowTile(function_ref<void(Value firstRow)> body);
   QueryRows makeRows(Value firstRow);
   Query loadQuery(const QueryRows &r);
-  Softmax overBlocks(const QueryRows &r, const Query &q);
+  Softmax overBlocks(const QueryRows &r);
+  Softmax overRange(const QueryRows &r, Value first, Value last);
   Softmax blockLoop(const QueryRows &r, const Query &q, Value from, Value to,
                     Value step);
   Softmax oneBlock(const QueryRows &r, const Query &q, Value index, Value block,
@@ -107,12 +148,13 @@ private:
                      const Softmax &state,
                      function_ref<SmallVector<Value>(Value)> place,
                      int64_t tokens, int64_t step);
-  Value scores(const QueryRows &r, Value raw, Value firstPosition);
+  Scores scores(const QueryRows &r, Scores raw, Value firstPosition);
   Value maskedScores(const QueryRows &r, Value s, Value firstPosition);
-  Value update(Softmax &state, Value s, Value &alpha);
+  Value update(Softmax &state, Scores s, Value &alpha);
   Softmax merge(ArrayRef<Value> stacked);
   void finish(const QueryRows &r, Softmax state);
-  void finishPartial(const QueryRows &r, const Softmax &state);
+  void finishPartial(const QueryRows &r, const Softmax &state,
+                     ArrayRef<Value> place);
   Value normalizeBy(Value out, Value sum);
 
   SmallVector<int64_t> tile(int64_t columns) const { return {rows, columns}; }
@@ -127,6 +169,8 @@ private:
   int64_t rows, depth;
   // Of this program.
   Value kvHead, request, split, queryBegin, queryCount, length;
+  // Of a balanced call: the programs and the items that each of them takes.
+  Value program, programs, share, kvHeads;
 };
 
 } // namespace mlir::kvarn

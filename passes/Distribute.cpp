@@ -27,8 +27,46 @@ static RankedTensorType tileOf(Value value) {
 
 static bool isElementwise(Operation *op) {
   return op->getNumResults() == 1 && tileOf(op->getResult(0)) &&
-         (isa<ExpandOp, HadamardOp, RecallOp>(op) ||
+         (isa<ExpandOp, HadamardOp, RecallOp, ScanOp>(op) ||
           OpTrait::hasElementwiseMappableTraits(op));
+}
+
+/// Of a layout.
+static constexpr size_t kMaxRegisterBits = 10;
+
+/// Layouts are of one to three dimensions, each of which is a power of two.
+static LogicalResult checkTiles(KernelOp kernel) {
+  WalkResult walked = kernel.walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      if (RankedTensorType type = tileOf(result);
+          type && (type.getRank() < 1 || type.getRank() > 3 ||
+                   !llvm::all_of(type.getShape(), [](int64_t extent) {
+                     return llvm::isPowerOf2_64(extent);
+                   })))
+        return WalkResult(op->emitOpError()
+                          << "has the tile " << type
+                          << ", expected one to three powers of two");
+    return WalkResult::advance();
+  });
+  return failure(walked.wasInterrupted());
+}
+
+/// Whether the reduction is over the results of warps.
+static bool overWarps(ReduceOp reduce) {
+  SmallVector<Value> open = {reduce.getInput()};
+  RankedTensorType type = reduce.getInput().getType();
+  if (reduce.getDim() != 0 || type.getRank() < 2)
+    return false;
+  while (!open.empty()) {
+    Operation *op = open.pop_back_val().getDefiningOp();
+    if (isa_and_nonnull<WarpsOp>(op))
+      return true;
+    if (op && isElementwise(op))
+      for (Value operand : op->getOperands())
+        if (tileOf(operand) && tileOf(operand).getShape() == type.getShape())
+          open.push_back(operand);
+  }
+  return false;
 }
 
 namespace {
@@ -36,7 +74,6 @@ namespace {
 /// The layouts of one product.
 struct Product {
   Layout lhs, rhs, result;
-  bool transposed = false;
 };
 
 class Distributor {
@@ -51,11 +88,12 @@ private:
   // Which layouts products want.
   LogicalResult planProducts();
   LogicalResult checkShape(DotOp dot);
-  void plan(DotOp dot, bool transposed);
+  void plan(DotOp dot);
   DotOp productBehind(Value lhs);
 
   // Spreading.
   void set(Value value, const Layout &layout);
+  void setAlways(Value value, const Layout &layout);
   void spread();
   void spreadToOperands(Operation *op, Value result, const Layout &layout);
   void setSums(ReduceOp reduce, const Layout &layout);
@@ -63,15 +101,20 @@ private:
   void spreadAlongLoop(scf::ForOp loop, unsigned index, const Layout &layout);
   void setRows(Operation *op, Value tile, const Layout &layout);
   Layout sharedOut(Value vector, const Layout &layout);
-  void setPlain(Value value);
-  void setRest();
-  Layout codesLayoutOf(RecordPart part, FormatAttr format, Value codes,
-                       int64_t tokenDim);
+  int64_t warpsAt(Operation *op);
+  Layout codesLayoutOf(Operation *op, Value codes, int64_t tokenDim);
+  void setPlain(Operation *op, Value value);
+  void setCodes();
+  void setMemory();
+  void setRest(Operation *root);
+  void setStacks(WarpsOp warps);
 
   // Assignment.
+  LogicalResult checkSizes();
   void assign();
   void require(OpOperand &operand, const Layout &layout);
   Value remake(Value value, LayoutAttr layout);
+  void narrowFirst(Operation *op);
   void convertOperands(Operation *op);
   void convertRows(Operation *op, Value tile);
 
@@ -82,8 +125,8 @@ private:
   MLIRContext *context;
   OpBuilder builder;
   llvm::MapVector<Operation *, Product> products;
-  int64_t warps = 1; // that share the tiles of a kernel without products
   DenseMap<Value, Layout> layouts;
+  DenseMap<std::pair<Value, Attribute>, Value> copies;
   std::deque<Value> reached;
 };
 
@@ -141,7 +184,7 @@ static std::pair<FormatAttr, RecordPart> codesBehind(Value value) {
   return {};
 }
 
-void Distributor::plan(DotOp dot, bool transposed) {
+void Distributor::plan(DotOp dot) {
   RankedTensorType rhs = tileOf(dot.getRhs());
   DotOp before = productBehind(dot.getLhs());
   auto [format, part] = codesBehind(dot.getRhs());
@@ -151,49 +194,50 @@ void Distributor::plan(DotOp dot, bool transposed) {
   FormatAttr columnsOf = format;
   if (!format && part == RecordPart::Value)
     kernel.walk([&](ExpandOp op) { columnsOf = op.getFormat(); });
-  OperandLanes lanes = lanesOf(matrix, columnsOf, part, rhs.getShape());
-  Product product;
+  SmallVector<int64_t> shape(rhs.getShape());
+  if (shape.size() == 1)
+    shape.push_back(matrix.columns);
+  OperandLanes lanes = lanesOf(matrix, columnsOf, part, shape);
   if (before) {
-    product.lhs = products.find(before)->second.result;
-    lanes.depth = stridesOf(product.lhs, matrix.depthLanes, 1);
-  } else {
-    product.lhs =
-        lhsLayout(matrix, tileOf(dot.getLhs()).getShape(), lanes.depth);
+    Strides outer = lanes.outer;
+    lanes = transposedPieces(matrix, products.find(before)->second.result);
+    lanes.outer = outer;
   }
+  Product product;
+  product.lhs = lhsLayout(matrix, tileOf(dot.getLhs()).getShape(), lanes);
   product.rhs = rhsLayout(matrix, rhs.getShape(), lanes);
-  product.transposed = transposed;
   product.result = resultLayout(matrix, tileOf(dot.getResult()).getShape(),
-                                product.lhs, product.rhs, transposed);
+                                product.lhs, product.rhs);
   products.insert({dot, product});
 }
 
 LogicalResult Distributor::planProducts() {
   SmallVector<DotOp> dots, vectors;
-  DenseSet<Operation *> becomeOperands;
   WalkResult walked = kernel.walk([&](DotOp dot) {
     (tileOf(dot.getRhs()).getRank() == 2 ? dots : vectors).push_back(dot);
-    if (DotOp before = productBehind(dot.getLhs()))
-      becomeOperands.insert(before);
     return WalkResult(checkShape(dot));
   });
   if (walked.wasInterrupted())
     return failure();
   for (DotOp dot : dots)
-    plan(dot, !becomeOperands.contains(dot));
-  // A vector's product goes the way of its matrix, whose operand it shares.
+    plan(dot);
+  // The product with a vector has the lanes of a matrix of the same depth.
   for (DotOp dot : vectors) {
     DotOp like;
+    DotOp before = productBehind(dot.getLhs());
     for (DotOp other : dots)
-      if (other.getLhs() == dot.getLhs())
+      if (other.getLhs() == dot.getLhs() ||
+          (!like && other->getBlock() == dot->getBlock() &&
+           productBehind(other.getLhs()) == before))
         like = other;
     if (!like) {
-      plan(dot, false);
+      plan(dot);
       continue;
     }
     Product product = products.find(like)->second;
     product.rhs = product.rhs.without(1);
     product.result = resultLayout(matrix, tileOf(dot.getResult()).getShape(),
-                                  product.lhs, product.rhs, product.transposed);
+                                  product.lhs, product.rhs);
     products.insert({dot, product});
   }
   return success();
@@ -204,7 +248,13 @@ LogicalResult Distributor::planProducts() {
 //===----------------------------------------------------------------------===//
 
 void Distributor::set(Value value, const Layout &layout) {
-  if (!tileOf(value) || !layouts.try_emplace(value, layout).second)
+  // Results of warps lie as what the warps yield.
+  if (tileOf(value) && !value.getDefiningOp<WarpsOp>())
+    setAlways(value, layout);
+}
+
+void Distributor::setAlways(Value value, const Layout &layout) {
+  if (!layouts.try_emplace(value, layout).second)
     return;
   // Users of a constant have nothing to do with one another.
   if (!value.getDefiningOp<arith::ConstantOp>() &&
@@ -236,8 +286,13 @@ Layout Distributor::sharedOut(Value vector, const Layout &layout) {
 void Distributor::spreadToOperands(Operation *op, Value result,
                                    const Layout &layout) {
   if (isElementwise(op)) {
+    // What all warps need is made by all of them together, and narrowed before
+    // it is handed around.
+    bool shared =
+        isa<arith::TruncFOp>(op) && !products.empty() && warpsAt(op) > 1;
     for (Value operand : op->getOperands())
-      set(operand, layout);
+      if (!shared)
+        set(operand, layout);
   } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
     set(transpose.getInput(), layout.transposed());
   } else if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
@@ -271,11 +326,13 @@ void Distributor::spreadToUser(OpOperand &use, const Layout &layout) {
   Operation *op = use.getOwner();
   unsigned index = use.getOperandNumber();
   if (isElementwise(op)) {
-    set(op->getResult(0), layout);
+    // A narrowed tile moves to other lanes for half the price.
+    if (!isa<arith::TruncFOp>(op) || products.empty())
+      set(op->getResult(0), layout);
   } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
     set(transpose.getResult(), layout.transposed());
   } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
-    if (layout.rank > 1)
+    if (layout.rank > 1 && !overWarps(reduce))
       setSums(reduce, layout.without(reduce.getDim()));
   } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
     spreadAlongLoop(loop, index - loop.getNumControlOperands(), layout);
@@ -286,7 +343,7 @@ void Distributor::spreadToUser(OpOperand &use, const Layout &layout) {
       set(op->getParentOp()->getResult(index), layout);
   } else if (auto yield = dyn_cast<YieldOp>(op)) {
     auto warps = cast<WarpsOp>(op->getParentOp());
-    set(warps.getResult(index), layout.stacked(warps.getCount()));
+    setAlways(warps.getResult(index), layout.stacked(warps.getCount()));
   } else if (isa<StoreOp, ScatterOp>(op) && index == 0) {
     setRows(op, use.get(), layout);
   }
@@ -310,43 +367,76 @@ void Distributor::spread() {
   }
 }
 
-void Distributor::setPlain(Value value) {
-  set(value, plainLayout(matrix, tileOf(value), warps));
+/// The warps that share a tile: all of them, but for what each has of its own.
+int64_t Distributor::warpsAt(Operation *op) {
+  int64_t warps = 0;
+  kernel.walk([&](WarpsOp each) { warps = each.getCount(); });
+  if (!warps && products.empty() && kernel.getScheduleAttr())
+    return kernel.getScheduleAttr().getWarps();
+  return op->getParentOfType<WarpsOp>() ? 1 : std::max<int64_t>(warps, 1);
+}
+
+void Distributor::setPlain(Operation *op, Value value) {
+  set(value, plainLayout(matrix, tileOf(value), warpsAt(op)));
   spread();
 }
 
-Layout Distributor::codesLayoutOf(RecordPart part, FormatAttr format,
-                                  Value codes, int64_t tokenDim) {
-  return codesLayout(matrix, format, part, tileOf(codes).getShape(), tokenDim,
-                     warps);
+Layout Distributor::codesLayoutOf(Operation *op, Value codes,
+                                  int64_t tokenDim) {
+  return codesLayout(matrix, op->getAttrOfType<FormatAttr>("format"),
+                     op->getAttrOfType<RecordPartAttr>("part").getValue(),
+                     tileOf(codes).getShape(), tokenDim, warpsAt(op));
 }
 
-/// Plain layouts for what no product reaches, matrices before vectors. Codes
-/// lie as in their record, whatever becomes of them.
-void Distributor::setRest() {
+/// Codes that no product asks for lie as in their record, whatever becomes of
+/// them.
+void Distributor::setCodes() {
   kernel.walk([&](LoadCodesOp op) {
     bool key = op.getPart() == RecordPart::Key;
-    Layout layout = codesLayoutOf(op.getPart(), op.getFormat(), op.getResult(),
-                                  /*tokenDim=*/key);
+    Layout layout = codesLayoutOf(op, op.getResult(), /*tokenDim=*/key);
     layouts.try_emplace(op.getResult(), layout);
     for (Operation *user : op->getUsers())
       if (isa<TransposeOp>(user))
         layouts.try_emplace(user->getResult(0), layout.transposed());
   });
-  // What goes to and from memory goes there in runs.
-  if (products.empty())
-    kernel.walk([&](Operation *op) {
-      if (isa<LoadOp>(op) && tileOf(op->getResult(0)).getRank() == 2)
-        setPlain(op->getResult(0));
-      else if (isa<StoreOp>(op) && tileOf(op->getOperand(0)).getRank() == 2)
-        setPlain(op->getOperand(0));
-    });
+}
+
+/// What goes to and from memory goes there in runs.
+void Distributor::setMemory() {
+  kernel.walk([&](Operation *op) {
+    if (isa<LoadOp>(op) && tileOf(op->getResult(0)).getRank() == 2)
+      setPlain(op, op->getResult(0));
+    else if (isa<StoreOp>(op) && tileOf(op->getOperand(0)).getRank() == 2)
+      setPlain(op, op->getOperand(0));
+  });
+}
+
+/// Plain layouts for what no product reaches in `root`, matrices before
+/// vectors.
+void Distributor::setRest(Operation *root) {
   for (int64_t rank : {3, 2, 1, 0}) {
-    kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    root->walk<WalkOrder::PreOrder>([&](Operation *op) {
       for (Value result : op->getResults())
-        if (tileOf(result) && tileOf(result).getRank() == rank)
-          setPlain(result);
+        if (tileOf(result) && tileOf(result).getRank() == rank) {
+          // Narrowed in place, unless a user has asked for more.
+          if (isa<arith::TruncFOp>(op) && layouts.count(op->getOperand(0)))
+            set(result, Layout(at(op->getOperand(0))));
+          setPlain(op, result);
+        }
     });
+  }
+}
+
+/// Results of warps, also where what they yield does not spread by itself:
+/// constants and tiles from outside.
+void Distributor::setStacks(WarpsOp warps) {
+  auto yield = cast<YieldOp>(warps.getBody().front().getTerminator());
+  for (auto [value, result] :
+       llvm::zip(yield.getValues(), warps.getResults())) {
+    set(value, plainLayout(matrix, tileOf(value), /*warps=*/1));
+    spread();
+    setAlways(result, at(value).stacked(warps.getCount()));
+    spread();
   }
 }
 
@@ -366,28 +456,49 @@ static void setType(Value value, LayoutAttr layout) {
         cast<DenseElementsAttr>(constant.getValue()).reshape(type));
 }
 
-/// The same value in another layout, if that costs no exchange between lanes;
-/// else null.
-Value Distributor::remake(Value value, LayoutAttr layout) {
+/// Whether the reduction goes through shared memory, where any lane can find
+/// any element.
+static bool crossesWarps(Operation *op) {
+  auto reduce = dyn_cast_or_null<ReduceOp>(op);
+  return reduce && reduce.getDim() == 0 && reduce.getInput().getDefiningOp() &&
+         tileOf(reduce.getResult()) && overWarps(reduce);
+}
+
+/// Whether `value` can be made again in another layout without an exchange
+/// between lanes.
+static bool canRemake(Value value) {
   Operation *op = value.getDefiningOp();
-  bool source = isa_and_nonnull<SplatOp, IotaOp, LoadVectorOp, ExpandScaleOp,
-                                arith::ConstantOp>(op);
-  bool chain = op && op->getNumOperands() == 1 && isElementwise(op);
-  if (!source && !chain)
-    return {};
+  if (!op)
+    return false;
+  if (isa<SplatOp, IotaOp, LoadVectorOp, ExpandScaleOp, arith::ConstantOp>(
+          op) ||
+      crossesWarps(op))
+    return true;
+  return isElementwise(op) &&
+         !isa<HadamardOp, ScanOp, ExpandOp, RecallOp>(op) &&
+         llvm::all_of(op->getOperands(), [](Value operand) {
+           return !tileOf(operand) || canRemake(operand);
+         });
+}
+
+Value Distributor::remake(Value value, LayoutAttr layout) {
+  if (layoutOf(value) == layout)
+    return value;
+  Value &copy = copies[{value, layout}];
+  if (copy)
+    return copy;
+  Operation *op = value.getDefiningOp();
   IRMapping mapping;
-  if (chain) {
-    Value operand = remake(op->getOperand(0), layout);
-    if (!operand)
-      return {};
-    mapping.map(op->getOperand(0), operand);
-  }
+  if (isElementwise(op))
+    for (Value operand : op->getOperands())
+      if (tileOf(operand))
+        mapping.map(operand, remake(operand, layout));
   // Right here: later its memory may hold something else.
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointAfter(op);
-  Operation *copy = builder.clone(*op, mapping);
-  setType(copy->getResult(0), layout);
-  return copy->getResult(0);
+  Operation *clone = builder.clone(*op, mapping);
+  setType(clone->getResult(0), layout);
+  return copies[{value, layout}] = clone->getResult(0);
 }
 
 void Distributor::require(OpOperand &operand, const Layout &layout) {
@@ -397,8 +508,8 @@ void Distributor::require(OpOperand &operand, const Layout &layout) {
   LayoutAttr wanted = layout.get(context);
   if (layoutOf(value) == wanted)
     return;
-  if (Value copy = remake(value, wanted))
-    return operand.set(copy);
+  if (canRemake(value))
+    return operand.set(remake(value, wanted));
   builder.setInsertionPoint(operand.getOwner());
   operand.set(builder.create<ConvertLayoutOp>(
       operand.getOwner()->getLoc(), withLayout(tileOf(value), wanted), value));
@@ -414,6 +525,21 @@ void Distributor::convertRows(Operation *op, Value tile) {
       require(operand, rows);
 }
 
+/// A truncation keeps the layout of its operand; what it gives is converted.
+void Distributor::narrowFirst(Operation *op) {
+  Value result = op->getResult(0);
+  LayoutAttr wanted = layoutOf(result), given = layoutOf(op->getOperand(0));
+  if (wanted == given)
+    return;
+  if (canRemake(op->getOperand(0)))
+    return op->setOperand(0, remake(op->getOperand(0), wanted));
+  setType(result, given);
+  builder.setInsertionPointAfter(op);
+  auto moved = builder.create<ConvertLayoutOp>(
+      op->getLoc(), withLayout(tileOf(result), wanted), result);
+  result.replaceAllUsesExcept(moved, moved);
+}
+
 void Distributor::convertOperands(Operation *op) {
   auto requireAll = [&](ValueRange like, unsigned first) {
     for (auto [i, value] : llvm::enumerate(like))
@@ -425,6 +551,8 @@ void Distributor::convertOperands(Operation *op) {
     require(dot.getLhsMutable(), product.lhs);
     require(dot.getRhsMutable(), product.rhs);
     require(dot.getAccumulatorMutable(), product.result);
+  } else if (isa<arith::TruncFOp>(op) && tileOf(op->getResult(0))) {
+    narrowFirst(op);
   } else if (isElementwise(op)) {
     for (OpOperand &operand : op->getOpOperands())
       require(operand, Layout(layoutOf(op->getResult(0))));
@@ -442,21 +570,47 @@ void Distributor::convertOperands(Operation *op) {
         type.getRank() == 1
             ? spreadLayout(matrix, type.getDimSize(0)).get(context)
             : LayoutAttr();
-    if (Value copy = spread ? remake(reduce.getInput(), spread) : Value())
-      reduce.getInputMutable().set(copy);
+    if (spread && canRemake(reduce.getInput()))
+      reduce.getInputMutable().set(remake(reduce.getInput(), spread));
   } else if (isa<LoadOp, GatherOp>(op)) {
     convertRows(op, op->getResult(0));
   } else if (isa<StoreOp, ScatterOp>(op)) {
     convertRows(op, op->getOperand(0));
   } else if (auto store = dyn_cast<StoreCodesOp>(op)) {
     require(store.getCodesMutable(),
-            codesLayoutOf(store.getPart(), store.getFormat(), store.getCodes(),
-                          /*tokenDim=*/0));
+            codesLayoutOf(op, store.getCodes(), /*tokenDim=*/0));
   } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
     requireAll(loop.getRegionIterArgs(), loop.getNumControlOperands());
   } else if (isa<scf::YieldOp>(op)) {
     requireAll(op->getParentOp()->getResults(), 0);
   }
+}
+
+LogicalResult Distributor::checkSizes() {
+  auto check = [&](Operation *op, Value value, const Layout &layout) {
+    if (layout.registers.size() <= kMaxRegisterBits)
+      return success();
+    return LogicalResult(op->emitOpError() << "has the tile " << value.getType()
+                                           << ", of which a lane would hold "
+                                           << layout.registerCount()
+                                           << " elements, expected at most "
+                                           << (int64_t(1) << kMaxRegisterBits));
+  };
+  WalkResult walked = kernel.walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      if (auto it = layouts.find(result);
+          it != layouts.end() && failed(check(op, result, it->second)))
+        return WalkResult::interrupt();
+    return WalkResult::advance();
+  });
+  if (walked.wasInterrupted())
+    return failure();
+  for (auto &[op, product] : products)
+    for (auto [value, layout] : {std::pair(op->getOperand(0), product.lhs),
+                                 {op->getOperand(1), product.rhs}})
+      if (failed(check(op, value, layout)))
+        return failure();
+  return success();
 }
 
 void Distributor::assign() {
@@ -474,10 +628,6 @@ void Distributor::assign() {
 LogicalResult Distributor::run() {
   if (failed(planProducts()))
     return failure();
-  bool byWarp = false;
-  kernel.walk([&](WarpsOp) { byWarp = true; });
-  if (products.empty() && !byWarp && kernel.getScheduleAttr())
-    warps = kernel.getScheduleAttr().getWarps();
   // In program order: what several products reach belongs to the first.
   for (auto &[op, product] : products) {
     auto dot = cast<DotOp>(op);
@@ -486,7 +636,17 @@ LogicalResult Distributor::run() {
     set(dot.getRhs(), product.rhs);
     spread();
   }
-  setRest();
+  setCodes();
+  if (products.empty())
+    setMemory();
+  // Results of warps depend on what happens inside.
+  kernel.walk([&](WarpsOp warps) {
+    setRest(warps);
+    setStacks(warps);
+  });
+  setRest(kernel);
+  if (failed(checkSizes()))
+    return failure();
   assign();
   return success();
 }
@@ -507,7 +667,8 @@ struct TileDistribute
     if (!row->matrix)
       return;
     for (auto kernel : getOperation().getOps<KernelOp>())
-      if (failed(Distributor(kernel, *row->matrix).run()))
+      if (failed(checkTiles(kernel)) ||
+          failed(Distributor(kernel, *row->matrix).run()))
         return signalPassFailure();
   }
 };

@@ -17,12 +17,16 @@ static int64_t laneBits(const MatrixInstruction &matrix) {
 /// Registers for all of `shape` that lanes and warps do not cover, the
 /// dimensions of `order` one after the other and each from its lowest bit.
 static void fillRegisters(Layout &layout, ArrayRef<int64_t> shape,
-                          ArrayRef<int64_t> order) {
+                          ArrayRef<int64_t> order, int64_t first = 0) {
   SmallVector<int64_t> covered(shape.size());
   for (const Bases *bases : {&layout.lanes, &layout.warps})
     for (const SmallVector<int64_t> &basis : *bases)
       for (auto [dim, value] : llvm::enumerate(basis))
         covered[dim] |= value;
+  if (first) {
+    layout.registers.push_back(Layout::unit(layout.rank, order[0], first));
+    covered[order[0]] |= first;
+  }
   for (int64_t dim : order)
     for (int64_t bit = 1; bit < shape[dim]; bit *= 2)
       if (!(covered[dim] & bit))
@@ -96,18 +100,19 @@ Layout mlir::kvarn::rhsLayout(const MatrixInstruction &matrix,
   setLanes(layout, matrix.depthLanes, 0, lanes.depth);
   if (shape.size() == 2)
     setLanes(layout, matrix.outerLanes, 1, lanes.outer);
-  fillRegisters(layout, shape,
-                shape.size() == 2 ? ArrayRef<int64_t>{0, 1}
-                                  : ArrayRef<int64_t>{0});
+  SmallVector<int64_t> order = {0, 1};
+  fillRegisters(layout, shape, ArrayRef(order).take_front(shape.size()),
+                lanes.pair);
   return layout;
 }
 
 Layout mlir::kvarn::lhsLayout(const MatrixInstruction &matrix,
-                              ArrayRef<int64_t> shape, const Strides &depth) {
+                              ArrayRef<int64_t> shape,
+                              const OperandLanes &lanes) {
   Layout layout = emptyLayout(matrix, 2);
-  setLanes(layout, matrix.depthLanes, 1, depth);
+  setLanes(layout, matrix.depthLanes, 1, lanes.depth);
   setLanes(layout, matrix.outerLanes, 0, run(0, matrix.outerLanes.size()));
-  fillRegisters(layout, shape, {1, 0});
+  fillRegisters(layout, shape, {1, 0}, lanes.pair);
   return layout;
 }
 
@@ -121,7 +126,7 @@ Strides mlir::kvarn::stridesOf(const Layout &layout, ArrayRef<int64_t> bits,
 
 Layout mlir::kvarn::resultLayout(const MatrixInstruction &matrix,
                                  ArrayRef<int64_t> shape, const Layout &lhs,
-                                 const Layout &rhs, bool transposed) {
+                                 const Layout &rhs) {
   Layout layout = emptyLayout(matrix, shape.size());
   auto place = [&](ArrayRef<int64_t> places, const Layout &operand,
                    int64_t from, int64_t to) {
@@ -130,14 +135,25 @@ Layout mlir::kvarn::resultLayout(const MatrixInstruction &matrix,
       if (bit >= 0)
         layout.lanes[bit][to] = stride;
   };
-  place(transposed ? matrix.columnPlaces : matrix.rowPlaces, lhs, 0, 0);
+  place(matrix.columnPlaces, lhs, 0, 0);
   if (shape.size() == 1) {
     fillRegisters(layout, shape, {0});
     return layout;
   }
-  place(transposed ? matrix.rowPlaces : matrix.columnPlaces, rhs, 1, 1);
-  fillRegisters(layout, shape, {1, 0});
+  place(matrix.rowPlaces, rhs, 1, 1);
+  // Rows that share a lane are neighbours in registers: fp16 pairs.
+  fillRegisters(layout, shape, {0, 1});
   return layout;
+}
+
+OperandLanes mlir::kvarn::transposedPieces(const MatrixInstruction &matrix,
+                                           const Layout &result) {
+  Strides outer = stridesOf(result, matrix.outerLanes, 1);
+  OperandLanes lanes;
+  lanes.pair = outer[0];
+  lanes.depth.append(outer.begin() + 1, outer.end());
+  lanes.depth.resize(matrix.depthLanes.size());
+  return lanes;
 }
 
 //===----------------------------------------------------------------------===//
@@ -147,25 +163,30 @@ Layout mlir::kvarn::resultLayout(const MatrixInstruction &matrix,
 Layout mlir::kvarn::plainLayout(const MatrixInstruction &matrix,
                                 RankedTensorType type, int64_t warps) {
   ArrayRef<int64_t> shape = type.getShape();
+  if (shape.size() == 1)
+    return spreadLayout(matrix, shape[0]);
   int64_t rank = shape.size(), lane = 0;
   Layout layout = emptyLayout(matrix, rank);
   Type element = type.getElementType();
   int64_t bits = element.isIntOrFloat()
                      ? std::max(8u, element.getIntOrFloatBitWidth())
                      : 64;
-  SmallVector<int64_t> next(rank, 1); // what lanes cover so far
   for (int64_t dim = rank - 1; dim >= 0; --dim) {
-    if (dim == rank - 1 && rank > 1)
-      next[dim] = std::min(128 / bits, shape[dim]);
-    for (; next[dim] < shape[dim] && lane < laneBits(matrix); next[dim] *= 2)
-      layout.lanes[lane++][dim] = next[dim];
+    int64_t first = dim == rank - 1 && rank > 1 ? 128 / bits : 1;
+    for (int64_t bit = std::min(first, shape[dim]); bit < shape[dim]; bit *= 2)
+      if (lane < laneBits(matrix))
+        layout.lanes[lane++][dim] = bit;
   }
-  // Sums along the last dimension stay within a warp.
-  for (int64_t dim = 0; dim + 1 < rank; ++dim)
-    for (;
-         next[dim] < shape[dim] && (int64_t(1) << layout.warps.size()) < warps;
-         next[dim] *= 2)
-      layout.warps.push_back(Layout::unit(rank, dim, next[dim]));
+  // Warps take whole rows.
+  SmallVector<int64_t> covered(rank);
+  for (const SmallVector<int64_t> &basis : layout.lanes)
+    for (int64_t dim = 0; dim < rank; ++dim)
+      covered[dim] |= basis[dim];
+  for (int64_t bit = 1; bit < shape[0] && warps > 1; bit *= 2)
+    if (!(covered[0] & bit) && rank > 1) {
+      layout.warps.push_back(Layout::unit(rank, 0, bit));
+      warps /= 2;
+    }
   SmallVector<int64_t> order;
   for (int64_t dim = rank - 1; dim >= 0; --dim)
     order.push_back(dim);

@@ -1,8 +1,8 @@
 //===- MatrixLayouts.h - Operands of matrix instructions --------*- C++ -*-===//
 //
-// A product is computed in one of two ways: as it stands, or transposed, which
-// puts the columns of its right operand on the rows of the instruction. The
-// lanes of the operands are the same either way, those of the result are not.
+// Products are computed transposed: the columns of the right operand, of which
+// there are many, are the rows of the instruction, and the rows of the left
+// operand, a few query rows, its columns.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,6 +21,7 @@ using Strides = SmallVector<int64_t>;
 /// How a right operand [depth, columns] is spread over lanes.
 struct OperandLanes {
   Strides depth, outer;
+  int64_t pair = 0; // depth stride of the first register bit; 0 = the lowest
 };
 
 /// The lanes that suit codes of `format` in tiles of `tokens` tokens, or, with
@@ -32,19 +33,23 @@ tile::Layout rhsLayout(const MatrixInstruction &matrix, ArrayRef<int64_t> shape,
                        const OperandLanes &lanes);
 /// [rows, depth] for a right operand with these lanes.
 tile::Layout lhsLayout(const MatrixInstruction &matrix, ArrayRef<int64_t> shape,
-                       const Strides &depth);
+                       const OperandLanes &lanes);
 /// Of [rows, columns], for the operands as `rhsLayout` and `lhsLayout` lay
 /// them.
 tile::Layout resultLayout(const MatrixInstruction &matrix,
                           ArrayRef<int64_t> shape, const tile::Layout &lhs,
-                          const tile::Layout &rhs, bool transposed);
+                          const tile::Layout &rhs);
+/// The depth of a left operand that such a result becomes with all 8x8 pieces
+/// transposed between lanes.
+OperandLanes transposedPieces(const MatrixInstruction &matrix,
+                              const tile::Layout &result);
 
 /// What lane bits `bits` of `layout` add along `dim`.
 Strides stridesOf(const tile::Layout &layout, ArrayRef<int64_t> bits,
                   int64_t dim);
 
 /// For tiles that no product asks for: runs of 16 bytes, then lanes, then
-/// registers along the last dimension first. `warps` warps share the rows.
+/// registers along the last dimension first; `warps` share a matrix.
 tile::Layout plainLayout(const MatrixInstruction &matrix, RankedTensorType type,
                          int64_t warps);
 

@@ -50,13 +50,14 @@ def TileDistribute : Pass<"tile-distribute", "::mlir::ModuleOp"> {
   let summary = "Say which lane holds which element of every tile";
   let description = [{
     In: tile kernels without encodings. Out: the same kernels, every tile with a
-    `#tile.fragment` or a `#tile.slice` of one, and `tile.convert_layout` where a
-    tile is needed in two layouts.
+    `#tile.layout`, and `tile.convert_layout` where a tile is needed in two
+    layouts and costs too much to be made twice.
 
-    Operands of `tile.dot` get the fragments of the target's matrix instruction,
-    what they are made from follows, everything else lies like an accumulator.
-    Targets without matrix instructions leave tiles as they are: a tile then
-    belongs to one thread.
+    Operands and results of `tile.dot` lie as the target's matrix instruction
+    and the order of codes in a record want it; what operands are made from and
+    what becomes of results follows. Everything else is spread over the lanes
+    evenly. Targets without matrix instructions leave tiles as they are: a tile
+    then belongs to one thread.
   }];
   let options = [Option<"target", "target", "std::string",
                         /*default=*/"\"sm_90a\"", "Name of the target">];

@@ -19,4 +19,5 @@ void mlir::kvarn::addTileStage(OpPassManager &manager, StringRef target,
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
   manager.addPass(createTileDistribute({target.str()}));
+  manager.addPass(createCSEPass());
 }

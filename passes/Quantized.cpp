@@ -100,7 +100,7 @@ Value RecordReader::vector(RecordField field, Value start, int64_t count) {
                                      ValueRange(), start, format)
           : b.op<tile::LoadVectorOp>(type, field, pages,
                                      ValueRange{block, head}, start, format);
-  return b.toF32(raw);
+  return raw;
 }
 
 Value RecordReader::operands(RecordPart part, Value start, int64_t tokens) {
@@ -131,94 +131,139 @@ struct Power {
 };
 } // namespace
 
-/// The power of two that brings the largest of |vector| to at most `limit` (a
-/// power of two itself), so that products with it fit fp16 and keep their bits.
-static Power powerToFit(TileBuilder &b, Value vector, double limit) {
-  Value largest =
-      b.reduce(tile::ReduceKind::Max, b.op<math::AbsFOp>(vector), 0);
+/// The power of two that brings `largest` to at most `limit` (a power of two
+/// itself), so that products with it fit fp16 and keep their bits.
+static Power powerToFit(TileBuilder &b, Value largest, double limit) {
   // The smallest fp16 number: also what an all-zero vector counts as.
   largest = b.max(largest, b.f32(std::ldexp(1.0, -24)));
   Value exponent =
       b.sub(b.op<math::CeilOp>(b.log2(largest)), b.f32(std::log2(limit)));
+  // fp16 has no larger power of two than 2^15.
+  exponent = b.max(exponent, b.f32(-15));
   return {b.exp2(b.sub(b.f32(0), exponent)), b.exp2(exponent)};
 }
 
-RoundedOperand RecordReader::roundOperand(RecordPart part, Value x, Value scale,
-                                          Value offset) {
-  bool key = part == RecordPart::Key;
-  SmallVector<int64_t> shape(shapeOf(x));
-  if (!narrow())
-    return {b.mul(x, b.along(scale, 1, shape)),
-            b.sum(b.mul(x, b.along(offset, 1, shape)), 1), {}};
+/// 1 / units of the codes times -middle: what takes the middle code's share
+/// off.
+Value RecordReader::middleCodes(RecordPart part, int64_t count) {
   double middle = ((1 << format.get().bits(toFormat(part))) - 1) / 2.0;
-  Value centered = b.add(offset, b.mul(scale, b.f32(middle)));
-  // Weights are at most 1, query rows at most kLargestQuery.
-  Power power = powerToFit(b, scale, key ? 1.0 : 16384.0);
-  Value folded = b.mul(scale, power.factor);
-  Value ones = b.tileOf(1.0, {shape[1]});
-  if (subnormal() && bitAxis(part) == foldedAxis(part)) {
-    Value units = expandScale(part, shape[1]);
-    folded = b.mul(folded, units);
-    ones = b.div(ones, units);
-  }
-  Type operand = schedule.getOperand();
+  Value codes = b.tileOf(-middle, {count});
+  if (subnormal() && bitAxis(part) == foldedAxis(part))
+    codes = b.div(codes, expandScale(part, count));
+  return b.truncate(codes, schedule.getOperand());
+}
+
+RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
+                                           Value scale, Value offset,
+                                           double largest) {
+  SmallVector<int64_t> shape(shapeOf(x));
+  Type half = schedule.getOperand();
+  double middle = ((1 << format.get().bits(toFormat(part))) - 1) / 2.0;
+  // No value of the record is larger than twice this times the scale of its
+  // column.
+  Value reach = b.add(b.op<math::AbsFOp>(b.toF32(offset)),
+                      b.mul(b.op<math::AbsFOp>(b.toF32(scale)), b.f32(middle)));
+  reach = b.reduce(tile::ReduceKind::Max, reach, 0);
+  // Brings products with x to at most 2^14, where fp16 still has all its bits.
+  Power power =
+      powerToFit(b, b.mul(reach, b.f32(1 / middle)), 16384.0 / largest);
+  Value units = b.splat(power.factor, {shape[1]});
+  if (subnormal() && bitAxis(part) == foldedAxis(part))
+    units = b.mul(units, expandScale(part, shape[1]));
+  Value folded = b.mul(scale, b.truncate(units, half));
   RoundedOperand result;
-  result.operand = b.truncate(b.mul(x, b.along(folded, 1, shape)), operand);
-  // What rounding took from each row's products with codes is, for the most
-  // part, what it took from products with the middle code.
-  Value kept = b.dot(result.operand, b.truncate(ones, operand));
-  Value exact = b.sum(b.mul(x, b.along(centered, 1, shape)), 1);
-  result.bias =
-      b.sub(exact, b.mul(kept, b.mul(power.inverse, b.f32(middle))));
-  result.factor = b.mul(power.inverse, b.f32(subnormal() ? kSubnormalUnit : 1));
+  result.operand = b.mul(x, b.along(folded, 1, shape));
+  // Rounded products count exactly with codes relative to the middle one; what
+  // the middle code stands for is small and is added with x itself.
+  auto constant = [&](double value) -> Value {
+    Value scalar = b.op<arith::ConstantOp>(b.getFloatAttr(half, value));
+    return b.splat(scalar, {shape[1]});
+  };
+  auto rest = b.branch(
+      b.less(reach, b.f32(65504)),
+      [&]() -> SmallVector<Value> {
+        return {b.op<math::FmaOp>(scale, constant(middle), offset),
+                power.factor};
+      },
+      [&]() -> SmallVector<Value> {
+        // In parts of 256, which loses nothing that counts beside such values.
+        Value part = constant(1.0 / 256);
+        Value low = b.op<math::FmaOp>(b.mul(scale, part), constant(middle),
+                                      b.mul(offset, part));
+        return {low, b.mul(power.factor, b.f32(256))};
+      });
+  double unit = subnormal() ? kSubnormalUnit : 1.0;
+  Value bias = b.add(b.mul(b.dot(x, rest[0]), rest[1]),
+                     b.dot(result.operand, middleCodes(part, shape[1])));
+  result.bias = b.mul(bias, b.f32(1 / unit));
+  result.factor = b.mul(power.inverse, b.f32(unit));
   return result;
 }
 
 ScaledQuery RecordReader::scaleQuery(Value q, Value factor) {
-  int64_t depth = shapeOf(q)[1];
+  SmallVector<int64_t> shape(shapeOf(q));
   if (async())
     b.op<tile::WaitOp>(current[kKey]);
   Value zero = b.index(0);
+  Value scale = vector(RecordField::KeyScale, zero, shape[1]);
+  Value offset = vector(RecordField::KeyZero, zero, shape[1]);
+  if (!narrow()) {
+    Value bias = b.mul(q, b.along(b.toF32(offset), 1, shape));
+    return {b.mul(q, b.along(b.toF32(scale), 1, shape)), b.sum(bias, 1), {}};
+  }
   RoundedOperand rounded =
-      roundOperand(RecordPart::Key, q, vector(RecordField::KeyScale, zero, depth),
-                   vector(RecordField::KeyZero, zero, depth));
-  if (!factor)
-    return {rounded.operand, rounded.bias, rounded.factor};
-  return {rounded.operand, b.mul(rounded.bias, factor),
-          b.mul(rounded.factor, factor)};
+      narrowOperand(RecordPart::Key, q, scale, offset, kLargestQuery);
+  return {rounded.operand, rounded.bias, b.mul(rounded.factor, factor)};
 }
 
 Value RecordReader::scores(const ScaledQuery &query, Value start,
                            int64_t tokens) {
   SmallVector<int64_t> shape = {shapeOf(query.operand)[0], tokens};
-  Value s = b.dot(query.operand, operands(RecordPart::Key, start, tokens));
-  // The bits of a code depend on its token modulo 8 at most, and tiles start at
-  // multiples of 32: the first `tokens` scales serve every tile.
-  if (subnormal() && bitAxis(RecordPart::Key) == ::kvarn::Axis::Token)
-    s = b.mul(s, b.along(expandScale(RecordPart::Key, tokens), 1, shape));
-  if (query.factor)
-    s = b.mul(s, query.factor);
-  s = b.add(s, b.along(query.bias, 0, shape));
-  Value token = vector(RecordField::KeyToken, start, tokens);
+  Value codes = operands(RecordPart::Key, start, tokens);
+  Value bias = b.along(query.bias, 0, shape);
+  Value token = b.toF32(vector(RecordField::KeyToken, start, tokens));
+  Value s;
+  if (subnormal() && bitAxis(RecordPart::Key) == ::kvarn::Axis::Token) {
+    // The bits of a code depend on its token modulo 8 at most, and tiles start
+    // at multiples of 32: the first `tokens` scales serve every tile.
+    Value units = b.along(expandScale(RecordPart::Key, tokens), 1, shape);
+    s = b.add(b.mul(b.dot(query.operand, codes), units), bias);
+  } else if (narrow()) {
+    s = b.op<tile::DotOp>(query.operand, codes, bias);
+  } else {
+    s = b.add(b.dot(query.operand, codes), bias);
+  }
   return b.mul(s, b.along(token, 1, shape));
 }
 
-Value RecordReader::weightedValues(Value p, Value start) {
-  int64_t tokens = shapeOf(p)[1], depth = format.getHeadDim();
-  SmallVector<int64_t> out = {shapeOf(p)[0], depth};
+Value RecordReader::weightedValues(Value p, Value start, double largest) {
+  SmallVector<int64_t> shape(shapeOf(p));
+  int64_t tokens = shape[1], depth = format.getHeadDim();
+  SmallVector<int64_t> out = {shape[0], depth};
   if (async())
     b.op<tile::WaitOp>(current[kValue]);
-  Value channel = vector(RecordField::ValueChannel, b.index(0), depth);
-  RoundedOperand weights = roundOperand(
-      RecordPart::Value, p, vector(RecordField::ValueScale, start, tokens),
-      vector(RecordField::ValueZero, start, tokens));
-  Value sum =
-      b.dot(weights.operand, operands(RecordPart::Value, start, tokens));
-  if (subnormal() && bitAxis(RecordPart::Value) == ::kvarn::Axis::Channel)
-    sum = b.mul(sum, b.along(expandScale(RecordPart::Value, depth), 1, out));
-  if (weights.factor)
-    sum = b.mul(sum, weights.factor);
-  sum = b.add(sum, b.along(weights.bias, 0, out));
+  Value channel = b.toF32(vector(RecordField::ValueChannel, b.index(0), depth));
+  Value scale = vector(RecordField::ValueScale, start, tokens);
+  Value offset = vector(RecordField::ValueZero, start, tokens);
+  Value codes = operands(RecordPart::Value, start, tokens);
+  if (!narrow()) {
+    scale = b.toF32(scale);
+    offset = b.toF32(offset);
+    Value bias = b.sum(b.mul(p, b.along(offset, 1, shape)), 1);
+    Value sum = b.dot(b.mul(p, b.along(scale, 1, shape)), codes);
+    sum = b.add(sum, b.along(bias, 0, out));
+    return b.mul(sum, b.along(channel, 1, out));
+  }
+  RoundedOperand weights =
+      narrowOperand(RecordPart::Value, b.truncate(p, schedule.getOperand()),
+                    scale, offset, largest);
+  channel = b.mul(channel, b.mul(weights.factor, b.f32(1 / largest)));
+  Value bias = b.along(weights.bias, 0, out);
+  if (!subnormal() || bitAxis(RecordPart::Value) == ::kvarn::Axis::Token)
+    return b.mul(b.op<tile::DotOp>(weights.operand, codes, bias),
+                 b.along(channel, 1, out));
+  Value units = b.along(expandScale(RecordPart::Value, depth), 1, out);
+  Value sum = b.add(b.mul(b.dot(weights.operand, codes), units), bias);
   return b.mul(sum, b.along(channel, 1, out));
 }
 

@@ -20,18 +20,19 @@ namespace mlir::kvarn {
 struct ScaledQuery {
   Value operand; // [M, D]
   Value bias;    // [M]: q · Kzero and what rounding took
-  Value factor;  // scalar by which products are too small; null = 1
+  Value factor;  // scalar by which scores are too small; null = 1
 };
 
-/// The left operand of a product with codes, one side's scales folded in: a
-/// product with codes times `factor` (null = 1) plus `bias` is what exact
+/// The left operand of a product with codes, one side's scales folded in: the
+/// product with codes plus `bias`, all times `factor` (null = 1), is what exact
 /// operands would give.
 struct RoundedOperand {
   Value operand, bias, factor;
 };
 
-/// Query rows that become fp16 operands are brought to at most this.
-inline constexpr double kLargestQuery = 1024;
+/// Query rows that become fp16 operands are brought to at most this, and
+/// weights of tokens are counted in parts of it: fp16 has the more bits below.
+inline constexpr double kLargestQuery = 1024, kLargestWeight = 1024;
 
 /// Emits the reading of records: straight from the pages, or by asynchronous
 /// copies into one slot for keys and one for values.
@@ -47,10 +48,11 @@ public:
 
   /// `factor`: what the scores of `q` are to be multiplied with; null = 1.
   ScaledQuery scaleQuery(Value q, Value factor);
-  /// Unscaled scores [M, tokens] of the tokens `start` and up.
+  /// Scores [M, tokens] of the tokens `start` and up, but for query.factor.
   Value scores(const ScaledQuery &query, Value start, int64_t tokens);
-  /// Sum over these tokens of weights `p` [M, tokens] times V: [M, D].
-  Value weightedValues(Value p, Value start);
+  /// Sum over these tokens of weights `p` [M, tokens] times V: [M, D]. Weights
+  /// are at most `largest`, a power of two, by which the sum is divided.
+  Value weightedValues(Value p, Value start, double largest);
 
   // The pipeline of copies: `begin` starts the first record, `setNext` names
   // the one to copy as soon as the slots are free, `keysDone` and `valuesDone`
@@ -70,9 +72,11 @@ private:
   Value operands(RecordPart part, Value start, int64_t tokens);
   Value expandScale(RecordPart part, int64_t count);
   Value copy(Value slot);
-  /// `x` [M, n] times `scale` [n] as an operand, and x · `offset` in the bias.
-  RoundedOperand roundOperand(RecordPart part, Value x, Value scale,
-                              Value offset);
+  Value middleCodes(RecordPart part, int64_t count);
+  /// fp16 `x` [M, n], at most `largest`, times `scale` [n] as an operand, and
+  /// x · `offset` in the bias.
+  RoundedOperand narrowOperand(RecordPart part, Value x, Value scale,
+                               Value offset, double largest);
   /// The axis of the part's codes that a product sums over.
   static ::kvarn::Axis foldedAxis(RecordPart part) {
     return part == RecordPart::Key ? ::kvarn::Axis::Channel

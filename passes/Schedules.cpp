@@ -17,7 +17,7 @@ enum class Family { Attend, Store };
 struct Defaults {
   Backend backend;
   Family family;
-  int64_t rows, tokens, poolTokens, warps, splits;
+  int64_t rows, tokens, poolTokens, warps, splits, programs;
   CopyMode copy;
   ExpandMode expand;
   bool narrow; // fp16 operands
@@ -34,17 +34,17 @@ constexpr int64_t kMaxRegisterVectors = 8;
 } // namespace
 
 static constexpr Defaults kDefaults[] = {
-    {Backend::Cpu, Family::Attend, 8, 128, 128, 1, 1, CopyMode::Direct,
+    {Backend::Cpu, Family::Attend, 8, 128, 128, 1, 1, 0, CopyMode::Direct,
      ExpandMode::Convert, false, 8},
-    {Backend::Cpu, Family::Store, 16, 128, 128, 1, 1, CopyMode::Direct,
+    {Backend::Cpu, Family::Store, 16, 128, 128, 1, 1, 0, CopyMode::Direct,
      ExpandMode::Convert, false, 8},
-    {Backend::Nvptx, Family::Attend, 16, 128, 32, 4, 4, CopyMode::Async,
+    {Backend::Nvptx, Family::Attend, 16, 128, 32, 4, 0, 2, CopyMode::Async,
      ExpandMode::Subnormal, true, 8},
-    {Backend::Nvptx, Family::Store, 16, 32, 128, 8, 1, CopyMode::Direct,
+    {Backend::Nvptx, Family::Store, 16, 32, 128, 8, 1, 0, CopyMode::Direct,
      ExpandMode::Convert, false, 8},
-    {Backend::Amdgpu, Family::Attend, 16, 64, 64, 4, 4, CopyMode::Direct,
+    {Backend::Amdgpu, Family::Attend, 16, 64, 64, 4, 4, 0, CopyMode::Direct,
      ExpandMode::Convert, true, 8},
-    {Backend::Amdgpu, Family::Store, 16, 128, 128, 4, 1, CopyMode::Direct,
+    {Backend::Amdgpu, Family::Store, 16, 128, 128, 4, 1, 0, CopyMode::Direct,
      ExpandMode::Convert, false, 8},
 };
 
@@ -72,12 +72,13 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
     return d.backend == target.backend && d.family == family;
   });
   int64_t rows = row->rows;
-  // Empty rows cost time; matrix instructions have eight at least.
+  // Empty rows cost time; matrix instructions have a few at least.
   if (family == Family::Attend && target.backend == Backend::Cpu)
     rows = std::min(rows, ratio);
   else if (family == Family::Attend)
-    rows = std::min<int64_t>(rows,
-                             std::max<int64_t>(8, llvm::PowerOf2Ceil(ratio)));
+    rows = std::min<int64_t>(
+        rows, std::max<int64_t>(int64_t(1) << target.matrix->outerLanes.size(),
+                                llvm::PowerOf2Ceil(ratio)));
   int64_t warps = row->warps;
   if (family == Family::Store && block && target.backend == Backend::Nvptx)
     warps = std::clamp<int64_t>(
@@ -92,9 +93,10 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
   int64_t vectors =
       std::clamp<int64_t>(lanes / registerRows, 1, kMaxRegisterVectors);
   return ScheduleAttr::get(context, rows, std::min(row->tokens, group),
-                           std::min(row->poolTokens, group), warps, row->splits, row->copy, row->expand,
-                           operand, registerRows,
-                           std::min<int64_t>(vectors * lanes, 128));
+                           std::min(row->poolTokens, group), warps, row->splits,
+                           row->copy, row->expand, operand, registerRows,
+                           std::min<int64_t>(vectors * lanes, 128),
+                           row->programs);
 }
 
 ScheduleAttr mlir::kvarn::parseSchedule(MLIRContext *context, StringRef text) {

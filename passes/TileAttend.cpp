@@ -1,6 +1,7 @@
 //===- TileAttend.cpp - attend and attention to launches ------------------===//
 //
-// With several splits a second kernel sums the partial results in index order.
+// What several programs have computed in parts is summed in index order: by a
+// second kernel, or if the work is balanced by the last of these programs.
 //
 //===----------------------------------------------------------------------===//
 
@@ -10,8 +11,29 @@
 using namespace mlir;
 using namespace mlir::kvarn;
 
-static void launchAttend(Tiling &tiling, const AttendSpec &spec,
-                         AttendArguments args, Value kvHeads) {
+/// Without what only final results need.
+static AttendArguments partialOnly(AttendArguments args) {
+  args.out = args.lse = args.sinks = {};
+  return args;
+}
+
+/// What sums partial results needs.
+static AttendArguments combineOnly(const AttendArguments &args) {
+  AttendArguments second;
+  second.q = args.q;
+  second.queryStart = args.queryStart;
+  second.seqLens = args.seqLens;
+  second.sinks = args.sinks;
+  second.out = args.out;
+  second.lse = args.lse;
+  second.partialOut = args.partialOut;
+  second.partialLse = args.partialLse;
+  return second;
+}
+
+/// Every request in `splits` parts of its own.
+static void launchFixed(Tiling &tiling, const AttendSpec &spec,
+                        AttendArguments args, Value kvHeads) {
   TileBuilder &host = tiling.host();
   Value one = host.index(1);
   Value batch = host.dim(args.seqLens, 0);
@@ -21,10 +43,10 @@ static void launchAttend(Tiling &tiling, const AttendSpec &spec,
     Value parts = host.index(splits), tokens = host.dim(args.q, 0),
           heads = host.dim(args.q, 1);
     Type f32 = host.getF32Type();
-    first.partialOut =
+    args.partialOut =
         tiling.buffer(f32, {parts, tokens, heads, host.index(spec.headDim)});
-    first.partialLse = tiling.buffer(f32, {parts, tokens, heads});
-    first.out = first.lse = first.sinks = {};
+    args.partialLse = tiling.buffer(f32, {parts, tokens, heads});
+    first = partialOnly(args);
   }
   tiling.launch("attend", {kvHeads, batch, host.index(splits)}, first.list(),
                 [&](TileBuilder &b, ArrayRef<Value> values) {
@@ -32,19 +54,38 @@ static void launchAttend(Tiling &tiling, const AttendSpec &spec,
                 });
   if (splits == 1)
     return;
-  AttendArguments second;
-  second.q = args.q;
-  second.queryStart = args.queryStart;
-  second.seqLens = args.seqLens;
-  second.sinks = args.sinks;
-  second.out = args.out;
-  second.lse = args.lse;
-  second.partialOut = first.partialOut;
-  second.partialLse = first.partialLse;
+  AttendArguments second = combineOnly(args);
   tiling.launch("combine", {kvHeads, batch, one}, second.list(),
                 [&](TileBuilder &b, ArrayRef<Value> values) {
                   AttendKernel(b, spec, second.inKernel(values)).buildCombine();
                 });
+}
+
+/// All requests together in equal shares.
+static void launchBalanced(Tiling &tiling, const AttendSpec &spec,
+                           AttendArguments args) {
+  TileBuilder &host = tiling.host();
+  Value one = host.index(1), two = host.index(2);
+  Value programs = host.mul(host.op<tile::MultiprocessorsOp>(),
+                            host.index(spec.schedule.getPrograms()));
+  Value rows = host.index(spec.schedule.getRows());
+  Type f32 = host.getF32Type();
+  args.partialOut =
+      tiling.buffer(f32, {programs, two, rows, host.index(spec.headDim)});
+  args.partialLse = tiling.buffer(f32, {programs, two, rows});
+  args.counters = tiling.buffer(host.getI32Type(), {programs});
+  tiling.launch("attend", {programs, one, one}, args.list(),
+                [&](TileBuilder &b, ArrayRef<Value> values) {
+                  AttendKernel(b, spec, args.inKernel(values)).buildBalanced();
+                });
+}
+
+static void launchAttend(Tiling &tiling, const AttendSpec &spec,
+                         const AttendArguments &args, Value kvHeads) {
+  if (spec.schedule.getSplits() == 0)
+    launchBalanced(tiling, spec, args);
+  else
+    launchFixed(tiling, spec, args, kvHeads);
 }
 
 template <typename AttentionLike>

@@ -77,6 +77,8 @@ public:
   Value intToF32(Value x);
 
   Value reduce(tile::ReduceKind kind, Value x, int64_t dim);
+  /// Running sums of a vector of integers.
+  Value scan(Value x) { return op<tile::ScanOp>(x); }
   Value sum(Value x, int64_t dim) {
     return reduce(tile::ReduceKind::Add, x, dim);
   }

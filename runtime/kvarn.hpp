@@ -67,19 +67,37 @@ public:
     view.device = device;
     view.dtype = dtype;
     view.ndim = static_cast<int32_t>(extents.size());
+    point();
+  }
+  Tensor(const Tensor &other)
+      : extents(other.extents), steps(other.steps), view(other.view) {
+    point();
+  }
+  Tensor(Tensor &&other) noexcept
+      : extents(std::move(other.extents)), steps(std::move(other.steps)),
+        view(other.view) {
+    point();
+  }
+  Tensor &operator=(Tensor other) noexcept {
+    extents = std::move(other.extents);
+    steps = std::move(other.steps);
+    view = other.view;
+    point();
+    return *this;
   }
 
   /// Valid as long as this object.
-  const kvarn_tensor *get() const {
-    view.shape = extents.data();
-    view.strides = steps.empty() ? nullptr : steps.data();
-    return &view;
-  }
+  const kvarn_tensor *get() const { return &view; }
   operator const kvarn_tensor *() const { return get(); }
 
 private:
+  void point() {
+    view.shape = extents.data();
+    view.strides = steps.empty() ? nullptr : steps.data();
+  }
+
   std::vector<int64_t> extents, steps;
-  mutable kvarn_tensor view; // points into the vectors of this very object
+  kvarn_tensor view; // points into the vectors of this very object
 };
 
 /// An argument of Kernel::launch. Tensors and names must outlive the call.

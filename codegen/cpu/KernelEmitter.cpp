@@ -145,6 +145,7 @@ void KernelEmitter::emitOp(Operation &op) {
       .Case<scf::IfOp>([&](auto op) { emitIf(op); })
       .Case<WarpsOp>([&](auto op) { emitWarps(op); })
       .Case<ReduceOp>([&](auto op) { emitReduce(op); })
+      .Case<ScanOp>([&](auto op) { emitScan(op); })
       .Case<DotOp>([&](auto op) { emitDot(op); })
       .Case<HadamardOp>([&](auto op) { emitHadamard(op); })
       .Case<TransposeOp>([&](auto op) { emitTranspose(op); })
@@ -169,6 +170,23 @@ void KernelEmitter::emitOp(Operation &op) {
       });
 }
 
+/// Programs run on many threads, in any order.
+Value KernelEmitter::arrive(Value counter, Value count) {
+  Type i32 = ir.getI32Type();
+  Value one = ir.create<arith::ConstantOp>(ir.getI32IntegerAttr(1));
+  Value before = ir.create<LLVM::AtomicRMWOp>(
+      LLVM::AtomicBinOp::add, counter, one, LLVM::AtomicOrdering::acq_rel);
+  Value arrived = ir.create<arith::AddIOp>(before, one);
+  Value wanted = ir.create<arith::IndexCastOp>(i32, count);
+  Value last = ir.create<arith::CmpIOp>(arith::CmpIPredicate::eq, arrived,
+                                        wanted);
+  OpBuilder::InsertionGuard guard(ir);
+  auto branch = ir.create<scf::IfOp>(last, /*withElseRegion=*/false);
+  ir.setInsertionPointToStart(branch.thenBlock());
+  ir.store(ir.zero(i32), counter);
+  return last;
+}
+
 void KernelEmitter::emitScalarOp(Operation &op) {
   auto address = [&](Value memref, ValueRange indices) {
     const Memory &memory = memories.find(memref)->second;
@@ -186,6 +204,11 @@ void KernelEmitter::emitScalarOp(Operation &op) {
       .Case<memref::StoreOp>([&](memref::StoreOp op) {
         ir.store(scalar(op.getValue()),
                  address(op.getMemref(), op.getIndices()));
+      })
+      .Case<ArriveOp>([&](ArriveOp op) {
+        scalars.map(op.getLast(),
+                    arrive(address(op.getCounters(), op.getIndex()),
+                           scalar(op.getCount())));
       })
       .Case<memref::DimOp>([&](memref::DimOp op) {
         const Memory &memory = memories.find(op.getSource())->second;

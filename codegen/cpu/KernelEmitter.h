@@ -54,6 +54,7 @@ private:
   void emitBlock(Block &block);
   void emitOp(Operation &op);
   void emitScalarOp(Operation &op);
+  Value arrive(Value counter, Value count);
 
   //===--- Control flow (ControlFlow.cpp) ---------------------------------===//
   void emitFor(scf::ForOp op);
@@ -102,6 +103,7 @@ private:
 
   //===--- Reductions and butterflies (Reduce.cpp) ------------------------===//
   void emitReduce(tile::ReduceOp op);
+  void emitScan(tile::ScanOp op);
   Value reduceRow(tile::ReduceOp op, ValueRange lead);
   void reduceColumns(tile::ReduceOp op, Buffer to);
   Value combine(tile::ReduceKind kind, Value a, Value b);

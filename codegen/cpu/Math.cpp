@@ -198,6 +198,17 @@ static Value expandFunction(Operation *op) {
   return result;
 }
 
+/// fp16 products fused with a sum, rounded once: f32 has all bits of both.
+static Value expandFusedHalf(math::FmaOp op) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  Type half = op.getType(), wide = Expander::withElement(half, b.getF32Type());
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(b.create<arith::ExtFOp>(wide, operand));
+  Value sum = b.create<math::FmaOp>(operands[0], operands[1], operands[2]);
+  return b.create<arith::TruncFOp>(half, sum);
+}
+
 static Value expandConversion(Operation *op) {
   Type from = op->getOperand(0).getType(), to = op->getResult(0).getType();
   Expander expander(op, to);
@@ -212,7 +223,11 @@ static Value expandConversion(Operation *op) {
 
 LogicalResult mlir::kvarn::cpu::expandMath(func::FuncOp function) {
   SmallVector<Operation *> functions, conversions;
+  SmallVector<math::FmaOp> fused;
   WalkResult result = function.walk([&](Operation *op) {
+    if (auto fma = dyn_cast<math::FmaOp>(op);
+        fma && getElementTypeOrSelf(fma.getType()).isF16())
+      fused.push_back(fma);
     if (isa<arith::ExtFOp, arith::TruncFOp>(op))
       conversions.push_back(op);
     if (!isa<math::MathDialect>(op->getDialect()) ||
@@ -237,6 +252,8 @@ LogicalResult mlir::kvarn::cpu::expandMath(func::FuncOp function) {
   };
   for (Operation *op : functions)
     replace(op, expandFunction(op));
+  for (math::FmaOp op : fused)
+    replace(op, expandFusedHalf(op));
   for (Operation *op : conversions)
     replace(op, expandConversion(op));
   return failure(result.wasInterrupted());

@@ -12,6 +12,13 @@ using namespace mlir::kvarn::tile;
 //===----------------------------------------------------------------------===//
 
 Value KernelEmitter::combine(ReduceKind kind, Value a, Value b) {
+  if (!isa<FloatType>(getElementTypeOrSelf(a))) {
+    if (kind == ReduceKind::Add)
+      return ir.create<arith::AddIOp>(a, b);
+    if (kind == ReduceKind::Max)
+      return ir.create<arith::MaxSIOp>(a, b);
+    return ir.create<arith::MinSIOp>(a, b);
+  }
   if (kind == ReduceKind::Add)
     return ir.create<arith::AddFOp>(a, b);
   // The form that is one instruction on every CPU.
@@ -21,13 +28,25 @@ Value KernelEmitter::combine(ReduceKind kind, Value a, Value b) {
   return ir.create<arith::SelectOp>(first, a, b);
 }
 
+static TypedAttr neutralElement(ReduceKind kind, Type element) {
+  auto real = dyn_cast<FloatType>(element);
+  if (!real) {
+    unsigned bits = element.isIndex() ? 64 : element.getIntOrFloatBitWidth();
+    APInt value = kind == ReduceKind::Add   ? APInt::getZero(bits)
+                  : kind == ReduceKind::Max ? APInt::getSignedMinValue(bits)
+                                            : APInt::getSignedMaxValue(bits);
+    return IntegerAttr::get(element, value);
+  }
+  const llvm::fltSemantics &semantics = real.getFloatSemantics();
+  return FloatAttr::get(real, kind == ReduceKind::Add
+                                  ? APFloat::getZero(semantics)
+                                  : APFloat::getInf(semantics,
+                                                    /*Negative=*/kind ==
+                                                        ReduceKind::Max));
+}
+
 Value KernelEmitter::neutral(ReduceKind kind, Type type) {
-  auto element = cast<FloatType>(getElementTypeOrSelf(type));
-  APFloat value = kind == ReduceKind::Add
-                      ? APFloat::getZero(element.getFloatSemantics())
-                      : APFloat::getInf(element.getFloatSemantics(),
-                                        /*Negative=*/kind == ReduceKind::Max);
-  TypedAttr scalar = FloatAttr::get(element, value);
+  TypedAttr scalar = neutralElement(kind, getElementTypeOrSelf(type));
   if (auto vector = dyn_cast<VectorType>(type))
     return ir.create<arith::ConstantOp>(DenseElementsAttr::get(vector, scalar));
   return ir.create<arith::ConstantOp>(scalar);
@@ -86,6 +105,17 @@ void KernelEmitter::reduceColumns(ReduceOp op, Buffer to) {
                      return Values{combine(op.getKind(), vector, carried[0])};
                    })[0];
   });
+}
+
+void KernelEmitter::emitScan(ScanOp op) {
+  Buffer to = destination(op.getResult());
+  Value sum = ir.zero(to.type.getElementType());
+  ir.loop(to.type.getDimSize(0), 1, {sum},
+          [&](Value place, ValueRange carried) {
+            Value next = ir.add(carried[0], elementAt(op.getInput(), {}, place));
+            storeTo(to, next, {}, place);
+            return Values{next};
+          });
 }
 
 void KernelEmitter::emitReduce(ReduceOp op) {

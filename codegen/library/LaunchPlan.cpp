@@ -141,6 +141,8 @@ FailureOr<Rule> Planner::rule(Value value) {
   Operation *op = value.getDefiningOp();
   if (auto dim = dyn_cast<memref::DimOp>(op))
     return dimRule(dim);
+  if (isa<tile::MultiprocessorsOp>(op))
+    return Rule::device("sm_count");
   if (auto cast = dyn_cast<arith::IndexCastOp>(op))
     return rule(cast.getIn());
   return binaryRule(op);
@@ -226,7 +228,7 @@ FailureOr<Variant> Planner::run() {
     } else if (auto launch = dyn_cast<tile::LaunchOp>(op)) {
       if (failed(addLaunch(launch)))
         return failure();
-    } else if (!isa<memref::DimOp>(op) &&
+    } else if (!isa<memref::DimOp, tile::MultiprocessorsOp>(op) &&
                !isa<arith::ArithDialect>(op.getDialect())) {
       return op.emitError() << "'" << op.getName()
                             << "' cannot stand in a host function, expected "

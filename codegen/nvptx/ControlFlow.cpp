@@ -35,6 +35,24 @@ void KernelEmitter::unflatten(Value value, ValueRange &flat) {
   flat = flat.drop_front(count);
 }
 
+LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
+  // What is packed, loaded or expanded inside is not known outside.
+  auto outerPacked = packed;
+  auto outerPairs = expandedPairs;
+  SmallVector<std::pair<Codes *, Codes>, 0> outerCodes;
+  for (auto &[value, known] : codes)
+    outerCodes.emplace_back(known.get(), *known);
+  if (failed(emitBlock(block)))
+    return failure();
+  for (Value value : block.getTerminator()->getOperands())
+    llvm::append_range(yielded, flatten(value));
+  packed = std::move(outerPacked);
+  expandedPairs = std::move(outerPairs);
+  for (auto &[known, before] : outerCodes)
+    *known = std::move(before);
+  return success();
+}
+
 LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
   Values inits;
   for (Value init : op.getInits())
@@ -49,11 +67,9 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
     ValueRange carried = loop.getRegionIterArgs();
     for (Value argument : op.getRegionIterArgs())
       unflatten(argument, carried);
-    if (failed(emitBlock(*op.getBody())))
-      return failure();
     Values yielded;
-    for (Value value : op.getYieldedValues())
-      llvm::append_range(yielded, flatten(value));
+    if (failed(emitBody(*op.getBody(), yielded)))
+      return failure();
     if (!inits.empty())
       ir.create<scf::YieldOp>(yielded);
   }
@@ -72,16 +88,11 @@ LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
   auto emitBranch = [&](Block &from, Block *to) -> LogicalResult {
     OpBuilder::InsertionGuard guard(ir);
     ir.setInsertionPointToStart(to);
-    // What is packed inside is not known outside.
-    auto outer = packed;
-    if (failed(emitBlock(from)))
-      return failure();
     Values yielded;
-    for (Value value : from.getTerminator()->getOperands())
-      llvm::append_range(yielded, flatten(value));
+    if (failed(emitBody(from, yielded)))
+      return failure();
     if (!types.empty())
       ir.create<scf::YieldOp>(yielded);
-    packed = std::move(outer);
     return success();
   };
   if (failed(emitBranch(op.getThenRegion().front(), branch.thenBlock())))
@@ -99,7 +110,8 @@ LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
 LogicalResult KernelEmitter::emitWarps(WarpsOp op) {
   // Slots share memory with what warps exchange.
   ir.syncBlock();
-  ir.assembly("fence.proxy.async;", "~{memory}", {});
+  if (bulkCopies)
+    ir.assembly("fence.proxy.async.shared::cta;", "~{memory}", {});
   scalars.map(op.getWarp(), ir.toI64(warp));
   insideWarps = true;
   if (failed(emitBlock(op.getBody().front())))

@@ -15,16 +15,8 @@ using namespace mlir::kvarn::tile;
 /// Each register costs 2^choices shuffles.
 static constexpr size_t kMostChoices = 2;
 
-/// Warps beyond the last one that matters hold copies.
-static bool sameWarps(const Layout &a, const Layout &b) {
-  auto basis = [](const Layout &layout, size_t bit) {
-    return bit < layout.warps.size() ? layout.warps[bit]
-                                     : SmallVector<int64_t>(layout.rank);
-  };
-  for (size_t bit = 0; bit < std::max(a.warps.size(), b.warps.size()); ++bit)
-    if (basis(a, bit) != basis(b, bit))
-      return false;
-  return true;
+static bool isCopy(const SmallVector<int64_t> &basis) {
+  return llvm::all_of(basis, [](int64_t c) { return c == 0; });
 }
 
 /// The bit of a lane number that adds `vector`, or -1.
@@ -34,39 +26,88 @@ static int64_t laneBit(const Layout &layout,
   return it == layout.lanes.end() ? -1 : it - layout.lanes.begin();
 }
 
-/// How many bits of the receiving lane's number choose the sender's register.
+/// How many bits of the receiver's number choose among the sender's registers.
 static size_t countChoices(const Layout &from, const Layout &to) {
-  return llvm::count_if(to.lanes, [&](const SmallVector<int64_t> &basis) {
-    return llvm::any_of(basis, [](int64_t c) { return c != 0; }) &&
-           laneBit(from, basis) < 0;
-  });
+  size_t count = 0;
+  auto add = [&](const Bases &bases) {
+    count += llvm::count_if(bases, [&](const SmallVector<int64_t> &basis) {
+      return !isCopy(basis) && laneBit(from, basis) < 0;
+    });
+  };
+  add(to.lanes);
+  if (from.warps.empty())
+    add(to.warps);
+  return count;
 }
 
 /// Whether lanes have all they need and only choose among their registers.
 static bool staysInLanes(const Layout &from, const Layout &to) {
+  if (from.warps != to.warps &&
+      llvm::any_of(to.warps, [&](auto &b) { return laneBit(from, b) >= 0; }))
+    return false;
   for (auto [a, b] : llvm::zip(from.lanes, to.lanes))
-    if (a != b && llvm::any_of(a, [](int64_t c) { return c != 0; }))
+    if (a != b && !isCopy(a))
       return false;
   return true;
 }
 
+/// Whether `to` is `from` with the lane bits of 8x8 pieces of pairs exchanged:
+/// what movmatrix does.
+static bool isTransposedPieces(const Layout &from, const Layout &to) {
+  if (from.rank != 2 || from.lanes.size() != 5 || from.registers.empty() ||
+      from.registers.size() != to.registers.size() || from.warps != to.warps)
+    return false;
+  auto axes = [](const Layout &layout) {
+    // The pair and two lane bits, then three lane bits.
+    return std::pair(
+        Bases{layout.registers[0], layout.lanes[0], layout.lanes[1]},
+        Bases(ArrayRef(layout.lanes).drop_front(2)));
+  };
+  auto [fromInner, fromOuter] = axes(from);
+  auto [toInner, toOuter] = axes(to);
+  return fromInner == toOuter && fromOuter == toInner;
+}
+
+void KernelEmitter::emitPieceTransposition(ConvertLayoutOp op) {
+  Layout from = layout(op.getInput()), to = layout(op.getResult());
+  Values input = pairs(op.getInput()), words;
+  for (int64_t i = 0; i < to.registerCount(); i += 2)
+    words.push_back(ir.assembly(
+        "movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;", "=r,r",
+        {input[from.registerAt(to.placeOf(i)) / 2]}, ir.getI32Type()));
+  packed[op.getResult()] = std::move(words);
+}
+
 LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
   Layout from = layout(op.getInput()), to = layout(op.getResult());
-  bool same = sameWarps(from, to);
-  if (same && (insideWarps || staysInLanes(from, to) ||
-               countChoices(from, to) <= kMostChoices))
-    convertByShuffles(op, from, to);
-  else if (insideWarps)
-    return op.emitOpError("moves elements between warps that run apart: ")
+  Type element = op.getType().getElementType();
+  if (element.isF16() && isTransposedPieces(from, to)) {
+    emitPieceTransposition(op);
+    return success();
+  }
+  // What all warps have, each can take its part of.
+  bool withinWarps = from.warps == to.warps || from.warps.empty();
+  if (!withinWarps && insideWarps)
+    return op.emitOpError("moves elements between warps that do not wait for "
+                          "one another: ")
            << op.getInput().getType() << " to " << op.getType();
+  auto runBytes = [&](const Layout &layout) {
+    return Run(layout, element).length() * bytesOf(element);
+  };
+  if (withinWarps && (insideWarps || staysInLanes(from, to) ||
+                      countChoices(from, to) <= kMostChoices))
+    convertByShuffles(op, from, to);
+  else if (bytesOf(element) < 4 && std::max(runBytes(from), runBytes(to)) >= 4)
+    convertByRows(op, from, to);
   else
-    convertThroughMemory(op, from, to);
+    define(op.getResult(), exchange(from, to, registers(op.getInput())));
   return success();
 }
 
-/// The tile lies there in row-major order.
-void KernelEmitter::convertThroughMemory(ConvertLayoutOp op, const Layout &from,
-                                         const Layout &to) {
+/// Through shared memory, where the tile lies row by row: narrow elements are
+/// moved several at a time.
+void KernelEmitter::convertByRows(ConvertLayoutOp op, const Layout &from,
+                                  const Layout &to) {
   ArrayRef<int64_t> shape = op.getType().getShape();
   Type element = registerType(op.getType().getElementType());
   int64_t bytes = bytesOf(element);
@@ -121,17 +162,22 @@ void KernelEmitter::convertThroughMemory(ConvertLayoutOp op, const Layout &from,
 void KernelEmitter::convertByShuffles(ConvertLayoutOp op, const Layout &from,
                                       const Layout &to) {
   Value sourceLane = ir.i32(0);
-  SmallVector<std::pair<int64_t, int64_t>> choices; // lane bit, register part
-  for (auto [bit, basis] : llvm::enumerate(to.lanes)) {
-    if (llvm::all_of(basis, [](int64_t c) { return c == 0; }))
-      continue;
-    if (int64_t source = laneBit(from, basis); source >= 0) {
-      Value set = ir.both(ir.shiftRight(lane, bit), ir.i32(1));
-      sourceLane = ir.add(sourceLane, ir.shiftLeft(set, source));
-    } else {
-      choices.push_back({int64_t(bit), from.registerAt(basis)});
+  SmallVector<std::pair<Value, int64_t>> choices; // a bit, its register part
+  auto follow = [&](const Bases &bases, Value number) {
+    for (auto [bit, basis] : llvm::enumerate(bases)) {
+      if (isCopy(basis))
+        continue;
+      Value set = ir.both(ir.shiftRight(number, bit), ir.i32(1));
+      if (int64_t source = laneBit(from, basis); source >= 0)
+        sourceLane = ir.add(sourceLane, ir.shiftLeft(set, source));
+      else
+        choices.push_back({set, from.registerAt(basis)});
     }
-  }
+  };
+  follow(to.lanes, lane);
+  if (from.warps != to.warps)
+    follow(to.warps, warp);
+  // Lanes that already have all they need only choose among registers.
   bool stays = staysInLanes(from, to);
   Values input = registers(op.getInput()), values;
   for (int64_t i = 0; i < to.registerCount(); ++i) {
@@ -155,8 +201,7 @@ void KernelEmitter::convertByShuffles(ConvertLayoutOp op, const Layout &from,
     }
     for (auto [bit, part] : choices) {
       Values half;
-      Value set =
-          ir.equal(ir.both(ir.shiftRight(lane, bit), ir.i32(1)), ir.i32(1));
+      Value set = ir.equal(bit, ir.i32(1));
       for (size_t c = 0; c < candidates.size(); c += 2)
         half.push_back(
             ir.create<arith::SelectOp>(set, candidates[c + 1], candidates[c]));

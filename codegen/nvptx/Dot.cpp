@@ -1,8 +1,8 @@
 //===- Dot.cpp - Matrix products with mma.m16n8k16 ------------------------===//
 //
-// The instruction multiplies [16 rows, 16 depth] by [16 depth, 8 columns]. The
-// rows are those of the left operand, or of the transposed right one: the lanes
-// of the result say which. Eight rows alone leave the other half empty.
+// The instruction multiplies [16 rows, 16 depth] by [16 depth, 8 columns]. Its
+// rows are the columns of the right operand: a product is computed transposed.
+// Eight of them alone leave the other half empty.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,7 +37,7 @@ SmallVector<int64_t> sums(ArrayRef<int64_t> strides) {
 struct Side {
   Value tile;
   Layout layout;
-  int64_t outerDim; // -1: a vector, the same for every outer index
+  int64_t outerDim;           // -1: a vector, the same for every outer index
   SmallVector<int64_t> outer; // places of instructions along the outer index
 
   int64_t pairAt(int64_t outerPlace, int64_t depth) const {
@@ -60,52 +60,46 @@ struct Cell {
 static constexpr int64_t kCellsAtOnce = 8;
 
 LogicalResult KernelEmitter::emitDot(DotOp op) {
+  for (Value operand : {Value(op.getLhs()), Value(op.getRhs())})
+    if (Type element = getElementTypeOrSelf(operand); !element.isF16())
+      return op.emitOpError() << "has an operand of " << element
+                              << ", expected f16 for " << target.matrix->name;
   Layout lhs = layout(op.getLhs()), rhs = layout(op.getRhs()),
          result = layout(op.getResult());
-  int64_t outerLane = target.matrix->outerLanes[0];
-  bool transposed = result.lanes[outerLane][0] != lhs.lanes[outerLane][0];
-  Side left{op.getLhs(), lhs, 0, {}};
-  Side right{op.getRhs(), rhs, rhs.rank == 2 ? 1 : -1, {}};
-  Side &rows = transposed ? right : left, &columns = transposed ? left : right;
+  Side columns{op.getLhs(), lhs, 0, {}};
+  Side rows{op.getRhs(), rhs, rhs.rank == 2 ? 1 : -1, {}};
 
   // A register bit of the rows gives the second eight.
-  SmallVector<int64_t> rowStrides, columnStrides;
+  SmallVector<int64_t> rowStrides;
   if (rows.outerDim >= 0)
-    rowStrides = registerStrides(rows.layout, rows.outerDim);
-  if (columns.outerDim >= 0)
-    columnStrides = registerStrides(columns.layout, columns.outerDim);
+    rowStrides = registerStrides(rhs, 1);
   int64_t second = rowStrides.empty() ? 0 : rowStrides.front();
   if (second)
     rowStrides.erase(rowStrides.begin());
   rows.outer = sums(rowStrides);
-  columns.outer = sums(columnStrides);
-  // Neighbouring columns of the result share a lane.
-  int64_t neighbour = columns.outerDim < 0
-                          ? 0
-                          : columns.layout.lanes[outerLane][columns.outerDim];
+  columns.outer = sums(registerStrides(lhs, 0));
+  // Neighbouring columns of the instruction share a lane.
+  int64_t neighbour = lhs.lanes[target.matrix->outerLanes[0]][0];
 
   auto resultRegister = [&](int64_t row, int64_t column) -> int64_t {
-    if (result.rank == 1)
-      return result.registerAt({columns.outerDim < 0 ? row : column});
-    return transposed ? result.registerAt({column, row})
-                      : result.registerAt({row, column});
+    return result.rank == 1 ? result.registerAt({column})
+                            : result.registerAt({column, row});
   };
   SmallVector<Cell> cells;
   for (int64_t row : rows.outer)
     for (int64_t column : columns.outer) {
       Cell cell{row, column, {-1, -1, -1, -1}};
       cell.registers[0] = resultRegister(row, column);
-      if (neighbour)
-        cell.registers[1] = resultRegister(row, column + neighbour);
-      if (second)
+      cell.registers[1] = resultRegister(row, column + neighbour);
+      if (second) {
         cell.registers[2] = resultRegister(row + second, column);
-      if (second && neighbour)
         cell.registers[3] = resultRegister(row + second, column + neighbour);
+      }
       cells.push_back(cell);
     }
 
   Values sumsOf = registers(op.getAccumulator());
-  SmallVector<int64_t> depth = registerStrides(lhs, 1);
+  SmallVector<int64_t> depth = registerStrides(rhs, 0);
   // Bit 0 is the pair in a word, bit 1 the two halves of the depth.
   SmallVector<int64_t> steps = sums(ArrayRef(depth).drop_front(2));
   int64_t upper = depth[1];
@@ -114,8 +108,8 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
     return ir.asPair(pairOf(side.tile, side.pairAt(outer, at)));
   };
   Type f32 = ir.getF32Type();
-  Type sumType = LLVM::LLVMStructType::getLiteral(ir.getContext(),
-                                                  {f32, f32, f32, f32});
+  Type sumType =
+      LLVM::LLVMStructType::getLiteral(ir.getContext(), {f32, f32, f32, f32});
   for (size_t first = 0; first < cells.size(); first += kCellsAtOnce) {
     auto group = MutableArrayRef(cells).slice(
         first, std::min<size_t>(kCellsAtOnce, cells.size() - first));

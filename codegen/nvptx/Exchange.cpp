@@ -1,6 +1,7 @@
 //===- Exchange.cpp - Reductions and butterflies between lanes ------------===//
 
 #include "codegen/nvptx/KernelEmitter.h"
+#include "codegen/nvptx/Runs.h"
 
 #include "llvm/ADT/bit.h"
 
@@ -15,6 +16,13 @@ static arith::FastMathFlagsAttr contract(Ir &ir) {
 }
 
 Value KernelEmitter::combine(ReduceKind kind, Value a, Value b) {
+  if (!isa<FloatType>(a.getType())) {
+    if (kind == ReduceKind::Add)
+      return ir.create<arith::AddIOp>(a, b);
+    if (kind == ReduceKind::Max)
+      return ir.create<arith::MaxSIOp>(a, b);
+    return ir.create<arith::MinSIOp>(a, b);
+  }
   switch (kind) {
   case ReduceKind::Add:
     return ir.create<arith::AddFOp>(a, b, contract(ir));
@@ -44,14 +52,17 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
       for (Value &value : values)
         value = combine(op.getKind(), value,
                         ir.shuffleXor(value, int64_t(1) << bit));
-  int64_t reducedWarps = 0;
+  SmallVector<int64_t> parts = {0}; // warp numbers
   for (auto [bit, basis] : llvm::enumerate(from.warps))
     if (basis[dim])
-      reducedWarps |= int64_t(1) << bit;
-  if (reducedWarps) {
+      for (size_t i = 0, end = parts.size(); i < end; ++i)
+        parts.push_back(parts[i] | int64_t(1) << bit);
+  if (parts.size() > 1) {
     if (insideWarps)
-      return op.emitOpError("reduces over warps that run apart");
-    reduceOverWarps(op, values, reducedWarps);
+      return op.emitOpError("reduces over warps that do not wait for one "
+                            "another");
+    Layout result = isTile(op.getResult()) ? layout(op.getResult()) : to;
+    values = reduceOverWarps(op.getKind(), to, result, values, parts);
   }
   if (isTile(op.getResult()))
     define(op.getResult(), values);
@@ -60,49 +71,173 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
   return success();
 }
 
-/// Over the warps whose numbers differ in bits of `mask` only, in their order.
-/// Through shared memory: [warp][register][lane].
-void KernelEmitter::reduceOverWarps(ReduceOp op, Values &values, int64_t mask) {
-  Type element = values[0].getType();
-  int64_t bytes = element.getIntOrFloatBitWidth() / 8, row = 32 * bytes;
-  int64_t perWarp = row * int64_t(values.size());
+/// Where shared memory, [warp][register][lane] of layout `from`, has the
+/// element at `place`, in elements.
+static int64_t indexOf(const Layout &from, ArrayRef<int64_t> place) {
+  int64_t index = 0;
+  SmallVector<int64_t> rest(place);
+  auto take = [&](const Bases &bases, int64_t weight) {
+    for (auto [bit, basis] : llvm::enumerate(bases))
+      for (size_t dim = 0; dim < rest.size(); ++dim)
+        if (basis[dim] && (rest[dim] & basis[dim])) {
+          rest[dim] -= basis[dim];
+          index += weight << bit;
+        }
+  };
+  take(from.lanes, 1);
+  take(from.registers, 32);
+  take(from.warps, 32 * from.registerCount());
+  return index;
+}
+
+static int64_t bytesOf(Value value) { return bytesOf(value.getType()); }
+
+/// Stores what every thread has, [warp][register][lane], and waits for all.
+void KernelEmitter::shareRegisters(ArrayRef<Value> values) {
+  int64_t bytes = bytesOf(values[0]);
+  int64_t perWarp = 32 * bytes * int64_t(values.size());
   scratchBytes = std::max(scratchBytes, perWarp * warps);
-  Value column = ir.at(shared, ir.mul(lane, ir.i32(bytes)));
-  Value own = ir.at(column, ir.mul(warp, ir.i32(perWarp)));
+  Value own = ir.at(ir.at(shared, ir.mul(lane, ir.i32(bytes))),
+                    ir.mul(warp, ir.i32(perWarp)));
   for (auto [i, value] : llvm::enumerate(values))
-    ir.store(value, ir.at(own, row * int64_t(i)), bytes);
-  ir.syncBlock();
-  int64_t rest = (warps - 1) & ~mask;
-  Value first =
-      ir.at(column, ir.mul(ir.both(warp, ir.i32(rest)), ir.i32(perWarp)));
-  for (auto [i, value] : llvm::enumerate(values)) {
-    value = {};
-    for (int64_t w = 0; w < warps; ++w) {
-      if (w & rest)
-        continue;
-      Value part =
-          ir.load(ir.at(first, w * perWarp + row * int64_t(i)), element, bytes);
-      value = value ? combine(op.getKind(), value, part) : part;
-    }
-  }
+    ir.store(value, ir.at(own, 32 * bytes * int64_t(i)), bytes);
   ir.syncBlock();
 }
 
-/// Gives each lane what the same lane of the warp has whose number differs in
-/// one bit.
-void KernelEmitter::exchangeBetweenWarps(Values &values, int64_t bit) {
-  int64_t row = 32 * 4, perWarp = row * int64_t(values.size());
-  scratchBytes = std::max(scratchBytes, perWarp * warps);
-  Value column = ir.at(shared, ir.mul(lane, ir.i32(4)));
-  Value own = ir.at(column, ir.mul(warp, ir.i32(perWarp)));
-  for (auto [i, value] : llvm::enumerate(values))
-    ir.store(value, ir.at(own, row * int64_t(i)), 4);
+/// The address of what this thread has in register 0 of layout `to`.
+Value KernelEmitter::sharedPlace(const Layout &from, const Layout &to,
+                                 int64_t bytes) {
+  Value offset = ir.i32(0);
+  auto addBits = [&](const Bases &bases, Value number) {
+    for (auto [bit, basis] : llvm::enumerate(bases)) {
+      Value set = ir.both(ir.shiftRight(number, bit), ir.i32(1));
+      if (int64_t index = indexOf(from, basis))
+        offset = ir.add(offset, ir.mul(set, ir.i32(index * bytes)));
+    }
+  };
+  addBits(to.lanes, lane);
+  addBits(to.warps, warp);
+  return ir.at(shared, offset);
+}
+
+/// The same tile in another layout, through shared memory.
+Values KernelEmitter::exchange(const Layout &from, const Layout &to,
+                               const Values &values) {
+  Values own = values, result;
+  Type type = own[0].getType();
+  int64_t bytes = bytesOf(own[0]);
+  shareRegisters(own);
+  Value base = sharedPlace(from, to, bytes);
+  for (int64_t i = 0; i < to.registerCount(); ++i)
+    result.push_back(ir.load(ir.at(base, indexOf(from, to.placeOf(i)) * bytes),
+                             type, bytes));
   ir.syncBlock();
+  return result;
+}
+
+/// Reduces what the warps `parts` have in layout `from` (and those that differ
+/// from them in other bits), each thread what it has in layout `to`.
+Values KernelEmitter::reduceOverWarps(ReduceKind kind, const Layout &from,
+                                      const Layout &to, ArrayRef<Value> values,
+                                      ArrayRef<int64_t> parts) {
+  Type element = values[0].getType();
+  int64_t bytes = bytesOf(values[0]);
+  int64_t perWarp = 32 * bytes * int64_t(values.size());
+  shareRegisters(values);
+  Value base = sharedPlace(from, to, bytes);
+  Values sums;
+  for (int64_t i = 0; i < to.registerCount(); ++i) {
+    int64_t place = indexOf(from, to.placeOf(i)) * bytes;
+    Value sum;
+    for (int64_t number : parts) {
+      Value part =
+          ir.load(ir.at(base, number * perWarp + place), element, bytes);
+      sum = sum ? combine(kind, sum, part) : part;
+    }
+    sums.push_back(sum);
+  }
+  ir.syncBlock();
+  return sums;
+}
+
+/// One thread counts for the program and tells the others.
+void KernelEmitter::emitArrive(ArriveOp op) {
+  Value counter = ir.create<LLVM::PtrToIntOp>(
+      ir.getI64Type(),
+      address(op.getCounters(), {ir.toI64(scalar(op.getIndex()))}));
+  scratchBytes = std::max<int64_t>(scratchBytes, 4);
+  Value thread = ir.add(ir.shiftLeft(warp, 5), lane);
+  ir.syncBlock();
+  {
+    OpBuilder::InsertionGuard guard(ir);
+    auto first = ir.create<scf::IfOp>(ir.equal(thread, ir.i32(0)), false);
+    ir.setInsertionPointToStart(first.thenBlock());
+    Value before = ir.assembly(
+        "fence.acq_rel.gpu;\n atom.add.relaxed.gpu.global.s32 $0, [$1], 1;\n"
+        " fence.acq_rel.gpu;",
+        "=r,l,~{memory}", {counter}, ir.getI32Type());
+    Value last =
+        ir.equal(ir.add(before, ir.i32(1)), ir.toI32(scalar(op.getCount())));
+    ir.store(ir.create<arith::ExtUIOp>(ir.getI32Type(), last), shared, 4);
+    auto reset = ir.create<scf::IfOp>(last, false);
+    ir.setInsertionPointToStart(reset.thenBlock());
+    ir.assembly("st.global.s32 [$0], 0;", "l,~{memory}", {counter});
+  }
+  ir.syncBlock();
+  Value flag = ir.load(shared, ir.getI32Type(), 4);
+  ir.syncBlock();
+  scalars.map(op.getLast(), ir.create<arith::CmpIOp>(arith::CmpIPredicate::ne,
+                                                     flag, ir.i32(0)));
+}
+
+/// Within each lane, then the totals of the lanes before.
+LogicalResult KernelEmitter::emitScan(ScanOp op) {
+  Layout place = layout(op.getResult());
+  int64_t next = 1;
+  for (const Bases *bases : {&place.registers, &place.lanes})
+    for (const SmallVector<int64_t> &basis : *bases) {
+      if (basis[0] != next && (basis[0] || next != op.getType().getDimSize(0)))
+        return op.emitOpError("of this layout is unknown to NVIDIA targets: ")
+               << op.getType();
+      next *= basis[0] ? 2 : 1;
+    }
+  Values values = registers(op.getInput());
+  for (size_t i = 1; i < values.size(); ++i)
+    values[i] = ir.add(values[i - 1], values[i]);
+  Value before = ir.zero(values[0].getType()), total = values.back();
+  for (auto [bit, basis] : llvm::enumerate(place.lanes)) {
+    if (!basis[0])
+      break;
+    // The total of the neighbouring group of lanes, for its upper half.
+    Value other = ir.shuffleXor(total, int64_t(1) << bit);
+    Value upper =
+        ir.equal(ir.both(ir.shiftRight(lane, bit), ir.i32(1)), ir.i32(1));
+    Value gained =
+        ir.create<arith::SelectOp>(upper, other, ir.zero(other.getType()));
+    before = ir.add(before, gained);
+    total = ir.add(total, other);
+  }
+  for (Value &value : values)
+    value = ir.add(value, before);
+  define(op.getResult(), values);
+  return success();
+}
+
+/// What the same lane of the warp has whose number differs in one bit.
+Values KernelEmitter::otherWarp(ArrayRef<Value> values, int64_t bit) {
+  Type type = values[0].getType();
+  int64_t bytes = bytesOf(values[0]);
+  int64_t perWarp = 32 * bytes * int64_t(values.size());
+  shareRegisters(values);
   Value other = ir.create<arith::XOrIOp>(warp, ir.i32(int64_t(1) << bit));
-  Value from = ir.at(column, ir.mul(other, ir.i32(perWarp)));
-  for (auto [i, value] : llvm::enumerate(values))
-    value = ir.load(ir.at(from, row * int64_t(i)), value.getType(), 4);
+  Value from = ir.at(ir.at(shared, ir.mul(lane, ir.i32(bytes))),
+                     ir.mul(other, ir.i32(perWarp)));
+  Values result;
+  for (size_t i = 0; i < values.size(); ++i)
+    result.push_back(
+        ir.load(ir.at(from, 32 * bytes * int64_t(i)), type, bytes));
   ir.syncBlock();
+  return result;
 }
 
 /// One butterfly stage per bit of the last index, in any order.
@@ -143,11 +278,9 @@ LogicalResult KernelEmitter::emitHadamard(HadamardOp op) {
     if (!basis[dim])
       continue;
     if (insideWarps)
-      return op.emitOpError("combines warps that run apart");
+      return op.emitOpError("combines warps that do not wait for one another");
     Value sign = signOf(warp, bit);
-    Values others = values;
-    exchangeBetweenWarps(others, bit);
-    for (auto [value, other] : llvm::zip(values, others))
+    for (auto [value, other] : llvm::zip(values, otherWarp(values, bit)))
       value = meet(value, sign, other);
   }
   define(op.getResult(), values);

@@ -69,6 +69,8 @@ private:
   LogicalResult emitFor(scf::ForOp op);
   LogicalResult emitIf(scf::IfOp op);
   LogicalResult emitWarps(tile::WarpsOp op);
+  /// The body of a loop or branch, and in `yielded` the scalars it ends with.
+  LogicalResult emitBody(Block &block, Values &yielded);
   /// The scalars that stand for a value, and the types of such a list.
   Values flatten(Value value);
   void flatTypes(Type type, SmallVectorImpl<Type> &types);
@@ -92,6 +94,7 @@ private:
   Values elementwise(Operation *op, ArrayRef<const Values *> operands);
   Value math(Operation *op, ValueRange operands);
   void emitTruncation(Operation *op);
+  void emitPacked(Operation *op);
   void emitIota(tile::IotaOp op);
   void emitBroadcast(tile::BroadcastOp op);
   void emitTranspose(tile::TransposeOp op);
@@ -99,17 +102,27 @@ private:
 
   //===--- Changes of layout (ConvertLayout.cpp) --------------------------===//
   LogicalResult emitConvertLayout(tile::ConvertLayoutOp op);
+  void emitPieceTransposition(tile::ConvertLayoutOp op);
   void convertByShuffles(tile::ConvertLayoutOp op, const tile::Layout &from,
                          const tile::Layout &to);
-  void convertThroughMemory(tile::ConvertLayoutOp op, const tile::Layout &from,
-                            const tile::Layout &to);
+  void convertByRows(tile::ConvertLayoutOp op, const tile::Layout &from,
+                     const tile::Layout &to);
 
   //===--- Exchange between lanes and warps (Exchange.cpp) ----------------===//
   LogicalResult emitReduce(tile::ReduceOp op);
-  void reduceOverWarps(tile::ReduceOp op, Values &values, int64_t mask);
+  LogicalResult emitScan(tile::ScanOp op);
+  void emitArrive(tile::ArriveOp op);
+  void shareRegisters(ArrayRef<Value> values);
+  Value sharedPlace(const tile::Layout &from, const tile::Layout &to,
+                    int64_t bytes);
+  Values exchange(const tile::Layout &from, const tile::Layout &to,
+                  const Values &values);
+  Values reduceOverWarps(tile::ReduceKind kind, const tile::Layout &from,
+                         const tile::Layout &to, ArrayRef<Value> values,
+                         ArrayRef<int64_t> parts);
   Value combine(tile::ReduceKind kind, Value a, Value b);
   LogicalResult emitHadamard(tile::HadamardOp op);
-  void exchangeBetweenWarps(Values &values, int64_t bit);
+  Values otherWarp(ArrayRef<Value> values, int64_t bit);
 
   //===--- Matrix products (Dot.cpp) --------------------------------------===//
   LogicalResult emitDot(tile::DotOp op);

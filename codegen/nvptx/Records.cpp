@@ -48,15 +48,15 @@ LogicalResult KernelEmitter::emitLoadVector(LoadVectorOp op) {
   Values values;
   for (int64_t i = 0; i < place.registerCount(); i += run) {
     Value at = ir.at(base, 2 * place.placeOf(i)[0]);
-    if (run == 1) {
+    if (run == 1)
       values.push_back(ir.load(at, ir.getF16Type(), 2));
-      continue;
-    }
-    for (Value word : ir.loadWords(at, 2 * run))
-      for (int64_t half : {0, 1})
-        values.push_back(ir.half(ir.asPair(word), half));
+    else
+      llvm::append_range(values, ir.loadWords(at, 2 * run));
   }
-  define(op.getResult(), values);
+  if (run == 1)
+    define(op.getResult(), values);
+  else
+    packed[op.getResult()] = values;
   return success();
 }
 

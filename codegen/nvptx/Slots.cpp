@@ -51,9 +51,9 @@ void KernelEmitter::initializeSlots() {
   if (slots.empty())
     return;
   auto counter = [&] {
-    Value place = ir.create<LLVM::AllocaOp>(
-        LLVM::LLVMPointerType::get(ir.getContext()), ir.getI32Type(),
-        ir.i32(1));
+    Value place =
+        ir.create<LLVM::AllocaOp>(LLVM::LLVMPointerType::get(ir.getContext()),
+                                  ir.getI32Type(), ir.i32(1));
     ir.store(ir.i32(0), place, 4);
     return place;
   };
@@ -86,15 +86,15 @@ void KernelEmitter::emitAsyncCopy(AsyncCopyOp op) {
   Value predicate = scalar(op.getPredicate());
   Value counter = bulkCopies ? slot.phase : copies;
   Value number = ir.load(counter, ir.getI32Type(), 4);
-  Value started = bulkCopies ? ir.create<arith::ExtUIOp>(ir.getI32Type(),
-                                                         predicate)
-                             : ir.i32(1);
+  Value started = bulkCopies
+                      ? ir.create<arith::ExtUIOp>(ir.getI32Type(), predicate)
+                      : ir.i32(1);
   ir.store(ir.add(number, started), counter, 4);
   scalars.map(op.getToken(), number);
-  Value from = ir.at(address(op.getPages(), {ir.toI64(scalar(op.getBlock())),
-                                             ir.toI64(scalar(op.getHead())),
-                                             ir.i64(0)}),
-                     type.getFormat().get().codeOffset(toFormat(type.getPart())));
+  Value from =
+      ir.at(address(op.getPages(), {ir.toI64(scalar(op.getBlock())),
+                                    ir.toI64(scalar(op.getHead())), ir.i64(0)}),
+            type.getFormat().get().codeOffset(toFormat(type.getPart())));
   Value to = slotAddress(op.getSlot());
   // All lanes have read what the copy overwrites.
   ir.syncWarp();
@@ -112,12 +112,11 @@ void KernelEmitter::emitBulkCopy(const Slot &slot, Value predicate, Value from,
       " @p mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;\n"
       " @p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
       "[$2], [$3], $4, [$1];\n}";
-  ir.assembly(text, "r,r,r,l,r,~{memory}",
-              {ir.create<arith::ExtUIOp>(ir.getI32Type(), starts),
-               sharedNumber(ir.at(warpMemory(), slot.barrier)),
-               sharedNumber(to),
-               ir.create<LLVM::PtrToIntOp>(ir.getI64Type(), from),
-               ir.i32(slot.bytes)});
+  ir.assembly(
+      text, "r,r,r,l,r,~{memory}",
+      {ir.create<arith::ExtUIOp>(ir.getI32Type(), starts),
+       sharedNumber(ir.at(warpMemory(), slot.barrier)), sharedNumber(to),
+       ir.create<LLVM::PtrToIntOp>(ir.getI64Type(), from), ir.i32(slot.bytes)});
 }
 
 void KernelEmitter::emitLaneCopies(const Slot &slot, Value predicate,
@@ -127,21 +126,20 @@ void KernelEmitter::emitLaneCopies(const Slot &slot, Value predicate,
     OpBuilder::InsertionGuard guard(ir);
     ir.setInsertionPointToStart(branch.thenBlock());
     Value own = ir.mul(lane, ir.i32(16));
-    Value source = ir.create<LLVM::PtrToIntOp>(ir.getI64Type(),
-                                               ir.at(from, own));
+    Value source =
+        ir.create<LLVM::PtrToIntOp>(ir.getI64Type(), ir.at(from, own));
     Value sink = sharedNumber(ir.at(to, own));
     for (int64_t at = 0; at < slot.bytes; at += 32 * 16) {
       Value inside = ir.i32(1);
       if (int64_t left = (slot.bytes - at) / 16; left < 32)
         inside = ir.create<arith::ExtUIOp>(
-            ir.getI32Type(),
-            ir.create<arith::CmpIOp>(arith::CmpIPredicate::ult, lane,
-                                     ir.i32(left)));
-      ir.assembly("{\n .reg .pred p;\n setp.ne.b32 p, $2, 0;\n"
-                  " @p cp.async.cg.shared.global [$0], [$1], 16;\n}",
-                  "r,l,r,~{memory}",
-                  {ir.add(sink, ir.i32(at)), ir.add(source, ir.i64(at)),
-                   inside});
+            ir.getI32Type(), ir.create<arith::CmpIOp>(arith::CmpIPredicate::ult,
+                                                      lane, ir.i32(left)));
+      ir.assembly(
+          "{\n .reg .pred p;\n setp.ne.b32 p, $2, 0;\n"
+          " @p cp.async.cg.shared.global [$0], [$1], 16;\n}",
+          "r,l,r,~{memory}",
+          {ir.add(sink, ir.i32(at)), ir.add(source, ir.i64(at)), inside});
     }
   }
   ir.assembly("cp.async.commit_group;", "~{memory}", {});

@@ -24,8 +24,8 @@ const Values &KernelEmitter::registers(Value tile) {
   int64_t count = layout(tile).registerCount() / 2;
   for (int64_t i = 0; i < count; ++i) {
     auto it = packed.find(tile);
-    Value pair = ir.asPair(it != packed.end() ? it->second[i]
-                                              : expandPair(tile, i));
+    Value pair =
+        ir.asPair(it != packed.end() ? it->second[i] : expandPair(tile, i));
     values.push_back(ir.half(pair, 0));
     values.push_back(ir.half(pair, 1));
   }
@@ -43,7 +43,8 @@ const Values &KernelEmitter::pairs(Value tile) {
   return packed[tile] = std::move(words);
 }
 
-/// The sum of what the set bits of `number` add along `dim`, neighbours at once.
+/// The sum of what the set bits of `number` add along `dim`, neighbours at
+/// once.
 static Value sumOfBits(Ir &ir, const Bases &bases, int64_t dim, Value number) {
   Value sum = ir.i32(0);
   for (size_t bit = 0; bit < bases.size();) {
@@ -103,9 +104,8 @@ Value KernelEmitter::math(Operation *op, ValueRange operands) {
     return approximate("llvm.nvvm.lg2.approx.ftz.f", operands[0]);
   constexpr double kLog2OfE = 1.4426950408889634;
   if (isF32 && isa<math::ExpOp>(op))
-    return approximate(
-        "llvm.nvvm.ex2.approx.ftz.f",
-        ir.create<arith::MulFOp>(operands[0], ir.f32(kLog2OfE)));
+    return approximate("llvm.nvvm.ex2.approx.ftz.f",
+                       ir.create<arith::MulFOp>(operands[0], ir.f32(kLog2OfE)));
   if (isF32 && isa<math::LogOp>(op))
     return ir.create<arith::MulFOp>(
         approximate("llvm.nvvm.lg2.approx.ftz.f", operands[0]),
@@ -115,9 +115,8 @@ Value KernelEmitter::math(Operation *op, ValueRange operands) {
     Value power = approximate(
         "llvm.nvvm.ex2.approx.ftz.f",
         ir.create<arith::MulFOp>(operands[0], ir.f32(2 * kLog2OfE)));
-    Value inverse = approximate(
-        "llvm.nvvm.rcp.approx.ftz.f",
-        ir.create<arith::AddFOp>(power, ir.f32(1)));
+    Value inverse = approximate("llvm.nvvm.rcp.approx.ftz.f",
+                                ir.create<arith::AddFOp>(power, ir.f32(1)));
     return ir.create<arith::SubFOp>(
         ir.f32(1), ir.create<arith::MulFOp>(inverse, ir.f32(2)));
   }
@@ -138,9 +137,9 @@ Value KernelEmitter::math(Operation *op, ValueRange operands) {
   Operation *scalarOp = ir.create(state);
   // Products and sums may become one instruction.
   if (isF32 && isa<arith::MulFOp, arith::AddFOp, arith::SubFOp>(op))
-    scalarOp->setAttr("fastmath", arith::FastMathFlagsAttr::get(
-                                      ir.getContext(),
-                                      arith::FastMathFlags::contract));
+    scalarOp->setAttr("fastmath",
+                      arith::FastMathFlagsAttr::get(
+                          ir.getContext(), arith::FastMathFlags::contract));
   SmallVector<Value> folded;
   if (succeeded(ir.tryFold(scalarOp, folded)) && folded.size() == 1) {
     scalarOp->erase();
@@ -162,20 +161,47 @@ Values KernelEmitter::elementwise(Operation *op,
   return results;
 }
 
+/// Arithmetic on fp16 alone, of which a register holds two.
+static bool isPacked(Operation *op) {
+  auto half = [](Value value) {
+    return isTile(value) && getElementTypeOrSelf(value).isF16() &&
+           Layout(layoutOf(value)).registerCount() > 1;
+  };
+  return half(op->getResult(0)) && op->getNumOperands() > 0 &&
+         llvm::all_of(op->getOperands(), half);
+}
+
+void KernelEmitter::emitPacked(Operation *op) {
+  SmallVector<Values> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(pairs(operand));
+  Values words;
+  for (size_t i = 0; i < operands[0].size(); ++i) {
+    Values each;
+    for (const Values &all : operands)
+      each.push_back(ir.asPair(all[i]));
+    OperationState state(ir.getLoc(), op->getName(), each, {ir.pairType()},
+                         op->getAttrs());
+    words.push_back(ir.asWord(ir.create(state)->getResult(0)));
+  }
+  packed[op->getResult(0)] = std::move(words);
+}
+
 void KernelEmitter::emitElementwise(Operation *op) {
   Value result = op->getResult(0);
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     auto dense = cast<DenseElementsAttr>(constant.getValue());
-    Value splat =
-        dense.getElementType().isIndex()
-            ? ir.i64(dense.getSplatValue<IntegerAttr>().getInt())
-            : ir.create<arith::ConstantOp>(
-                  cast<TypedAttr>(dense.getSplatValue<Attribute>()));
+    Value splat = dense.getElementType().isIndex()
+                      ? ir.i64(dense.getSplatValue<IntegerAttr>().getInt())
+                      : ir.create<arith::ConstantOp>(
+                            cast<TypedAttr>(dense.getSplatValue<Attribute>()));
     return define(result, Values(layout(result).registerCount(), splat));
   }
   if (isa<arith::TruncFOp>(op) && getElementTypeOrSelf(result).isF16() &&
       layout(result).registerCount() > 1)
     return emitTruncation(op);
+  if (isPacked(op))
+    return emitPacked(op);
   SmallVector<Values> storage;
   for (Value operand : op->getOperands())
     storage.push_back(isTile(operand) ? registers(operand)
@@ -257,8 +283,8 @@ LogicalResult KernelEmitter::emitExpandScale(ExpandScaleOp op) {
       return op.emitOpError("lies so that lanes differ");
   Values values;
   for (int64_t i = 0; i < place.registerCount(); ++i)
-    values.push_back(ir.f32(
-        1.0 / double(1 << format.bitInByte(part, place.placeOf(i)[0]))));
+    values.push_back(
+        ir.f32(1.0 / double(1 << format.bitInByte(part, place.placeOf(i)[0]))));
   define(op.getResult(), values);
   return success();
 }

@@ -152,6 +152,18 @@ void checkDot(const std::string &target, const DotCase &c) {
                               .array(bt.data(), {c.n, c.k})
                               .array(rows.data(), {c.m, c.n}));
   expectNear(rows, want, 1e-5f * c.k);
+  auto sums = randomFloats(c.m, 4), wantSums = sums;
+  for (int i = 0; i < c.m; ++i) {
+    double sum = 0;
+    for (int k = 0; k < c.k; ++k)
+      sum += double(a[i * c.k + k]) * double(b[k]);
+    wantSums[i] += sum;
+  }
+  program.run("dot_vector", Params()
+                                .array(a.data(), {c.m, c.k})
+                                .array(b.data(), {c.k})
+                                .array(sums.data(), {c.m}));
+  expectNear(sums, wantSums, 1e-5f * c.k);
 }
 
 TEST_P(CpuExec, Dot) {

@@ -50,13 +50,53 @@
 
 // -----
 
+// expected-error @+1 {{pool_tokens is 0, expected 1 to 128}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 0, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{pool_tokens is 256, expected 1 to 128}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 256, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{pool_tokens is 48, expected a multiple of 32}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 48, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
 // expected-error @+1 {{warps is 33, expected 1 to 32}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 33, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
 
-// expected-error @+1 {{splits is 1025, expected 1 to 1024}}
+// expected-error @+1 {{splits is 1025, expected 0 to 1024}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1025, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{splits is -1, expected 0 to 1024}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = -1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{programs is 0, expected 1 to 32}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 0, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, programs = 0>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{programs is 33, expected 1 to 32}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 0, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, programs = 33>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{expected ','}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 0, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{expected '>'}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, programs = 2>} : () -> ()
 
 // -----
 
@@ -90,5 +130,5 @@
 
 // -----
 
-// expected-error @+1 {{unknown target 'sm_42', expected one of x86_64, x86-64-v3, x86-64-v4, aarch64, sm_80, sm_86, sm_89, sm_90, sm_90a, gfx942}}
+// expected-error @+1 {{unknown target 'sm_42', expected one of x86_64, nvidia, x86-64-v3, x86-64-v4, aarch64, sm_80, sm_86, sm_89, sm_90, sm_90a, gfx942}}
 "test.op"() {a = #kvarn.target<"sm_42">} : () -> ()

@@ -8,6 +8,8 @@
 
 // CHECK: #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+// CHECK: #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 0, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, programs = 2>
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 0, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, programs = 2>} : () -> ()
 // CHECK: #kvarn.schedule<rows = 128, tokens = 32, pool_tokens = 32, warps = 32, splits = 1024, copy = async, expand = subnormal, operand = f16, register_rows = 32, register_columns = 256>
 "test.op"() {a = #kvarn.schedule<rows = 128, tokens = 32, pool_tokens = 32, warps = 32, splits = 1024, copy = async, expand = subnormal, operand = f16, register_rows = 32, register_columns = 256>} : () -> ()
 

@@ -263,8 +263,32 @@ func.func @f(%x: tensor<8xf32>) {
 // -----
 
 func.func @f(%x: tensor<8xi32>) {
-  // expected-error @+1 {{'tile.reduce' op operand #0 must be}}
+  // expected-error @+1 {{'tile.reduce' op cannot reduce dimension 0 of 'tensor<8xi32>' to 'f32'}}
   %0 = tile.reduce add %x dim 0 : tensor<8xi32> -> f32
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<8xcomplex<f32>>) {
+  // expected-error @+1 {{'tile.reduce' op operand #0 must be}}
+  %0 = "tile.reduce"(%x) {kind = #tile<reduce add>, dim = 0 : i64} : (tensor<8xcomplex<f32>>) -> f32
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tile.scan' op operand #0 must be 1D tensor of 32-bit signless integer or index values, but got 'tensor<8xf32>'}}
+  %0 = tile.scan %x : tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<8x8xi32>) {
+  // expected-error @+1 {{'tile.scan' op operand #0 must be 1D tensor of 32-bit signless integer or index values, but got 'tensor<8x8xi32>'}}
+  %0 = tile.scan %x : tensor<8x8xi32>
   return
 }
 
@@ -305,6 +329,54 @@ func.func @f(%a: tensor<64xf16>, %b: tensor<64x8xf16>, %c: tensor<1x8xf32>) {
 func.func @f(%a: tensor<16x64xf16>, %b: tensor<64x8xf16>, %c: tensor<16x8xf16>) {
   // expected-error @+1 {{'tile.dot' op operand #2 must be statically shaped tensor of 32-bit float values, but got 'tensor<16x8xf16>'}}
   %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64x8xf16> -> tensor<16x8xf16>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<32xf16>, %c: tensor<16xf32>) {
+  // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<16x64xf16>' by 'tensor<32xf16>' into 'tensor<16xf32>'}}
+  %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<32xf16> -> tensor<16xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<64xf16>, %c: tensor<64xf32>) {
+  // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<16x64xf16>' by 'tensor<64xf16>' into 'tensor<64xf32>'}}
+  %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64xf16> -> tensor<64xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<64xf16>, %c: tensor<16x1xf32>) {
+  // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<16x64xf16>' by 'tensor<64xf16>' into 'tensor<16x1xf32>'}}
+  %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64xf16> -> tensor<16x1xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<64x8xf16>, %c: tensor<16xf32>) {
+  // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<16x64xf16>' by 'tensor<64x8xf16>' into 'tensor<16xf32>'}}
+  %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64x8xf16> -> tensor<16xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<64xf16>, %b: tensor<64xf16>, %c: tensor<1xf32>) {
+  // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<64xf16>' by 'tensor<64xf16>' into 'tensor<1xf32>'}}
+  %0 = tile.dot %a, %b, %c : tensor<64xf16>, tensor<64xf16> -> tensor<1xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<64x4x2xf16>, %c: tensor<16x4x2xf32>) {
+  // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<16x64xf16>' by 'tensor<64x4x2xf16>' into 'tensor<16x4x2xf32>'}}
+  %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64x4x2xf16> -> tensor<16x4x2xf32>
   return
 }
 

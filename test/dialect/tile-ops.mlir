@@ -3,7 +3,7 @@
 // RUN: kvarn-opt %s --emit-bytecode | kvarn-opt | FileCheck %s
 
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
-#mma = #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>
+#mma = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = []>
 
 // CHECK-LABEL: tile.kernel @copy(
 // CHECK-SAME: %{{.*}}: memref<?xf32>, %{{.*}}: memref<?xf32, strided<[1]>>, %{{.*}}: i64, %{{.*}}: i32, %{{.*}}: f32)
@@ -32,6 +32,8 @@ tile.kernel @scheduled() attributes {schedule = #kvarn.schedule<rows = 8, tokens
 func.func @launch(%n: index, %x: memref<?xf32>, %y: memref<?xf32, strided<[1]>>, %a: i64, %b: i32, %c: f32) {
   // CHECK: tile.check_shape %{{.*}}[%{{.*}}] : memref<?xf32>
   tile.check_shape %x[%n] : memref<?xf32>
+  // CHECK: tile.multiprocessors
+  %m = tile.multiprocessors
   // CHECK: tile.launch @copy grid(%{{.*}}, %{{.*}}, %{{.*}}) (%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) : memref<?xf32>, memref<?xf32, strided<[1]>>, i64, i32, f32
   tile.launch @copy grid(%n, %n, %n) (%x, %y, %a, %b, %c) : memref<?xf32>, memref<?xf32, strided<[1]>>, i64, i32, f32
   // CHECK: tile.launch @scheduled grid(%{{.*}}, %{{.*}}, %{{.*}}) (){{$}}
@@ -54,7 +56,7 @@ func.func @warps(%x: tensor<16xf32>, %i: tensor<8x2xindex>) {
 }
 
 // CHECK-LABEL: func.func @values
-func.func @values(%f: f32, %x: tensor<16xf32>, %a: tensor<16x64xf16>, %b: tensor<64x32xf16>, %c: tensor<16x32xf32>) {
+func.func @values(%f: f32, %x: tensor<16xf32>, %a: tensor<16x64xf16>, %b: tensor<64x32xf16>, %c: tensor<16x32xf32>, %d: tensor<64xf32>) {
   // CHECK: tile.iota 1 : tensor<16x32xi32>
   %0 = tile.iota 1 : tensor<16x32xi32>
   // CHECK: tile.iota 0 : tensor<8xindex>
@@ -75,19 +77,27 @@ func.func @values(%f: f32, %x: tensor<16xf32>, %a: tensor<16x64xf16>, %b: tensor
   %8 = tile.reduce min %x dim 0 : tensor<16xf32> -> f32
   // CHECK: tile.dot %{{.*}}, %{{.*}}, %{{.*}} : tensor<16x64xf16>, tensor<64x32xf16> -> tensor<16x32xf32>
   %9 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64x32xf16> -> tensor<16x32xf32>
+  // CHECK: tile.dot %{{.*}}, %{{.*}}, %{{.*}} : tensor<16x64xf16>, tensor<64xf32> -> tensor<16xf32>
+  %10 = tile.dot %a, %d, %x : tensor<16x64xf16>, tensor<64xf32> -> tensor<16xf32>
+  // CHECK: tile.reduce min %{{.*}} dim 0 : tensor<8xindex> -> index
+  %11 = tile.reduce min %1 dim 0 : tensor<8xindex> -> index
+  // CHECK: tile.reduce add %{{.*}} dim 0 : tensor<16x32xi32> -> tensor<32xi32>
+  %12 = tile.reduce add %0 dim 0 : tensor<16x32xi32> -> tensor<32xi32>
+  // CHECK: tile.scan %{{.*}} : tensor<8xindex>
+  %13 = tile.scan %1 : tensor<8xindex>
   // CHECK: tile.hadamard %{{.*}} : tensor<16x32xf32>
-  %10 = tile.hadamard %c : tensor<16x32xf32>
+  %14 = tile.hadamard %c : tensor<16x32xf32>
   return
 }
 
 // arith and math work on tiles as they are, with an encoding too.
 // CHECK-LABEL: func.func @encoded
 func.func @encoded(%x: tensor<16x8xf32, #mma>) -> tensor<16x8xf32, #mma> {
-  // CHECK: arith.mulf %{{.*}}, %{{.*}} : tensor<16x8xf32, #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>>
+  // CHECK: arith.mulf %{{.*}}, %{{.*}} : tensor<16x8xf32, #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = []>>
   %0 = arith.mulf %x, %x : tensor<16x8xf32, #mma>
-  // CHECK: math.exp2 %{{.*}} : tensor<16x8xf32, #tile.fragment<
+  // CHECK: math.exp2 %{{.*}} : tensor<16x8xf32, #tile.layout<
   %1 = math.exp2 %0 : tensor<16x8xf32, #mma>
-  // CHECK: tile.convert_layout %{{.*}} : tensor<16x8xf32, #tile.fragment<warps = [1, 1], lanes = [8, 4], elements = [1, 2], order = [1, 0]>> -> tensor<16x8xf32>
+  // CHECK: tile.convert_layout %{{.*}} : tensor<16x8xf32, #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = []>> -> tensor<16x8xf32>
   %2 = tile.convert_layout %1 : tensor<16x8xf32, #mma> -> tensor<16x8xf32>
   return %1 : tensor<16x8xf32, #mma>
 }

@@ -1,7 +1,7 @@
 // The options of attention in its kernels: which arguments, which arithmetic.
 
 // RUN: kvarn-opt %s --split-input-file --kvarn-tile --canonicalize --cse | FileCheck %s
-// RUN: kvarn-opt %s --split-input-file '--kvarn-tile=schedule=<rows=4,tokens=128,warps=1,splits=2,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>' --canonicalize --cse | FileCheck %s --check-prefix=SPLIT
+// RUN: kvarn-opt %s --split-input-file '--kvarn-tile=schedule=<rows=4,tokens=128,pool_tokens=128,warps=1,splits=2,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>' --canonicalize --cse | FileCheck %s --check-prefix=SPLIT
 
 #fmt = #kvarn.format<key_bits = 4, value_bits = 4, group = 128, head_dim = 128, layout = mma16816>
 

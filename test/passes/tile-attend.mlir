@@ -7,24 +7,24 @@
 // RUN: kvarn-opt %s --kvarn-tile=target=x86-64-v3 --canonicalize --cse | FileCheck %s
 // RUN: kvarn-opt %s --kvarn-tile --canonicalize --cse | FileCheck %s
 
-// REDEFINE: %{schedule} = '<rows=4,tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s
 // Nothing that belongs to another value of a field.
 // RUN: %{tile} | FileCheck %s --check-prefix=DIRECT --implicit-check-not=tile.warps --implicit-check-not=tile.alloc_slot --implicit-check-not=tile.async_copy --implicit-check-not=tile.wait --implicit-check-not=expand_scale --implicit-check-not=memref.alloc --implicit-check-not="program_id z"
 // DIRECT: tile.kernel
-// REDEFINE: %{schedule} = '<rows=16,tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// REDEFINE: %{schedule} = '<rows=16,tokens=128,pool_tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s --check-prefix=ROWS
-// REDEFINE: %{schedule} = '<rows=4,tokens=32,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// REDEFINE: %{schedule} = '<rows=4,tokens=32,pool_tokens=32,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s --check-prefix=TOKENS
-// REDEFINE: %{schedule} = '<rows=4,tokens=128,warps=4,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=4,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s --check-prefix=WARPS
-// REDEFINE: %{schedule} = '<rows=4,tokens=128,warps=1,splits=8,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=1,splits=8,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s --check-prefix=SPLITS
-// REDEFINE: %{schedule} = '<rows=4,tokens=128,warps=1,splits=1,copy=async,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=1,splits=1,copy=async,expand=convert,operand=f32,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s --check-prefix=ASYNC
-// REDEFINE: %{schedule} = '<rows=4,tokens=128,warps=1,splits=1,copy=direct,expand=subnormal,operand=f16,register_rows=4,register_columns=32>'
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=1,splits=1,copy=direct,expand=subnormal,operand=f16,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s --check-prefix=SUBNORMAL
-// REDEFINE: %{schedule} = '<rows=4,tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f16,register_rows=4,register_columns=32>'
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f16,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s --check-prefix=F16
 
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 64, layout = reference>
@@ -65,9 +65,9 @@
 // CHECK: tile.reduce max {{.*}} dim 1
 // CHECK: math.exp2 {{.*}} tensor<4x128xf32
 // CHECK: tile.reduce add {{.*}} dim 1
-// CHECK: tile.load_vector value_scale
-// CHECK: tile.load_vector value_zero
-// CHECK: tile.load_vector value_channel
+// CHECK-DAG: tile.load_vector value_scale
+// CHECK-DAG: tile.load_vector value_zero
+// CHECK-DAG: tile.load_vector value_channel
 // CHECK: %[[VC:.*]] = tile.load_codes value %{{.*}} start %[[C0]] {{.*}} -> tensor<128x64xi8
 // CHECK: %[[VX:.*]] = tile.expand convert %[[VC]] part value {{.*}} -> tensor<128x64xf32
 // CHECK: tile.dot %{{.*}}, %[[VX]], %{{.*}} -> tensor<4x64xf32
@@ -81,7 +81,9 @@
 // CHECK: math.exp2
 // CHECK: tile.dot
 // CHECK: scf.yield
-// CHECK: arith.divf %[[STATE]]#2
+// One division for a row.
+// CHECK: arith.divf {{.*}} : tensor<4xf32>
+// CHECK: arith.mulf %[[STATE]]#2, %{{.*}} : tensor<4x64xf32
 // CHECK: tile.hadamard
 // CHECK: arith.truncf {{.*}} to tensor<4x64xf16
 // CHECK: tile.store {{.*}} mask {{.*}} tensor<4x64xf16

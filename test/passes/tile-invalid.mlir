@@ -1,6 +1,6 @@
 // What kvarn-tile refuses, word for word.
 
-// RUN: kvarn-opt %s --split-input-file --verify-diagnostics '--kvarn-tile=schedule=<rows=4,tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// RUN: kvarn-opt %s --split-input-file --verify-diagnostics '--kvarn-tile=schedule=<rows=4,tokens=128,pool_tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
 
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 128, layout = reference>
 

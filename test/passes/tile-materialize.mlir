@@ -1,7 +1,7 @@
 // kvarn.dequantize and kvarn.materialize as tile kernels.
 
 // RUN: kvarn-opt %s --split-input-file --kvarn-tile --canonicalize --cse | FileCheck %s
-// RUN: kvarn-opt %s --split-input-file '--kvarn-tile=schedule=<rows=4,tokens=32,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>' --canonicalize --cse | FileCheck %s --check-prefix=TOKENS
+// RUN: kvarn-opt %s --split-input-file '--kvarn-tile=schedule=<rows=4,tokens=32,pool_tokens=32,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>' --canonicalize --cse | FileCheck %s --check-prefix=TOKENS
 
 #fmt = #kvarn.format<key_bits = 8, value_bits = 4, group = 64, head_dim = 128, layout = mma16816>
 

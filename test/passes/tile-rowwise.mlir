@@ -2,7 +2,7 @@
 // their own.
 
 // RUN: kvarn-opt %s --split-input-file --kvarn-tile --canonicalize --cse | FileCheck %s
-// RUN: kvarn-opt %s --split-input-file '--kvarn-tile=schedule=<rows=32,tokens=32,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>' --canonicalize --cse | FileCheck %s --check-prefix=ROWS
+// RUN: kvarn-opt %s --split-input-file '--kvarn-tile=schedule=<rows=32,tokens=32,pool_tokens=32,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>' --canonicalize --cse | FileCheck %s --check-prefix=ROWS
 
 // CHECK: tile.kernel @rotate_rotate(%[[X:[a-z0-9]+]]: memref<?x8x64xf16, strided<[?, ?, 1]>>, %[[Y:[a-z0-9]+]]: memref<?x8x64xf16, strided<[?, ?, 1]>>) attributes {schedule = #kvarn.schedule<rows = 16,
 // CHECK-DAG: %[[NORM:.*]] = arith.constant 1.250000e-01 : f32

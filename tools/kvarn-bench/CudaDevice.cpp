@@ -62,8 +62,10 @@ private:
 
 class CudaDevice : public Device {
 public:
-  explicit CudaDevice(const run::Running &running);
+  explicit CudaDevice(const run::Running &running) : gpu(running.gpu()) {}
   ~CudaDevice() override;
+  /// Once, before all else. Throws Error.
+  void start();
 
   std::string name() const override { return gpu.info().name; }
   std::string driver() const override;
@@ -102,9 +104,12 @@ private:
 /// A launch in a graph.
 class CudaLaunch : public TimedLaunch {
 public:
-  CudaLaunch(const CudaDevice &device, size_t workspaceBytes,
-             const Device::LaunchFunction &launch);
+  CudaLaunch(const CudaDevice &device, size_t workspaceBytes)
+      : device(device), driver(device.gpu.driver()),
+        workspace(device.gpu, workspaceBytes) {}
   ~CudaLaunch() override;
+  /// Once, before all else. Throws Error.
+  void start(const Device::LaunchFunction &launch);
   double run() override;
 
 private:
@@ -123,7 +128,7 @@ private:
 // The device
 //===----------------------------------------------------------------------===//
 
-CudaDevice::CudaDevice(const run::Running &running) : gpu(running.gpu()) {
+void CudaDevice::start() {
   const Driver &driver = gpu.driver();
   gpu.check(
       driver.cuModuleLoadDataEx(&module, kReadKernel, 0, nullptr, nullptr),
@@ -140,9 +145,12 @@ CudaDevice::CudaDevice(const run::Running &running) : gpu(running.gpu()) {
 }
 
 CudaDevice::~CudaDevice() {
-  gpu.driver().cuEventDestroy(begin);
-  gpu.driver().cuEventDestroy(end);
-  gpu.driver().cuModuleUnload(module);
+  if (begin)
+    gpu.driver().cuEventDestroy(begin);
+  if (end)
+    gpu.driver().cuEventDestroy(end);
+  if (module)
+    gpu.driver().cuModuleUnload(module);
 }
 
 /// "CUDA 13.0, kernel module 580.65.06"
@@ -249,10 +257,7 @@ std::unique_ptr<DeviceTensor> CudaDevice::repeat(const HostTensor &source,
 // Launches
 //===----------------------------------------------------------------------===//
 
-CudaLaunch::CudaLaunch(const CudaDevice &device, size_t workspaceBytes,
-                       const Device::LaunchFunction &launch)
-    : device(device), driver(device.gpu.driver()),
-      workspace(device.gpu, workspaceBytes) {
+void CudaLaunch::start(const Device::LaunchFunction &launch) {
   const Gpu &gpu = device.gpu;
   gpu.zero(workspace);
   gpu.finish("the workspace");
@@ -278,7 +283,6 @@ void CudaLaunch::capture(const Device::LaunchFunction &launch) {
     launch(options);
   } catch (...) {
     driver.cuStreamEndCapture(gpu.stream(), &graph);
-    driver.cuGraphDestroy(graph);
     throw;
   }
   gpu.check(driver.cuStreamEndCapture(gpu.stream(), &graph),
@@ -286,8 +290,10 @@ void CudaLaunch::capture(const Device::LaunchFunction &launch) {
 }
 
 CudaLaunch::~CudaLaunch() {
-  driver.cuGraphExecDestroy(instance);
-  driver.cuGraphDestroy(graph);
+  if (instance)
+    driver.cuGraphExecDestroy(instance);
+  if (graph)
+    driver.cuGraphDestroy(graph);
 }
 
 double CudaLaunch::run() {
@@ -300,11 +306,15 @@ double CudaLaunch::run() {
 
 std::unique_ptr<TimedLaunch> CudaDevice::prepare(size_t workspaceBytes,
                                                  LaunchFunction launch) {
-  return std::make_unique<CudaLaunch>(*this, workspaceBytes, launch);
+  auto prepared = std::make_unique<CudaLaunch>(*this, workspaceBytes);
+  prepared->start(launch);
+  return prepared;
 }
 
 std::unique_ptr<Device> makeCudaDevice(const run::Running &running) {
-  return std::make_unique<CudaDevice>(running);
+  auto device = std::make_unique<CudaDevice>(running);
+  device->start();
+  return device;
 }
 
 } // namespace kvarn::bench

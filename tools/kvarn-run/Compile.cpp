@@ -212,33 +212,48 @@ bool LibrarySource::wants(const std::string &kernel) const {
          std::find(kernels.begin(), kernels.end(), kernel) != kernels.end();
 }
 
-const Library *LibrarySource::findGiven(const Need &need) {
+Kernel LibrarySource::selectGiven(const Request &request) const {
   for (const Library &library : libraries) {
     try {
-      // relayout is checked where it is there: few libraries have it.
-      for (const char *kernel : {"attend", "append", "flush", "materialize"})
-        if (wants(kernel) && (need.kvHeads || kernel != std::string("attend")))
-          select(library, need, kernel);
-      return &library;
+      return running.select(library, request);
     } catch (const RuntimeError &error) {
       if (error.status != KVARN_STATUS_NOT_FOUND)
         throw;
     }
   }
-  return nullptr;
+  return {};
+}
+
+/// Every kernel may be in another library, but all must have one layout: they
+/// share a cache. It is that of the first that is asked for.
+const Library *LibrarySource::findGiven(const Need &need) {
+  std::string &shared = layouts[need.describe()] = layout;
+  // relayout is checked where it is there: few libraries have it.
+  for (const char *kernel : {"attend", "flush", "append", "materialize"}) {
+    if (!wants(kernel) ||
+        (kernel == std::string_view("attend") && !need.kvHeads))
+      continue;
+    Kernel found = selectGiven(makeRequest(need, kernel));
+    if (!found)
+      return nullptr;
+    if (shared.empty())
+      shared = found.info().layout;
+  }
+  return &libraries.front();
 }
 
 const Library *LibrarySource::find(const Need &need) {
   return compiles() ? compile(need) : findGiven(need);
 }
 
-Kernel LibrarySource::select(const Library &library, const Need &need,
-                             const std::string &kernel) const {
+Request LibrarySource::makeRequest(const Need &need,
+                                   const std::string &kernel) const {
   Request request;
   request.kernel = kernel;
   request.format = need.format;
   request.headDim = need.headDim;
-  request.layout = layout;
+  auto shared = layouts.find(need.describe());
+  request.layout = shared == layouts.end() ? layout : shared->second;
   if (kernel == "attend") {
     request.ratio = need.ratio();
     request.features = need.features;
@@ -247,13 +262,17 @@ Kernel LibrarySource::select(const Library &library, const Need &need,
     request.dtype = need.dtype;
   if (!compiles())
     request.target = target; // else the library has no other
-  return running.select(library, request);
+  return request;
 }
 
-std::optional<Kernel> LibrarySource::selectRelayout(const Library &library,
-                                                    const Need &need,
-                                                    Layout from,
-                                                    Layout to) const {
+Kernel LibrarySource::select(const Library &library, const Need &need,
+                             const std::string &kernel) const {
+  Request request = makeRequest(need, kernel);
+  return compiles() ? running.select(library, request) : selectGiven(request);
+}
+
+Kernel LibrarySource::selectRelayout(const Library &library, const Need &need,
+                                     Layout from, Layout to) const {
   Request request;
   request.kernel = "relayout";
   request.format = need.format;
@@ -262,13 +281,7 @@ std::optional<Kernel> LibrarySource::selectRelayout(const Library &library,
   request.options = "source=" + std::string(layoutName(from));
   if (!compiles())
     request.target = target;
-  try {
-    return running.select(library, request);
-  } catch (const RuntimeError &error) {
-    if (error.status != KVARN_STATUS_NOT_FOUND || compiles())
-      throw;
-    return std::nullopt;
-  }
+  return compiles() ? running.select(library, request) : selectGiven(request);
 }
 
 } // namespace kvarn::run

@@ -13,7 +13,6 @@
 
 #include <list>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,18 +68,18 @@ public:
   bool onlyCompiles() const { return !compileOnly.empty(); }
   /// Opens the libraries given. Throws Error.
   void open();
-  /// A library for `need`, or NULL if libraries were given and none has it.
-  /// Throws Error, CompileError if the compiler failed.
+  /// A library for `need`, any of them if libraries were given, or NULL if
+  /// those lack a kernel. Throws Error, CompileError if the compiler failed.
   const Library *find(const Need &need);
   /// Compiles a library for each of `needs`, and says which. Returns an exit
   /// code.
   int compileAll(const std::vector<Need> &needs);
-  /// Chooses a kernel of `library`.
+  /// Chooses a kernel of what find() found: of `library`, or of all given.
   Kernel select(const Library &library, const Need &need,
                 const std::string &kernel) const;
-  /// The same for relayout between two layouts; nothing if it is not there.
-  std::optional<Kernel> selectRelayout(const Library &library, const Need &need,
-                                       Layout from, Layout to) const;
+  /// The same for relayout between two layouts; none if it is not there.
+  Kernel selectRelayout(const Library &library, const Need &need, Layout from,
+                        Layout to) const;
 
   Running running;
 
@@ -89,6 +88,9 @@ private:
                                    const std::string &output) const;
   const Library *compile(const Need &need);
   const Library *findGiven(const Need &need);
+  Request makeRequest(const Need &need, const std::string &kernel) const;
+  /// From the first library given that has it; none if none has.
+  Kernel selectGiven(const Request &request) const;
 
   std::vector<std::string> given, compilerArguments, kernels;
   std::string target, scheduleFrom, schedule, layout, keep, compileOnly;
@@ -96,6 +98,7 @@ private:
   WorkFolder work; // before the libraries in it
   std::list<Library> libraries;
   std::map<std::string, const Library *> byNeed;
+  std::map<std::string, std::string> layouts; // by need, of libraries given
 };
 
 } // namespace kvarn::run

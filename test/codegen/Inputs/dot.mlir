@@ -23,3 +23,14 @@ tile.kernel @dot_rows(%x: memref<?x?x$A>, %y: memref<?x?x$B>, %z: memref<?x?xf32
   tile.store %d, %z[%i, %c0] : tensor<$Mx$Nxf32>, memref<?x?xf32>, tensor<$Mxindex>, index
   tile.return
 }
+
+tile.kernel @dot_vector(%x: memref<?x?x$A>, %y: memref<?x$B>, %z: memref<?xf32>) attributes {schedule = #s} {
+  %c0 = arith.constant 0 : index
+  %i = tile.iota 0 : tensor<$Mxindex>
+  %a = tile.load %x[%i, %c0] : memref<?x?x$A>, tensor<$Mxindex>, index -> tensor<$Mx$Kx$A>
+  %b = tile.load %y[%c0] : memref<?x$B>, index -> tensor<$Kx$B>
+  %c = tile.load %z[%c0] : memref<?xf32>, index -> tensor<$Mxf32>
+  %d = tile.dot %a, %b, %c : tensor<$Mx$Kx$A>, tensor<$Kx$B> -> tensor<$Mxf32>
+  tile.store %d, %z[%c0] : tensor<$Mxf32>, memref<?xf32>, index
+  tile.return
+}

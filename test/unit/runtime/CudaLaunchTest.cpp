@@ -147,6 +147,7 @@ TEST_F(CudaLaunch, FailuresOfTheDriver) {
   fake.failures = {{"cuCtxPushCurrent", 400}};
   EXPECT_EQ(error(KVARN_STATUS_DEVICE, scale, scaleArguments()),
             "scale.1: CUDA device 0 (Fake H200): CUDA_ERROR_INVALID_HANDLE");
+  fake.failures.clear(); // unloading needs it
 }
 
 //===----------------------------------------------------------------------===//
@@ -276,8 +277,9 @@ public:
   cuda::CUresult end() {
     cuda::CUgraph graph = nullptr;
     cuda::CUresult result = driver().cuStreamEndCapture(stream, &graph);
-    if (result == 0)
+    if (result == 0) {
       EXPECT_EQ(driver().cuGraphInstantiate(&instance, graph, 0), 0);
+    }
     driver().cuGraphDestroy(graph);
     return result;
   }

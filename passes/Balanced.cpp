@@ -1,0 +1,276 @@
+//===- Balanced.cpp - Attention in equal shares for all programs ----------===//
+//
+// An item of work is one block for one row tile of one KV head; items are
+// numbered request by request, head by head, row tile by row tile, block by
+// block. Program p of P takes the p-th of P equal ranges. Of a row tile that
+// lies in several ranges, each program leaves a partial result: of one that
+// begins before its range in place 0 of the program's two, of one that begins
+// in its range and goes on behind it in place 1. Whoever is the last of them to
+// finish sums the parts. All programs find their ranges by themselves, from the
+// lengths on the device.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/AttendKernel.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::kvarn;
+
+/// Requests that a program looks at together, and partial results that one warp
+/// sums together.
+static constexpr int64_t kRequests = 32, kParts = 16;
+
+//===----------------------------------------------------------------------===//
+// Requests
+//===----------------------------------------------------------------------===//
+
+RequestWork AttendKernel::workOf(Value count, Value len) {
+  int64_t tokens =
+      spec.format ? spec.format.getGroup() : spec.schedule.getPoolTokens();
+  auto divideUp = [&](Value x, int64_t by) {
+    return b.div(b.add(x, b.index(by - 1)), b.index(by));
+  };
+  RequestWork work;
+  work.rowTiles = divideUp(b.mul(count, b.index(spec.ratio)), rows);
+  Value end = b.max(len, b.index(0));
+  work.blocks = divideUp(end, tokens);
+  work.firstBlock = b.index(0);
+  if (args.window) {
+    // The first row of a causal request sees the earliest positions.
+    Value firstEnd = spec.causal ? b.add(b.sub(len, count), b.index(1)) : len;
+    Value begin = b.max(b.sub(firstEnd, b.toIndex(args.window)), b.index(0));
+    work.firstBlock = b.min(b.div(begin, b.index(tokens)), work.blocks);
+    work.blocks = b.sub(work.blocks, work.firstBlock);
+  }
+  return work;
+}
+
+Value AttendKernel::itemsOf(const RequestWork &work) {
+  return b.mul(b.mul(work.rowTiles, kvHeads), work.blocks);
+}
+
+/// Vectors of the requests from `first` on; those behind the last are not
+/// valid.
+RequestWork AttendKernel::workOfRequests(Value first, Value &valid) {
+  Value index = b.range(first, kRequests);
+  valid = b.less(index, b.dim(args.seqLens, 0));
+  auto at = [&](Value memref, Value place) {
+    return b.toIndex(b.gather(memref, {place}, valid));
+  };
+  Value begin = at(args.queryStart, index);
+  Value count = b.sub(at(args.queryStart, b.add(index, b.index(1))), begin);
+  return workOf(count, at(args.seqLens, index));
+}
+
+/// Sets the share of each program. True if some requests have query rows but
+/// nothing to see.
+Value AttendKernel::cutWork() {
+  programs = b.dim(args.partialOut, 0);
+  kvHeads = b.div(b.dim(args.q, 1), b.index(spec.ratio));
+  Value zero = b.index(0), one = b.index(1);
+  auto sums =
+      b.loop(zero, b.dim(args.seqLens, 0), b.index(kRequests), {zero, zero},
+             [&](Value first, ValueRange carried) -> SmallVector<Value> {
+               Value valid;
+               RequestWork work = workOfRequests(first, valid);
+               Value items = b.select(valid, itemsOf(work), zero);
+               Value blind = b.both(b.less(zero, work.rowTiles),
+                                    b.equal(work.blocks, zero));
+               Value count = b.select(b.both(valid, blind), one, zero);
+               return {b.add(carried[0], b.sum(items, 0)),
+                       b.add(carried[1], b.sum(count, 0))};
+             });
+  Value up = b.add(sums[0], b.sub(programs, one));
+  share = b.max(b.div(up, programs), one);
+  return b.less(zero, sums[1]);
+}
+
+AttendKernel::Range AttendKernel::findRequests(Value firstItem,
+                                               Value lastItem) {
+  Value batch = b.dim(args.seqLens, 0), zero = b.index(0), one = b.index(1);
+  auto found =
+      b.loop(zero, batch, b.index(kRequests), {zero, zero, zero, zero},
+             [&](Value start, ValueRange carried) -> SmallVector<Value> {
+               Value valid;
+               RequestWork work = workOfRequests(start, valid);
+               Value items = b.select(valid, itemsOf(work), zero);
+               Value ends = b.add(b.scan(items), carried[3]);
+               // Requests that end before an item.
+               auto over = [&](Value item) {
+                 return b.both(valid, b.lessEqual(ends, item));
+               };
+               auto count = [&](Value item) {
+                 return b.sum(b.select(over(item), one, zero), 0);
+               };
+               auto largest = [&](Value x) {
+                 return b.reduce(tile::ReduceKind::Max, x, 0);
+               };
+               Value before = largest(b.select(over(firstItem), ends, zero));
+               return {b.add(carried[0], count(firstItem)),
+                       b.add(carried[1], count(lastItem)),
+                       b.max(carried[2], before), largest(ends)};
+             });
+  return {found[0], found[1], found[2]};
+}
+
+//===----------------------------------------------------------------------===//
+// The programs
+//===----------------------------------------------------------------------===//
+
+void AttendKernel::buildBalanced() {
+  program = b.op<tile::ProgramIdOp>(tile::Axis::X);
+  Value someAreEmpty = cutWork();
+  Value from = b.mul(program, share), to = b.add(from, share);
+  Range range = findRequests(from, b.sub(to, b.index(1)));
+  // Later requests have no items in the range.
+  Value stop = b.min(b.add(range.last, b.index(1)), b.dim(args.seqLens, 0));
+  b.loop(range.first, stop, b.index(1), {range.before},
+         [&](Value index, ValueRange carried) -> SmallVector<Value> {
+           setRequest(index);
+           Value items = itemsOf(workOf(queryCount, length));
+           requestSegments(carried[0], from, to);
+           return {b.add(carried[0], items)};
+         });
+  b.when(someAreEmpty, [&] { finishEmptyRequests(); });
+}
+
+/// Every program takes some of the requests without blocks.
+void AttendKernel::finishEmptyRequests() {
+  Value zero = b.index(0), one = b.index(1);
+  b.loop(program, b.dim(args.seqLens, 0), programs, {},
+         [&](Value index, ValueRange) -> SmallVector<Value> {
+           setRequest(index);
+           RequestWork work = workOf(queryCount, length);
+           Value units = b.mul(work.rowTiles, kvHeads);
+           Value count = b.select(b.equal(work.blocks, zero), units, zero);
+           b.loop(zero, count, one, {},
+                  [&](Value unit, ValueRange) -> SmallVector<Value> {
+                    kvHead = b.div(unit, work.rowTiles);
+                    Value tile = b.rem(unit, work.rowTiles);
+                    finish(makeRows(b.mul(tile, b.index(rows))), empty());
+                    return {};
+                  });
+           return {};
+         });
+}
+
+/// The row tiles of the request that have items in [from, to).
+void AttendKernel::requestSegments(Value itemsBefore, Value from, Value to) {
+  RequestWork work = workOf(queryCount, length);
+  Value items = itemsOf(work), zero = b.index(0);
+  Value begin = b.max(b.sub(from, itemsBefore), zero);
+  Value end = b.min(b.sub(to, itemsBefore), items);
+  Value blocks = b.max(work.blocks, b.index(1));
+  Value lastUnit = b.ceilDiv(end, blocks);
+  b.loop(b.div(begin, blocks), lastUnit, b.index(1), {},
+         [&](Value unit, ValueRange) -> SmallVector<Value> {
+           kvHead = b.div(unit, work.rowTiles);
+           Value firstRow = b.mul(b.rem(unit, work.rowTiles), b.index(rows));
+           Value offset = b.mul(unit, blocks);
+           segment({b.add(itemsBefore, offset), blocks}, firstRow,
+                   work.firstBlock, b.max(b.sub(begin, offset), zero),
+                   b.min(b.sub(end, offset), blocks));
+           return {};
+         });
+}
+
+/// Blocks [from, to) of a row tile, counted from its first one.
+void AttendKernel::segment(const WorkUnit &unit, Value firstRow,
+                           Value firstBlock, Value from, Value to) {
+  int64_t tokens =
+      spec.format ? spec.format.getGroup() : spec.schedule.getPoolTokens();
+  QueryRows r = makeRows(firstRow);
+  // What this tile sees may be less than what all tiles of the request see.
+  Value least = b.div(r.firstPosition, b.index(tokens));
+  Value most = b.ceilDiv(r.lastPosition, b.index(tokens));
+  Softmax state = overRange(r, b.max(b.add(firstBlock, from), least),
+                            b.min(b.add(firstBlock, to), most));
+  Value startsHere = b.equal(from, b.index(0));
+  Value whole = b.both(startsHere, b.equal(to, unit.blocks));
+  b.branch(
+      whole,
+      [&]() -> SmallVector<Value> {
+        finish(r, state);
+        return {};
+      },
+      [&]() -> SmallVector<Value> {
+        Value place = b.select(startsHere, b.index(1), b.index(0));
+        finishPartial(r, state, {program, place, b.iota(0, {rows})});
+        combineParts(unit, firstRow);
+        return {};
+      });
+}
+
+//===----------------------------------------------------------------------===//
+// The sum of the parts
+//===----------------------------------------------------------------------===//
+
+/// If all parts of the row tile are there: sums them, a row at a time.
+void AttendKernel::combineParts(const WorkUnit &unit, Value firstRow) {
+  Value first = b.div(unit.firstItem, share);
+  Value end = b.ceilDiv(b.add(unit.firstItem, unit.blocks), share);
+  Value last = b.op<tile::ArriveOp>(args.counters, first, b.sub(end, first));
+  b.when(last, [&] {
+    Value total = b.mul(queryCount, b.index(spec.ratio));
+    Value count = b.min(b.sub(total, firstRow), b.index(rows));
+    int64_t warps = spec.schedule.getWarps();
+    auto oneOf = [&](Value start) {
+      b.loop(start, count, b.index(warps), {},
+             [&](Value row, ValueRange) -> SmallVector<Value> {
+               Value number = b.add(firstRow, row);
+               Value head = b.add(b.rem(number, b.index(spec.ratio)),
+                                  b.mul(kvHead, b.index(spec.ratio)));
+               Value token =
+                   b.add(b.div(number, b.index(spec.ratio)), queryBegin);
+               int64_t whole = std::exchange(rows, 1);
+               Softmax state = sumParts(first, end, unit, row);
+               QueryRows r;
+               r.valid = b.splat(b.i1(true), {1});
+               r.token = b.splat(token, {1});
+               r.head = b.splat(head, {1});
+               finish(r, state);
+               rows = whole;
+               return {};
+             });
+    };
+    if (warps == 1)
+      return oneOf(b.index(0));
+    auto each =
+        b.OpBuilder::create<tile::WarpsOp>(b.getLoc(), warps, TypeRange());
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&each.getBody().front());
+    oneOf(each.getWarp());
+    if (each.getBody().front().empty() ||
+        !each.getBody().front().back().hasTrait<OpTrait::IsTerminator>())
+      b.op<tile::YieldOp>(ValueRange());
+  });
+}
+
+/// The partial results of one row.
+Softmax AttendKernel::sumParts(Value first, Value end, const WorkUnit &unit,
+                               Value row) {
+  return Softmax::from(b.loop(
+      first, end, b.index(kParts), empty().list(),
+      [&](Value part, ValueRange carried) -> SmallVector<Value> {
+        Softmax state = Softmax::from(carried);
+        Value index = b.range(part, kParts);
+        Value valid = b.less(index, end);
+        Value starts = b.lessEqual(b.mul(index, share), unit.firstItem);
+        Value place = b.select(starts, b.index(1), b.index(0));
+        Value lse = b.gather(args.partialLse, {index, place, row}, valid);
+        lse = b.select(valid, lse, b.f32(-INFINITY));
+        Value alpha;
+        Value wide = b.along(lse, 1, {1, kParts});
+        Value weights =
+            b.mul(update(state, {wide, {}}, alpha), b.f32(1 / kLargestWeight));
+        Value outs = b.load(args.partialOut, {index, place, row, b.index(0)},
+                            {kParts, depth}, valid);
+        Value flat = b.reduce(tile::ReduceKind::Max, weights, 0);
+        Value sum = b.sum(b.mul(outs, b.along(flat, 0, {kParts, depth})), 0);
+        state.out = b.add(b.mul(state.out, b.along(alpha, 0, tile(depth))),
+                          b.along(sum, 1, tile(depth)));
+        return state.list();
+      }));
+}

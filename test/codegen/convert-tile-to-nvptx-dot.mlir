@@ -1,0 +1,134 @@
+// RUN: kvarn-opt %s --convert-tile-to-nvptx=target=sm_90a --canonicalize --cse | FileCheck %s
+
+// Products by m16n8k16. Its rows are the columns of the right operand: what is
+// computed is the transposed product.
+
+#a = #tile.layout<rank = 2, registers = [(0, 1), (0, 2)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0)], lanes = [(4, 0), (8, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+#d = #tile.layout<rank = 2, registers = [(1, 0)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+#a_rows = #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (1), (2), (4)], warps = []>
+#d_rows = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (0), (0), (0)], warps = []>
+
+// Eight columns are half of the rows of the instruction: the other half is
+// empty, and so are its sums. The result has two registers of four.
+// CHECK-LABEL: llvm.func @half
+// CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : i32
+// CHECK-DAG: %[[FZERO:.*]] = arith.constant 0.000000e+00 : f32
+// CHECK-DAG: %[[ONE:.*]] = arith.constant 1.000000e+00 : f32
+// CHECK: %[[EMPTY:.*]] = llvm.bitcast %[[ZERO]] : i32 to vector<2xf16>
+// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B0:.*]], %[[EMPTY]], %[[B1:.*]], %[[EMPTY]], %[[A0:.*]], %[[A1:.*]], %[[ONE]], %[[ONE]], %[[FZERO]], %[[FZERO]]) : (vector<2xf16>, vector<2xf16>, vector<2xf16>, vector<2xf16>, vector<2xf16>, vector<2xf16>, f32, f32, f32, f32) -> !llvm.struct<(f32, f32, f32, f32)>
+// CHECK: %[[D0:.*]] = llvm.extractvalue %[[D]][0]
+// CHECK: %[[D1:.*]] = llvm.extractvalue %[[D]][1]
+// CHECK-NOT: llvm.call_intrinsic
+// CHECK: llvm.store %[[D0]]
+// CHECK: llvm.store %[[D1]]
+// CHECK: llvm.return
+tile.kernel @half(%x: memref<?x?xf16>, %y: memref<?x?xf16>, %z: memref<?x?xf32>) {
+  %c0 = arith.constant 0 : index
+  %i = tile.iota 0 : tensor<8xindex, #a_rows>
+  %k = tile.iota 0 : tensor<16xindex, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (0), (0), (0)], warps = []>>
+  %j = tile.iota 0 : tensor<8xindex, #d_rows>
+  %one = arith.constant dense<1.0> : tensor<8x8xf32, #d>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<8xindex, #a_rows>, index -> tensor<8x16xf16, #a>
+  %b = tile.load %y[%k, %c0] : memref<?x?xf16>, tensor<16xindex, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (0), (0), (0)], warps = []>>, index -> tensor<16x8xf16, #b>
+  %d = tile.dot %a, %b, %one : tensor<8x16xf16, #a>, tensor<16x8xf16, #b> -> tensor<8x8xf32, #d>
+  tile.store %d, %z[%j, %c0] : tensor<8x8xf32, #d>, memref<?x?xf32>, tensor<8xindex, #d_rows>, index
+  tile.return
+}
+
+// Sixteen columns fill it; 32 of depth are two instructions, of which the second
+// adds to the first. The register bit of the columns (16 apart) is their second
+// half. Left and right operand agree which depth lies where: here bit 4.
+// CHECK-LABEL: llvm.func @full
+// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[ALL:[^:]*]]) :
+// CHECK: %[[D0:.*]] = llvm.extractvalue %[[D]][0]
+// CHECK: %[[D1:.*]] = llvm.extractvalue %[[D]][1]
+// CHECK: %[[D2:.*]] = llvm.extractvalue %[[D]][2]
+// CHECK: %[[D3:.*]] = llvm.extractvalue %[[D]][3]
+// CHECK: %[[E:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"({{.*}}, %[[D0]], %[[D1]], %[[D2]], %[[D3]])
+// CHECK: %[[E2:.*]] = llvm.extractvalue %[[E]][2]
+// CHECK-NOT: llvm.call_intrinsic
+// CHECK: llvm.return
+#a32 = #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 16)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>
+#b32 = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (16, 0), (0, 8)], lanes = [(4, 0), (8, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+#d16 = #tile.layout<rank = 2, registers = [(1, 0), (0, 8)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @full(%z: memref<?x?xf32>, %f: f32) {
+  %c0 = arith.constant 0 : index
+  %j = tile.iota 0 : tensor<8xindex, #d_rows>
+  %h = arith.truncf %f : f32 to f16
+  %zero = arith.constant dense<0.0> : tensor<8x16xf32, #d16>
+  %a = tile.splat %h : tensor<8x32xf16, #a32>
+  %b = tile.splat %h : tensor<32x16xf16, #b32>
+  %d = tile.dot %a, %b, %zero : tensor<8x32xf16, #a32>, tensor<32x16xf16, #b32> -> tensor<8x16xf32, #d16>
+  tile.store %d, %z[%j, %c0] : tensor<8x16xf32, #d16>, memref<?x?xf32>, tensor<8xindex, #d_rows>, index
+  tile.return
+}
+
+// Sixteen rows of the left operand are two instructions next to each other.
+// CHECK-LABEL: llvm.func @rows
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"
+// CHECK-NOT: llvm.call_intrinsic
+// CHECK: llvm.return
+#a16 = #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (8, 0)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>
+#d1616 = #tile.layout<rank = 2, registers = [(1, 0), (8, 0)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+#d16_rows = #tile.layout<rank = 1, registers = [(1), (8)], lanes = [(2), (4), (0), (0), (0)], warps = []>
+tile.kernel @rows(%z: memref<?x?xf32>, %f: f32) {
+  %c0 = arith.constant 0 : index
+  %j = tile.iota 0 : tensor<16xindex, #d16_rows>
+  %h = arith.truncf %f : f32 to f16
+  %zero = arith.constant dense<0.0> : tensor<16x8xf32, #d1616>
+  %a = tile.splat %h : tensor<16x16xf16, #a16>
+  %b = tile.splat %h : tensor<16x8xf16, #b>
+  %d = tile.dot %a, %b, %zero : tensor<16x16xf16, #a16>, tensor<16x8xf16, #b> -> tensor<16x8xf32, #d1616>
+  tile.store %d, %z[%j, %c0] : tensor<16x8xf32, #d1616>, memref<?x?xf32>, tensor<16xindex, #d16_rows>, index
+  tile.return
+}
+
+// A vector is the same in all rows of the instruction; each lane has the sums of
+// two rows of the left operand, and the lanes beyond the first four copies.
+// CHECK-LABEL: llvm.func @vector
+// CHECK-DAG: %[[C28:.*]] = arith.constant 28 : i32
+// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%{{[0-9]+}}, %[[EMPTY:[0-9]+]], %{{[0-9]+}}, %[[EMPTY]], {{.*}})
+// CHECK: %[[D0:.*]] = llvm.extractvalue %[[D]][0]
+// CHECK: %[[D1:.*]] = llvm.extractvalue %[[D]][1]
+// CHECK: arith.andi %{{.*}}, %[[C28]]
+// CHECK: scf.if
+// CHECK: llvm.insertelement %[[D0]]
+// CHECK: llvm.insertelement %[[D1]]
+tile.kernel @vector(%y: memref<?xf16>, %z: memref<?xf32>, %f: f32) {
+  %c0 = arith.constant 0 : index
+  %h = arith.truncf %f : f32 to f16
+  %zero = arith.constant dense<0.0> : tensor<8xf32, #d_rows>
+  %a = tile.splat %h : tensor<8x16xf16, #a>
+  %b = tile.load %y[%c0] : memref<?xf16>, index -> tensor<16xf16, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (0), (0), (0)], warps = []>>
+  %d = tile.dot %a, %b, %zero : tensor<8x16xf16, #a>, tensor<16xf16, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (0), (0), (0)], warps = []>> -> tensor<8xf32, #d_rows>
+  tile.store %d, %z[%c0] : tensor<8xf32, #d_rows>, memref<?xf32>, index
+  tile.return
+}
+
+// An operand that a loop packs into words is packed again behind it; the words
+// of before are known inside.
+// CHECK-LABEL: llvm.func @in_a_loop
+// CHECK: scf.for
+// CHECK: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"
+// CHECK: }
+// CHECK: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"
+// CHECK: llvm.return
+tile.kernel @in_a_loop(%z: memref<?x?xf32>, %y: memref<?xf16>, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %m = arith.index_cast %n : i64 to index
+  %j = tile.iota 0 : tensor<8xindex, #d_rows>
+  %i = tile.iota 0 : tensor<8xindex, #a_rows>
+  %zero = arith.constant dense<0.0> : tensor<8x8xf32, #d>
+  %l = memref.load %y[%c0] : memref<?xf16>
+  %a = tile.splat %l : tensor<8x16xf16, #a>
+  %b = tile.splat %l : tensor<16x8xf16, #b>
+  %s = scf.for %k = %c0 to %m step %c1 iter_args(%sum = %zero) -> tensor<8x8xf32, #d> {
+    %d = tile.dot %a, %b, %sum : tensor<8x16xf16, #a>, tensor<16x8xf16, #b> -> tensor<8x8xf32, #d>
+    scf.yield %d : tensor<8x8xf32, #d>
+  }
+  %d = tile.dot %a, %b, %s : tensor<8x16xf16, #a>, tensor<16x8xf16, #b> -> tensor<8x8xf32, #d>
+  tile.store %d, %z[%j, %c0] : tensor<8x8xf32, #d>, memref<?x?xf32>, tensor<8xindex, #d_rows>, index
+  tile.return
+}

@@ -1,0 +1,161 @@
+// RUN: kvarn-opt %s --convert-tile-to-nvptx=target=sm_90a -split-input-file -verify-diagnostics
+// RUN: not kvarn-opt %s --convert-tile-to-nvptx=target=z80 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// RUN: not kvarn-opt %s --convert-tile-to-nvptx=target=x86-64-v4 2>&1 | FileCheck %s --check-prefix=OTHER
+// RUN: not kvarn-opt %s --convert-tile-to-nvptx=target=nvidia 2>&1 | FileCheck %s --check-prefix=FAMILY
+// UNKNOWN: error: convert-tile-to-nvptx: 'z80' is no NVIDIA target
+// OTHER: error: convert-tile-to-nvptx: 'x86-64-v4' is no NVIDIA target
+// FAMILY: error: convert-tile-to-nvptx: 'nvidia' is no NVIDIA target
+
+// expected-error @+1 {{'tile.kernel' op has more than one block}}
+tile.kernel @blocks() {
+  cf.br ^next
+^next:
+  tile.return
+}
+
+// -----
+
+tile.kernel @no_layout(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  // expected-error @+1 {{'tile.load' op has a tile without a layout of 32 lanes: 'tensor<64xf32>'}}
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32>
+  tile.store %a, %x[%c0] : tensor<64xf32>, memref<?xf32>, index
+  tile.return
+}
+
+// -----
+
+tile.kernel @lanes() {
+  // expected-error @+1 {{'arith.constant' op has a tile without a layout of 32 lanes: 'tensor<64xf32, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (16), (32)], warps = []>>'}}
+  %a = arith.constant dense<1.0> : tensor<64xf32, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (16), (32)], warps = []>>
+  tile.return
+}
+
+// -----
+
+tile.kernel @argument() {
+  %c0 = arith.constant 0 : index
+  // expected-error @+1 {{'memref.alloc' op expected a load or extent of an argument of the kernel}}
+  %m = memref.alloc() : memref<4xf32>
+  %l = memref.load %m[%c0] : memref<4xf32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @store_scalar(%x: memref<4xf32>, %f: f32) {
+  %c0 = arith.constant 0 : index
+  // expected-error @+1 {{'memref.store' op expected a load or extent of an argument of the kernel}}
+  memref.store %f, %x[%c0] : memref<4xf32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @dimension(%x: memref<?xf32>) {
+  %c1 = arith.constant 1 : index
+  // expected-error @+1 {{'memref.dim' op expected a constant dimension of the memref}}
+  %d = memref.dim %x, %c1 : memref<?xf32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @dynamic_dimension(%x: memref<?xf32>) {
+  %i = tile.program_id x
+  // expected-error @+1 {{'memref.dim' op expected a constant dimension of the memref}}
+  %d = memref.dim %x, %i : memref<?xf32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @region(%n: i64) {
+  %n0 = arith.constant 0 : i64
+  // expected-error @+1 {{'scf.while' op is unknown to NVIDIA targets}}
+  scf.while : () -> () {
+    %q = arith.cmpi sgt, %n, %n0 : i64
+    scf.condition(%q)
+  } do {
+    scf.yield
+  }
+  tile.return
+}
+
+// -----
+
+tile.kernel @two_results(%x: memref<?xi32>) {
+  %a = arith.constant dense<1> : tensor<64xi32, #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (8), (16), (32)], warps = []>>
+  // expected-error @+1 {{'arith.addui_extended' op is unknown to NVIDIA targets}}
+  %s, %o = arith.addui_extended %a, %a : tensor<64xi32, #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (8), (16), (32)], warps = []>>, tensor<64xi1, #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (8), (16), (32)], warps = []>>
+  tile.return
+}
+
+// -----
+
+tile.kernel @three_warps() {
+  // expected-error @+1 {{'tile.warps' op has 3 warps, expected a power of two up to 32 and the same throughout a kernel}}
+  tile.warps 3 (%w) {
+  }
+  tile.return
+}
+
+// -----
+
+tile.kernel @different_warps() {
+  tile.warps 4 (%w) {
+  }
+  // expected-error @+1 {{'tile.warps' op has 2 warps, expected a power of two up to 32 and the same throughout a kernel}}
+  tile.warps 2 (%w) {
+  }
+  tile.return
+}
+
+// -----
+
+tile.kernel @operands_f32_f16() {
+  %a = arith.constant dense<1.0> : tensor<8x16xf32, #tile.layout<rank = 2, registers = [(0, 1), (0, 2)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>>
+  %b = arith.constant dense<1.0> : tensor<16x8xf16, #tile.layout<rank = 2, registers = [(1, 0), (2, 0)], lanes = [(4, 0), (8, 0), (0, 1), (0, 2), (0, 4)], warps = []>>
+  %c = arith.constant dense<1.0> : tensor<8x8xf32, #tile.layout<rank = 2, registers = [(1, 0)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>>
+  // expected-error @+1 {{'tile.dot' op has an operand of 'f32', expected f16 for mma.m16n8k16}}
+  %d = tile.dot %a, %b, %c : tensor<8x16xf32, #tile.layout<rank = 2, registers = [(0, 1), (0, 2)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>>, tensor<16x8xf16, #tile.layout<rank = 2, registers = [(1, 0), (2, 0)], lanes = [(4, 0), (8, 0), (0, 1), (0, 2), (0, 4)], warps = []>> -> tensor<8x8xf32, #tile.layout<rank = 2, registers = [(1, 0)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>>
+  tile.return
+}
+
+// -----
+
+tile.kernel @operands_f16_bf16() {
+  %a = arith.constant dense<1.0> : tensor<8x16xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>>
+  %b = arith.constant dense<1.0> : tensor<16x8xbf16, #tile.layout<rank = 2, registers = [(1, 0), (2, 0)], lanes = [(4, 0), (8, 0), (0, 1), (0, 2), (0, 4)], warps = []>>
+  %c = arith.constant dense<1.0> : tensor<8x8xf32, #tile.layout<rank = 2, registers = [(1, 0)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>>
+  // expected-error @+1 {{'tile.dot' op has an operand of 'bf16', expected f16 for mma.m16n8k16}}
+  %d = tile.dot %a, %b, %c : tensor<8x16xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>>, tensor<16x8xbf16, #tile.layout<rank = 2, registers = [(1, 0), (2, 0)], lanes = [(4, 0), (8, 0), (0, 1), (0, 2), (0, 4)], warps = []>> -> tensor<8x8xf32, #tile.layout<rank = 2, registers = [(1, 0)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>>
+  tile.return
+}
+
+// -----
+
+tile.kernel @scan_order(%x: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %a = arith.constant dense<1> : tensor<32xi32, #tile.layout<rank = 1, registers = [(16)], lanes = [(1), (2), (4), (8), (0)], warps = []>>
+  // expected-error @+1 {{'tile.scan' op of this layout is unknown to NVIDIA targets: 'tensor<32xi32, #tile.layout<rank = 1, registers = [(16)], lanes = [(1), (2), (4), (8), (0)], warps = []>>'}}
+  %b = tile.scan %a : tensor<32xi32, #tile.layout<rank = 1, registers = [(16)], lanes = [(1), (2), (4), (8), (0)], warps = []>>
+  tile.return
+}
+
+// -----
+
+tile.kernel @shared_bytes(%p: memref<?x?x?xi8>) {
+  %c0 = arith.constant 0 : index
+  // expected-error @+1 {{'tile.load_codes' op has lanes that share bytes}}
+  %c = tile.load_codes key %p[%c0, %c0] start %c0 format <key_bits = 4, value_bits = 2, group = 64, head_dim = 64, layout = reference> : memref<?x?x?xi8> -> tensor<64x64xi8, #tile.layout<rank = 2, registers = [(4, 0), (8, 0), (16, 0), (32, 0), (0, 2), (0, 4), (0, 32)], lanes = [(1, 0), (2, 0), (0, 1), (0, 8), (0, 16)], warps = []>>
+  tile.return
+}
+
+// -----
+
+tile.kernel @scale_lanes(%x: memref<?xf32>) {
+  // expected-error @+1 {{'tile.expand_scale' op lies so that lanes differ}}
+  %s = tile.expand_scale part key format <key_bits = 4, value_bits = 2, group = 64, head_dim = 64, layout = reference> : tensor<32xf32, #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = []>>
+  tile.return
+}

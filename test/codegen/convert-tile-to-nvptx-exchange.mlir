@@ -1,0 +1,224 @@
+// RUN: kvarn-opt %s --convert-tile-to-nvptx=target=sm_90a --canonicalize --cse | FileCheck %s
+
+// What lanes and warps tell one another: reductions, running sums, transforms,
+// changes of layout.
+
+#rows = #tile.layout<rank = 2, registers = [(1, 0), (0, 16), (0, 8)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+#row = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (0), (0), (0)], warps = []>
+#column = #tile.layout<rank = 1, registers = [(16), (8)], lanes = [(0), (0), (1), (2), (4)], warps = []>
+#v = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (8), (16), (32)], warps = []>
+#w = #tile.layout<rank = 1, registers = [(32)], lanes = [(1), (2), (4), (8), (16)], warps = []>
+
+// Rows: first the four columns of a lane, then lanes 4, 8 and 16 apart. Lanes
+// that differ in bits 0 and 1 have other rows.
+// CHECK-LABEL: llvm.func @rows
+// CHECK-DAG: %[[ALL:.*]] = arith.constant -1 : i32
+// CHECK-DAG: %[[C4:.*]] = arith.constant 4 : i32
+// CHECK-DAG: %[[C8:.*]] = arith.constant 8 : i32
+// CHECK-DAG: %[[C16:.*]] = arith.constant 16 : i32
+// CHECK-COUNT-4: arith.sitofp
+// CHECK: llvm.intr.maxnum
+// CHECK: llvm.intr.maxnum
+// CHECK: %[[A:.*]] = llvm.intr.maxnum
+// CHECK-NEXT: %[[B:.*]] = nvvm.shfl.sync bfly %[[ALL]], %[[A]], %[[C4]], %{{.*}} : f32 -> f32
+// CHECK-NEXT: %[[C:.*]] = llvm.intr.maxnum(%[[A]], %[[B]])
+// CHECK: nvvm.shfl.sync bfly %[[ALL]], %[[C]], %[[C8]], %{{.*}} : f32 -> f32
+// CHECK: nvvm.shfl.sync bfly %[[ALL]], %{{.*}}, %[[C16]], %{{.*}} : f32 -> f32
+// CHECK: scf.if
+// CHECK-NOT: nvvm.shfl
+// CHECK: llvm.return
+tile.kernel @rows(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c = tile.iota 1 : tensor<8x32xi32, #rows>
+  %a = arith.sitofp %c : tensor<8x32xi32, #rows> to tensor<8x32xf32, #rows>
+  %m = tile.reduce max %a dim 1 : tensor<8x32xf32, #rows> -> tensor<8xf32, #row>
+  tile.store %m, %x[%c0] : tensor<8xf32, #row>, memref<?xf32>, index
+  tile.return
+}
+
+// Columns of the same tile: two rows in a lane, then lanes 1 and 2 apart, for
+// each of the four columns of a lane. Sums may be contracted.
+// CHECK-LABEL: llvm.func @columns
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : i32
+// CHECK-DAG: %[[C2:.*]] = arith.constant 2 : i32
+// CHECK: arith.addf {{.*}} fastmath<contract>
+// CHECK-COUNT-4: nvvm.shfl.sync bfly %{{.*}}, %{{.*}}, %[[C1]], %{{.*}} : f32 -> f32
+// CHECK-COUNT-4: nvvm.shfl.sync bfly %{{.*}}, %{{.*}}, %[[C2]], %{{.*}} : f32 -> f32
+// CHECK-NOT: nvvm.shfl
+// CHECK: llvm.return
+tile.kernel @columns(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c = tile.iota 0 : tensor<8x32xi32, #rows>
+  %a = arith.sitofp %c : tensor<8x32xi32, #rows> to tensor<8x32xf32, #rows>
+  %m = tile.reduce add %a dim 0 : tensor<8x32xf32, #rows> -> tensor<32xf32, #column>
+  tile.store %m, %x[%c0] : tensor<32xf32, #column>, memref<?xf32>, index
+  tile.return
+}
+
+// A whole vector gives a scalar; integers and halves travel as words.
+// CHECK-LABEL: llvm.func @whole
+// CHECK-COUNT-5: nvvm.shfl.sync bfly {{.*}} : f32 -> f32
+// CHECK: llvm.intr.minnum
+// CHECK: arith.minsi
+// CHECK-COUNT-5: nvvm.shfl.sync bfly {{.*}} : i32 -> i32
+// CHECK-COUNT-5: nvvm.shfl.sync bfly {{.*}} : i32 -> i32
+// CHECK: arith.truncf
+tile.kernel @whole(%x: memref<?xf32>, %n: memref<?xi32>, %h: memref<?xf16>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
+  %b = tile.load %n[%c0] : memref<?xi32>, index -> tensor<64xi32, #v>
+  %c = tile.load %h[%c0] : memref<?xf16>, index -> tensor<64xf16, #v>
+  %m = tile.reduce min %a dim 0 : tensor<64xf32, #v> -> f32
+  %k = tile.reduce min %b dim 0 : tensor<64xi32, #v> -> i32
+  %p = tile.reduce max %c dim 0 : tensor<64xf16, #v> -> f16
+  %kf = arith.sitofp %k : i32 to f32
+  %pf = arith.extf %p : f16 to f32
+  %s = arith.addf %m, %kf : f32
+  %t = arith.addf %s, %pf : f32
+  %u = arith.truncf %t : f32 to f16
+  %v = tile.splat %u : tensor<64xf16, #v>
+  tile.store %v, %h[%c0] : tensor<64xf16, #v>, memref<?xf16>, index
+  tile.return
+}
+
+// Warps meet in shared memory: [warp][register][lane], 4 x 2 x 128 bytes.
+// Afterwards every warp has the sum.
+// CHECK-LABEL: llvm.func @warps
+// CHECK-SAME: kvarn.shared_bytes = 1024 : i64
+// CHECK-SAME: nvvm.maxntid = array<i32: 128>
+// CHECK-DAG: %[[C256:.*]] = arith.constant 256 : i32
+// CHECK-DAG: %[[SHARED:.*]] = llvm.mlir.addressof @kvarn_shared : !llvm.ptr<3>
+// CHECK: nvvm.barrier0
+// CHECK: llvm.load {{.*}} !llvm.ptr<1>
+// CHECK: nvvm.barrier0
+// CHECK: %[[MINE:.*]] = llvm.getelementptr %[[SHARED]][%{{.*}}] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i8
+// CHECK: %[[W:.*]] = arith.muli %{{.*}}, %[[C256]]
+// CHECK: %[[OWN:.*]] = llvm.getelementptr %[[MINE]][%[[W]]]
+// CHECK: llvm.store %{{.*}}, %[[OWN]] {alignment = 4 : i64} : f32, !llvm.ptr<3>
+// CHECK: %[[SECOND:.*]] = llvm.getelementptr %[[OWN]][128]
+// CHECK: llvm.store %{{.*}}, %[[SECOND]] {alignment = 4 : i64} : f32, !llvm.ptr<3>
+// CHECK: nvvm.barrier0
+// CHECK-COUNT-8: llvm.load {{.*}} : !llvm.ptr<3> -> f32
+// What is in shared memory next must not meet a slower reader.
+// CHECK: nvvm.barrier0
+// CHECK: scf.if
+// CHECK: llvm.store {{.*}} !llvm.ptr<1>
+#stack = #tile.layout<rank = 2, registers = [(0, 1)], lanes = [(0, 2), (0, 4), (0, 8), (0, 16), (0, 32)], warps = [(1, 0), (2, 0)]>
+tile.kernel @warps(%x: memref<?x?xf32>, %y: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %r = tile.warps 4 (%w) -> (tensor<4x64xf32, #stack>) {
+    %a = tile.load %x[%w, %c0] : memref<?x?xf32>, index, index -> tensor<64xf32, #v>
+    tile.yield %a : tensor<64xf32, #v>
+  }
+  %s = tile.reduce add %r dim 0 : tensor<4x64xf32, #stack> -> tensor<64xf32, #v>
+  tile.store %s, %y[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
+  tile.return
+}
+
+// Two registers, then five stages of lanes: the sum of those below.
+// CHECK-LABEL: llvm.func @scan
+// CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : i32
+// CHECK: %[[PAIR:.*]] = arith.addi
+// CHECK: %[[O:.*]] = nvvm.shfl.sync bfly %{{.*}}, %[[PAIR]], %{{.*}} : i32 -> i32
+// CHECK: arith.select %{{.*}}, %[[O]], %[[ZERO]] : i32
+// CHECK-COUNT-4: nvvm.shfl.sync bfly {{.*}} : i32 -> i32
+// CHECK-NOT: nvvm.shfl
+// CHECK: llvm.return
+tile.kernel @scan(%x: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xi32>, index -> tensor<64xi32, #v>
+  %b = tile.scan %a : tensor<64xi32, #v>
+  tile.store %b, %x[%c0] : tensor<64xi32, #v>, memref<?xi32>, index
+  tile.return
+}
+
+// Butterflies: one stage within registers, two between lanes, whose sign is
+// that of the lane's bit.
+// CHECK-LABEL: llvm.func @hadamard
+// CHECK-DAG: %[[PLUS:.*]] = arith.constant 1.000000e+00 : f32
+// CHECK-DAG: %[[MINUS:.*]] = arith.constant -1.000000e+00 : f32
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : i32
+// CHECK-DAG: %[[C2:.*]] = arith.constant 2 : i32
+// CHECK: %[[A:.*]] = arith.addf %[[X:.*]], %[[Y:.*]] : f32
+// CHECK: arith.subf %[[X]], %[[Y]] : f32
+// CHECK: %[[SIGN:.*]] = arith.select %{{.*}}, %[[MINUS]], %[[PLUS]] : f32
+// CHECK: %[[OTHER:.*]] = nvvm.shfl.sync bfly %{{.*}}, %[[A]], %[[C1]], %{{.*}} : f32 -> f32
+// CHECK: %[[OWN:.*]] = arith.mulf %[[A]], %[[SIGN]] fastmath<contract> : f32
+// CHECK: arith.addf %[[OWN]], %[[OTHER]] fastmath<contract> : f32
+// CHECK: nvvm.shfl.sync bfly %{{.*}}, %{{.*}}, %[[C1]], %{{.*}} : f32 -> f32
+// CHECK-COUNT-2: nvvm.shfl.sync bfly %{{.*}}, %{{.*}}, %[[C2]], %{{.*}} : f32 -> f32
+// CHECK-NOT: nvvm.shfl
+// CHECK: llvm.return
+#eight = #tile.layout<rank = 2, registers = [(0, 1)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = []>
+#eight_rows = #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (1), (2), (4)], warps = []>
+tile.kernel @hadamard(%x: memref<?x?xf32>) {
+  %c0 = arith.constant 0 : index
+  %r = tile.iota 0 : tensor<8xindex, #eight_rows>
+  %a = tile.load %x[%r, %c0] : memref<?x?xf32>, tensor<8xindex, #eight_rows>, index -> tensor<8x8xf32, #eight>
+  %b = tile.hadamard %a : tensor<8x8xf32, #eight>
+  tile.store %b, %x[%r, %c0] : tensor<8x8xf32, #eight>, memref<?x?xf32>, tensor<8xindex, #eight_rows>, index
+  tile.return
+}
+
+// A layout is changed by shuffles: each register of the result from the lane
+// that has it. Which of two registers there depends on the reader's lane.
+// CHECK-LABEL: llvm.func @shuffles
+// CHECK-DAG: %[[C16:.*]] = arith.constant 16 : i32
+// CHECK: %[[A:.*]] = nvvm.shfl.sync idx %{{.*}}, %[[X:.*]], %[[FROM:.*]], %{{.*}} : f32 -> f32
+// CHECK: %[[B:.*]] = nvvm.shfl.sync idx %{{.*}}, %[[Y:.*]], %[[FROM]], %{{.*}} : f32 -> f32
+// CHECK: %[[ODD:.*]] = arith.cmpi eq
+// CHECK: arith.select %[[ODD]], %[[B]], %[[A]] : f32
+// The second half of the vector is sixteen lanes further.
+// CHECK: %[[FAR:.*]] = arith.addi %[[FROM]], %[[C16]]
+// CHECK: %[[C:.*]] = nvvm.shfl.sync idx %{{.*}}, %[[X]], %[[FAR]], %{{.*}} : f32 -> f32
+// CHECK: %[[D:.*]] = nvvm.shfl.sync idx %{{.*}}, %[[Y]], %[[FAR]], %{{.*}} : f32 -> f32
+// CHECK: arith.select %[[ODD]], %[[D]], %[[C]] : f32
+// CHECK-NOT: nvvm.shfl
+// CHECK: llvm.return
+tile.kernel @shuffles(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
+  %b = tile.convert_layout %a : tensor<64xf32, #v> -> tensor<64xf32, #w>
+  tile.store %b, %x[%c0] : tensor<64xf32, #w>, memref<?xf32>, index
+  tile.return
+}
+
+// Lanes that have all they need only choose.
+// CHECK-LABEL: llvm.func @selects
+// CHECK-NOT: nvvm.shfl
+// CHECK: %[[ODD:.*]] = arith.cmpi eq
+// CHECK: %[[A:.*]] = arith.select %[[ODD]]
+// CHECK: %[[B:.*]] = arith.select %[[ODD]]
+// CHECK: %[[SECOND:.*]] = arith.cmpi eq
+// CHECK: %[[R:.*]] = arith.select %[[SECOND]], %[[B]], %[[A]] : f32
+// CHECK: llvm.store %[[R]]
+// CHECK-NOT: nvvm.shfl
+// CHECK: llvm.return
+#four = #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(0), (0), (4), (8), (16)], warps = []>
+#one = #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = []>
+tile.kernel @selects(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<32xf32, #four>
+  %b = tile.convert_layout %a : tensor<32xf32, #four> -> tensor<32xf32, #one>
+  tile.store %b, %x[%c0] : tensor<32xf32, #one>, memref<?xf32>, index
+  tile.return
+}
+
+// Pieces of 8x8 fp16 pairs are transposed by one instruction each.
+// CHECK-LABEL: llvm.func @pieces
+// CHECK-NOT: nvvm.shfl
+// CHECK-COUNT-2: llvm.inline_asm has_side_effects "movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;", "=r,r" %{{.*}} : (i32) -> i32
+// CHECK-NOT: movmatrix
+// CHECK: llvm.return
+#result = #tile.layout<rank = 2, registers = [(1, 0), (0, 8)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+#result_rows = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (0), (0), (0)], warps = []>
+#operand = #tile.layout<rank = 2, registers = [(0, 1), (0, 8)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = []>
+tile.kernel @pieces(%x: memref<?x?xf16>) {
+  %c0 = arith.constant 0 : index
+  %r = tile.iota 0 : tensor<8xindex, #result_rows>
+  %s = tile.iota 0 : tensor<8xindex, #eight_rows>
+  %a = tile.load %x[%r, %c0] : memref<?x?xf16>, tensor<8xindex, #result_rows>, index -> tensor<8x16xf16, #result>
+  %b = tile.convert_layout %a : tensor<8x16xf16, #result> -> tensor<8x16xf16, #operand>
+  tile.store %b, %x[%s, %c0] : tensor<8x16xf16, #operand>, memref<?x?xf16>, tensor<8xindex, #eight_rows>, index
+  tile.return
+}

@@ -1,0 +1,185 @@
+// RUN: kvarn-opt %s --convert-tile-to-nvptx=target=sm_90a --canonicalize --cse | FileCheck %s
+
+// What a lane does by itself: values, arithmetic, changes of shape.
+
+#v = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (8), (16), (32)], warps = []>
+#m = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = []>
+#mt = #tile.layout<rank = 2, registers = [(1, 0), (0, 8)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+#rows = #tile.layout<rank = 1, registers = [(8)], lanes = [(0), (0), (1), (2), (4)], warps = []>
+#columns = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (0), (0), (0)], warps = []>
+#stack = #tile.layout<rank = 2, registers = [(0, 1)], lanes = [(0, 2), (0, 4), (0, 8), (0, 16), (0, 32)], warps = [(1, 0), (2, 0)]>
+
+// An index is what lanes add, neighbouring bits at once, and a constant for each
+// register.
+// CHECK-LABEL: llvm.func @iota
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : i32
+// CHECK-DAG: %[[C2:.*]] = arith.constant 2 : i32
+// CHECK-DAG: %[[C3:.*]] = arith.constant 3 : i32
+// CHECK-DAG: %[[C7:.*]] = arith.constant 7 : i32
+// CHECK-DAG: %[[C8:.*]] = arith.constant 8 : i32
+// CHECK-DAG: %[[LANE:.*]] = nvvm.read.ptx.sreg.tid.x
+// CHECK: %[[ROW0:.*]] = arith.shrui %[[LANE]], %[[C2]]
+// CHECK: %[[ROW:.*]] = arith.andi %[[ROW0]], %[[C7]]
+// CHECK: arith.addi %[[ROW]], %[[C8]]
+// CHECK: %[[COLUMN0:.*]] = arith.andi %[[LANE]], %[[C3]]
+// CHECK: %[[COLUMN:.*]] = arith.shli %[[COLUMN0]], %[[C1]]
+// CHECK: arith.addi %[[COLUMN]], %[[C1]]
+// CHECK: llvm.return
+tile.kernel @iota(%x: memref<?x?xi32>) {
+  %c0 = arith.constant 0 : index
+  %r = tile.iota 0 : tensor<16xindex, #rows>
+  %i = tile.iota 0 : tensor<16x8xi32, #m>
+  %j = tile.iota 1 : tensor<16x8xi32, #m>
+  %k = arith.muli %i, %j : tensor<16x8xi32, #m>
+  tile.store %k, %x[%r, %c0] : tensor<16x8xi32, #m>, memref<?x?xi32>, tensor<16xindex, #rows>, index
+  tile.return
+}
+
+// The number of the warp counts where the layout says so.
+// CHECK-LABEL: llvm.func @stacked_iota
+// CHECK: %[[W:.*]] = arith.shrui
+// CHECK: arith.andi %[[W]]
+// CHECK: nvvm.barrier0
+tile.kernel @stacked_iota(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %one = arith.constant dense<1.0> : tensor<64xf32, #v>
+  %a = tile.warps 4 (%w) -> (tensor<4x64xf32, #stack>) {
+    tile.yield %one : tensor<64xf32, #v>
+  }
+  %i = tile.iota 0 : tensor<4x64xi32, #stack>
+  %f = arith.sitofp %i : tensor<4x64xi32, #stack> to tensor<4x64xf32, #stack>
+  %g = arith.mulf %a, %f : tensor<4x64xf32, #stack>
+  %s = tile.reduce add %g dim 0 : tensor<4x64xf32, #stack> -> tensor<64xf32, #v>
+  tile.store %s, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
+  tile.return
+}
+
+// Nothing moves: a transposed or repeated tile has the registers of the tile.
+// CHECK-LABEL: llvm.func @shapes
+// CHECK: %[[A:.*]] = llvm.load {{.*}} {alignment = 8 : i64}
+// CHECK: %[[B:.*]] = llvm.load {{.*}} {alignment = 8 : i64}
+// CHECK-NOT: llvm.load
+// CHECK: %[[C:.*]] = math.absf
+// CHECK: %[[D:.*]] = math.absf
+// CHECK-NOT: math.absf
+// CHECK-COUNT-4: arith.addf
+// CHECK-NOT: arith.addf
+// CHECK: llvm.return
+tile.kernel @shapes(%x: memref<?x?xf32>, %y: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %r = tile.iota 0 : tensor<16xindex, #rows>
+  %c = tile.iota 0 : tensor<8xindex, #columns>
+  %a = tile.load %x[%r, %c0] : memref<?x?xf32>, tensor<16xindex, #rows>, index -> tensor<16x8xf32, #m>
+  %i = tile.iota 0 : tensor<8xi32, #columns>
+  %f = arith.sitofp %i : tensor<8xi32, #columns> to tensor<8xf32, #columns>
+  %g = math.absf %f : tensor<8xf32, #columns>
+  %b = tile.broadcast %g dims [1] : tensor<8xf32, #columns> -> tensor<16x8xf32, #m>
+  %s = arith.addf %a, %b : tensor<16x8xf32, #m>
+  %t = tile.transpose %s : tensor<16x8xf32, #m> -> tensor<8x16xf32, #mt>
+  tile.store %t, %x[%c, %c0] : tensor<8x16xf32, #mt>, memref<?x?xf32>, tensor<8xindex, #columns>, index
+  tile.return
+}
+
+// Functions are the approximations of the hardware; tanh is made of them. Sums
+// and products of f32 may be contracted, and of those alone. A NaN is not passed
+// on by maxima.
+// CHECK-LABEL: llvm.func @math
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f"
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.nvvm.lg2.approx.ftz.f"
+// CHECK: %[[P:.*]] = llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f"
+// CHECK: %[[Q:.*]] = arith.addf %[[P]]
+// CHECK: llvm.call_intrinsic "llvm.nvvm.rcp.approx.ftz.f"(%[[Q]])
+// CHECK: arith.divf %{{.*}}, %{{.*}} : f32
+// CHECK: llvm.intr.maxnum
+// CHECK: llvm.intr.minnum
+// CHECK: arith.addf %{{.*}}, %{{.*}} fastmath<contract> : f32
+// CHECK: arith.subf %{{.*}}, %{{.*}} fastmath<contract> : f32
+// CHECK: arith.mulf %{{.*}}, %{{.*}} fastmath<contract> : f32
+tile.kernel @math(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
+  %b = math.exp2 %a : tensor<64xf32, #v>
+  %c = math.log2 %b : tensor<64xf32, #v>
+  %d = math.tanh %c : tensor<64xf32, #v>
+  %e = arith.divf %d, %a : tensor<64xf32, #v>
+  %f = arith.maximumf %e, %a : tensor<64xf32, #v>
+  %g = arith.minimumf %f, %b : tensor<64xf32, #v>
+  %h = arith.addf %g, %a : tensor<64xf32, #v>
+  %i = arith.subf %h, %b : tensor<64xf32, #v>
+  %j = arith.mulf %i, %b : tensor<64xf32, #v>
+  tile.store %j, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
+  tile.return
+}
+
+// Two numbers are rounded to fp16 by one instruction, and computed with by one;
+// constants are rounded here.
+// CHECK-LABEL: llvm.func @halves
+// CHECK: %[[P:.*]] = llvm.call_intrinsic "llvm.nvvm.ff2f16x2.rn"(%[[HIGH:.*]], %[[LOW:.*]]) : (f32, f32) -> vector<2xf16>
+// CHECK: arith.mulf %{{.*}}, %{{.*}} : vector<2xf16>
+// CHECK-NOT: ff2f16x2
+// CHECK-NOT: arith.truncf
+// CHECK: llvm.return
+tile.kernel @halves(%x: memref<?xf32>, %y: memref<?xf16>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
+  %third = arith.constant dense<0.333333343> : tensor<64xf32, #v>
+  %b = arith.truncf %a : tensor<64xf32, #v> to tensor<64xf16, #v>
+  %c = arith.truncf %third : tensor<64xf32, #v> to tensor<64xf16, #v>
+  %d = arith.mulf %b, %c : tensor<64xf16, #v>
+  tile.store %d, %y[%c0] : tensor<64xf16, #v>, memref<?xf16>, index
+  tile.return
+}
+
+// Booleans and integers.
+// CHECK-LABEL: llvm.func @choices
+// CHECK: %[[Q:.*]] = arith.cmpf olt, %[[A:.*]], %[[B:.*]] : f32
+// CHECK: arith.select %[[Q]]
+// CHECK-COUNT-2: arith.fptosi %{{.*}} : f32 to i32
+// CHECK: llvm.return
+tile.kernel @choices(%x: memref<?xf32>, %y: memref<?xi32>, %f: f32) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
+  %s = tile.splat %f : tensor<64xf32, #v>
+  %q = arith.cmpf olt, %a, %s : tensor<64xf32, #v>
+  %b = arith.select %q, %a, %s : tensor<64xi1, #v>, tensor<64xf32, #v>
+  %i = arith.fptosi %b : tensor<64xf32, #v> to tensor<64xi32, #v>
+  tile.store %i, %y[%c0] : tensor<64xi32, #v>, memref<?xi32>, index
+  tile.return
+}
+
+// Vectors of records: runs of fp16 elements, 16 bytes at once; single elements
+// where neighbours are in other lanes.
+// CHECK-LABEL: llvm.func @vectors
+// The scales of the keys lie behind their codes, the zeros behind the scales.
+// CHECK: %[[AT:.*]] = llvm.getelementptr %{{.*}}[2176] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i8
+// CHECK: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
+// CHECK-COUNT-2: llvm.load %{{.*}} {alignment = 2 : i64} : !llvm.ptr<1> -> f16
+// CHECK-NOT: llvm.load
+// CHECK: llvm.return
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 64, layout = reference>
+#run = #tile.layout<rank = 1, registers = [(1), (2), (4)], lanes = [(8), (16), (32), (0), (0)], warps = []>
+#apart = #tile.layout<rank = 1, registers = [(32)], lanes = [(1), (2), (4), (8), (16)], warps = []>
+tile.kernel @vectors(%p: memref<?x?x?xi8>, %z: memref<?xf16>) {
+  %c0 = arith.constant 0 : index
+  %v = tile.load_vector key_zero %p[%c0, %c0] start %c0 format #fmt : memref<?x?x?xi8> -> tensor<64xf16, #run>
+  tile.store %v, %z[%c0] : tensor<64xf16, #run>, memref<?xf16>, index
+  %w = tile.load_vector key_scale %p[%c0, %c0] start %c0 format #fmt : memref<?x?x?xi8> -> tensor<64xf16, #apart>
+  tile.store %w, %z[%c0] : tensor<64xf16, #apart>, memref<?xf16>, index
+  tile.return
+}
+
+// What subnormal operands have to be multiplied with is known. Two codes of four
+// bits in a byte: 1, which needs no product, and 1/16 by turns.
+// CHECK-LABEL: llvm.func @scales
+// CHECK-DAG: %[[SIXTEENTH:.*]] = arith.constant 6.250000e-02 : f32
+// CHECK: arith.mulf %{{.*}}, %[[SIXTEENTH]]
+// CHECK-NOT: arith.mulf {{.*}} f32
+// CHECK: llvm.return
+tile.kernel @scales(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
+  %b = tile.expand_scale part key format #fmt : tensor<64xf32, #v>
+  %c = arith.mulf %a, %b : tensor<64xf32, #v>
+  tile.store %c, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
+  tile.return
+}
