@@ -153,8 +153,8 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
 
 void ScheduleAttr::print(AsmPrinter &printer) const {
   printer << "<rows = " << getRows() << ", tokens = " << getTokens()
-          << ", pool_tokens = " << getPoolTokens()
-          << ", warps = " << getWarps() << ", splits = " << getSplits()
+          << ", pool_tokens = " << getPoolTokens() << ", warps = " << getWarps()
+          << ", splits = " << getSplits()
           << ", copy = " << stringifyCopyMode(getCopy())
           << ", expand = " << stringifyExpandMode(getExpand())
           << ", operand = " << getOperand()

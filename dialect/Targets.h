@@ -18,8 +18,8 @@ struct MatrixInstruction {
   /// Lane bits that number the depth of both operands, and the rows of the left
   /// and columns of the right one.
   llvm::ArrayRef<int64_t> depthLanes, outerLanes;
-  /// Where the accumulator has the bits that `outerLanes` stand for: a lane bit,
-  /// or -1 for a register.
+  /// Where the accumulator has the bits that `outerLanes` stand for: a lane
+  /// bit, or -1 for a register.
   llvm::ArrayRef<int64_t> rowPlaces, columnPlaces;
 };
 

@@ -223,13 +223,21 @@ LogicalResult Distributor::planProducts() {
     plan(dot);
   // The product with a vector has the lanes of a matrix of the same depth.
   for (DotOp dot : vectors) {
+    // Best one beside it: what others do with its operand counts less.
     DotOp like;
-    DotOp before = productBehind(dot.getLhs());
-    for (DotOp other : dots)
-      if (other.getLhs() == dot.getLhs() ||
-          (!like && other->getBlock() == dot->getBlock() &&
-           productBehind(other.getLhs()) == before))
+    int64_t best = 0;
+    for (DotOp other : dots) {
+      bool beside = other->getBlock() == dot->getBlock();
+      int64_t fit = 0;
+      if (other.getLhs() == dot.getLhs())
+        fit = beside ? 3 : 1;
+      else if (beside && other.getLhs().getType() == dot.getLhs().getType() &&
+               productBehind(other.getLhs()) == productBehind(dot.getLhs()))
+        fit = 2;
+      if (fit > best)
         like = other;
+      best = std::max(best, fit);
+    }
     if (!like) {
       plan(dot);
       continue;

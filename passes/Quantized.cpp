@@ -247,6 +247,7 @@ Value RecordReader::weightedValues(Value p, Value start, double largest) {
   Value offset = vector(RecordField::ValueZero, start, tokens);
   Value codes = operands(RecordPart::Value, start, tokens);
   if (!narrow()) {
+    channel = b.mul(channel, b.f32(1 / largest));
     scale = b.toF32(scale);
     offset = b.toF32(offset);
     Value bias = b.sum(b.mul(p, b.along(offset, 1, shape)), 1);

@@ -178,8 +178,8 @@ Value KernelEmitter::arrive(Value counter, Value count) {
       LLVM::AtomicBinOp::add, counter, one, LLVM::AtomicOrdering::acq_rel);
   Value arrived = ir.create<arith::AddIOp>(before, one);
   Value wanted = ir.create<arith::IndexCastOp>(i32, count);
-  Value last = ir.create<arith::CmpIOp>(arith::CmpIPredicate::eq, arrived,
-                                        wanted);
+  Value last =
+      ir.create<arith::CmpIOp>(arith::CmpIPredicate::eq, arrived, wanted);
   OpBuilder::InsertionGuard guard(ir);
   auto branch = ir.create<scf::IfOp>(last, /*withElseRegion=*/false);
   ir.setInsertionPointToStart(branch.thenBlock());

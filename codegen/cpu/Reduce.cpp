@@ -38,11 +38,11 @@ static TypedAttr neutralElement(ReduceKind kind, Type element) {
     return IntegerAttr::get(element, value);
   }
   const llvm::fltSemantics &semantics = real.getFloatSemantics();
-  return FloatAttr::get(real, kind == ReduceKind::Add
-                                  ? APFloat::getZero(semantics)
-                                  : APFloat::getInf(semantics,
-                                                    /*Negative=*/kind ==
-                                                        ReduceKind::Max));
+  return FloatAttr::get(
+      real, kind == ReduceKind::Add
+                ? APFloat::getZero(semantics)
+                : APFloat::getInf(semantics,
+                                  /*Negative=*/kind == ReduceKind::Max));
 }
 
 Value KernelEmitter::neutral(ReduceKind kind, Type type) {
@@ -110,12 +110,12 @@ void KernelEmitter::reduceColumns(ReduceOp op, Buffer to) {
 void KernelEmitter::emitScan(ScanOp op) {
   Buffer to = destination(op.getResult());
   Value sum = ir.zero(to.type.getElementType());
-  ir.loop(to.type.getDimSize(0), 1, {sum},
-          [&](Value place, ValueRange carried) {
-            Value next = ir.add(carried[0], elementAt(op.getInput(), {}, place));
-            storeTo(to, next, {}, place);
-            return Values{next};
-          });
+  ir.loop(
+      to.type.getDimSize(0), 1, {sum}, [&](Value place, ValueRange carried) {
+        Value next = ir.add(carried[0], elementAt(op.getInput(), {}, place));
+        storeTo(to, next, {}, place);
+        return Values{next};
+      });
 }
 
 void KernelEmitter::emitReduce(ReduceOp op) {

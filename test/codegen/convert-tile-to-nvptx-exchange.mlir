@@ -222,3 +222,42 @@ tile.kernel @pieces(%x: memref<?x?xf16>) {
   tile.store %b, %x[%s, %c0] : tensor<8x16xf16, #operand>, memref<?x?xf16>, tensor<8xindex, #eight_rows>, index
   tile.return
 }
+
+// One thread counts for a program, after all of its warps have stored and before
+// any of them goes on; it tells them through shared memory, and the last of all
+// programs starts the counter again.
+// CHECK-LABEL: llvm.func @arrive
+// CHECK-SAME: kvarn.shared_bytes = 4 : i64
+// CHECK-DAG: %[[C7:.*]] = arith.constant 7 : i32
+// CHECK-DAG: %[[SHARED:.*]] = llvm.mlir.addressof @kvarn_shared
+// CHECK: llvm.store {{.*}} !llvm.ptr<1>
+// CHECK: nvvm.barrier0
+// CHECK: %[[FIRST:.*]] = arith.cmpi eq
+// CHECK: scf.if %[[FIRST]] {
+// CHECK: %[[BEFORE:.*]] = llvm.inline_asm has_side_effects "fence.acq_rel.gpu;{{.*}}atom.add.relaxed.gpu.global.s32 $0, [$1], 1;{{.*}}fence.acq_rel.gpu;", "=r,l,~{memory}" %[[COUNTER:.*]] : (i64) -> i32
+// CHECK: %[[ALL:.*]] = arith.addi %[[BEFORE]]
+// CHECK: %[[LAST:.*]] = arith.cmpi eq, %[[ALL]], %[[C7]]
+// CHECK: llvm.store %{{.*}}, %[[SHARED]] {alignment = 4 : i64} : i32, !llvm.ptr<3>
+// CHECK: scf.if %[[LAST]] {
+// CHECK: llvm.inline_asm has_side_effects "st.global.s32 [$0], 0;", "l,~{memory}" %[[COUNTER]]
+// CHECK: nvvm.barrier0
+// CHECK: %[[FLAG:.*]] = llvm.load %[[SHARED]] {alignment = 4 : i64} : !llvm.ptr<3> -> i32
+// CHECK: nvvm.barrier0
+// CHECK: arith.cmpi ne, %[[FLAG]]
+// CHECK: llvm.return
+#lanes = #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = []>
+tile.kernel @arrive(%n: memref<?xi32>, %x: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %c7 = arith.constant 7 : index
+  %one = arith.constant dense<1> : tensor<32xi32, #lanes>
+  %two = arith.constant dense<2> : tensor<32xi32, #lanes>
+  %i = tile.program_id x
+  tile.warps 2 (%w) {
+    tile.store %one, %x[%w] : tensor<32xi32, #lanes>, memref<?xi32>, index
+  }
+  %last = tile.arrive %n[%i] of %c7 : memref<?xi32>
+  scf.if %last {
+    tile.store %two, %x[%c0] : tensor<32xi32, #lanes>, memref<?xi32>, index
+  }
+  tile.return
+}

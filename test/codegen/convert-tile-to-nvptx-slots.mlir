@@ -30,7 +30,7 @@
 // BULK-NEXT: nvvm.bar.warp.sync %[[ALL]]
 // Shared memory had other uses before.
 // BULK: nvvm.barrier0
-// BULK-NEXT: llvm.inline_asm has_side_effects "fence.proxy.async;", "~{memory}"
+// BULK-NEXT: llvm.inline_asm has_side_effects "fence.proxy.async.shared::cta;", "~{memory}"
 // A copy is one instruction of one lane: where the predicate is known, that
 // alone decides. It comes after all lanes have read what was there.
 // BULK: nvvm.bar.warp.sync %[[ALL]]

@@ -286,6 +286,14 @@ func.func @f(%x: tensor<8xf32>) {
 
 // -----
 
+func.func @f(%x: memref<?xi64>, %n: index) {
+  // expected-error @+1 {{'tile.arrive' op operand #0 must be}}
+  %0 = tile.arrive %x[%n] of %n : memref<?xi64>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<8x8xi32>) {
   // expected-error @+1 {{'tile.scan' op operand #0 must be 1D tensor of 32-bit signless integer or index values, but got 'tensor<8x8xi32>'}}
   %0 = tile.scan %x : tensor<8x8xi32>

@@ -114,6 +114,8 @@ func.func @memory(%q: memref<?x?x128xf16, strided<[?, ?, 1], offset: ?>>, %slots
   // CHECK: tile.store %{{.*}}, %{{.*}}[%{{.*}}, %{{.*}}, %{{.*}}] mask %{{.*}} : tensor<8xi1> : tensor<8x128xf16>, memref<?x?x128xf16, strided<[?, ?, 1], offset: ?>>, tensor<8xindex>, index, index
   tile.store %0, %q[%i, %j, %j] mask %valid : tensor<8xi1>
       : tensor<8x128xf16>, memref<?x?x128xf16, strided<[?, ?, 1], offset: ?>>, tensor<8xindex>, index, index
+  // CHECK: tile.arrive %{{.*}}[%{{.*}}] of %{{.*}} : memref<?xi32>
+  %last = tile.arrive %slots[%j] of %j : memref<?xi32>
   // CHECK: tile.gather %{{.*}}[%{{.*}}] : memref<?xi32>, tensor<8xindex> -> tensor<8xi32>
   %2 = tile.gather %slots[%i] : memref<?xi32>, tensor<8xindex> -> tensor<8xi32>
   // CHECK: tile.gather %{{.*}}[%{{.*}}] mask %{{.*}} : tensor<8xi1> : memref<?xi32>, tensor<8xindex> -> tensor<8xi32>

@@ -137,6 +137,64 @@ tile.kernel @vector_alone(%x: memref<?x?xf16>, %z: memref<?xf16>, %sums: memref<
   tile.return
 }
 
+// What it lies like is a matrix beside it, of the same depth: not one in a branch
+// that shares its operand (@vector_beside: codes want other lanes than what is
+// in memory), nor any one (@vector_of_its_own).
+// CHECK-LABEL: tile.kernel @vector_beside
+// CHECK: tile.load_codes
+// CHECK-NOT: tile.convert_layout
+// CHECK: tile.dot {{.*}} : tensor<16x64xf16, [[A:#tile.layout<[^>]*lanes = \[\(0, 1\), \(0, 2\), [^>]*>]]>, tensor<64x64xf16
+// CHECK: tile.dot {{.*}} : tensor<16x64xf16, [[A]]>, tensor<64xf16
+// CHECK: } else {
+// CHECK-LABEL: tile.kernel @vector_of_its_own
+// CHECK: tile.dot {{.*}} : tensor<16x32xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 4), (8, 0)], lanes = [(0, 8), (0, 16), (1, 0), (2, 0), (4, 0)], warps = []>>, tensor<32xf16,
+// CHECK: tile.dot {{.*}} : tensor<16x64xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 4), (0, 32), (8, 0)], lanes = [(0, 8), (0, 16), (1, 0), (2, 0), (4, 0)], warps = []>>, tensor<64x16xf16
+// AMD-LABEL: tile.kernel @vector_beside
+#ref = #kvarn.format<key_bits = 4, value_bits = 4, group = 64, head_dim = 64, layout = reference>
+tile.kernel @vector_beside(%x: memref<?x?xf16>, %pages: memref<?x?x?xi8>, %k: memref<?x?xf16>, %z: memref<?xf16>, %out: memref<?x?xf32>, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i64
+  %zero = arith.constant dense<0.0> : tensor<16x64xf32>
+  %zeros = arith.constant dense<0.0> : tensor<16xf32>
+  %i = tile.iota 0 : tensor<16xindex>
+  %j = tile.iota 0 : tensor<64xindex>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<16xindex>, index -> tensor<16x64xf16>
+  %q = arith.cmpi sgt, %n, %n0 : i64
+  %r = scf.if %q -> tensor<16x64xf32> {
+    %c = tile.load_codes key %pages[%c0, %c0] start %c0 format #ref : memref<?x?x?xi8> -> tensor<64x64xi8>
+    %e = tile.expand subnormal %c part key format #ref : tensor<64x64xi8> -> tensor<64x64xf16>
+    %two = arith.constant dense<2.0> : tensor<16x64xf16>
+    %b = arith.mulf %a, %two : tensor<16x64xf16>
+    %d = tile.dot %b, %e, %zero : tensor<16x64xf16>, tensor<64x64xf16> -> tensor<16x64xf32>
+    %v = tile.load %z[%c0] : memref<?xf16>, index -> tensor<64xf16>
+    %s = tile.dot %a, %v, %zeros : tensor<16x64xf16>, tensor<64xf16> -> tensor<16xf32>
+    %sb = tile.broadcast %s dims [0] : tensor<16xf32> -> tensor<16x64xf32>
+    %t = arith.addf %d, %sb : tensor<16x64xf32>
+    scf.yield %t : tensor<16x64xf32>
+  } else {
+    %b = tile.load %k[%j, %c0] : memref<?x?xf16>, tensor<64xindex>, index -> tensor<64x64xf16>
+    %d = tile.dot %a, %b, %zero : tensor<16x64xf16>, tensor<64x64xf16> -> tensor<16x64xf32>
+    scf.yield %d : tensor<16x64xf32>
+  }
+  tile.store %r, %out[%i, %c0] : tensor<16x64xf32>, memref<?x?xf32>, tensor<16xindex>, index
+  tile.return
+}
+tile.kernel @vector_of_its_own(%x: memref<?x?xf16>, %y: memref<?xf16>, %z: memref<?xf32>, %w: memref<?x?xf32>) {
+  %c0 = arith.constant 0 : index
+  %i = tile.iota 0 : tensor<16xindex>
+  %zeros = arith.constant dense<0.0> : tensor<16xf32>
+  %zero = arith.constant dense<0.0> : tensor<16x16xf32>
+  %m = arith.constant dense<1.0> : tensor<64x16xf16>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<16xindex>, index -> tensor<16x64xf16>
+  %b = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<16xindex>, index -> tensor<16x32xf16>
+  %v = tile.load %y[%c0] : memref<?xf16>, index -> tensor<32xf16>
+  %s = tile.dot %b, %v, %zeros : tensor<16x32xf16>, tensor<32xf16> -> tensor<16xf32>
+  %d = tile.dot %a, %m, %zero : tensor<16x64xf16>, tensor<64x16xf16> -> tensor<16x16xf32>
+  tile.store %s, %z[%c0] : tensor<16xf32>, memref<?xf32>, index
+  tile.store %d, %w[%i, %c0] : tensor<16x16xf32>, memref<?x?xf32>, tensor<16xindex>, index
+  tile.return
+}
+
 // What costs nothing to make is made again in the layout that a user wants:
 // here for rows, where it was first made for columns.
 // CHECK-LABEL: tile.kernel @remade

@@ -20,6 +20,10 @@
 // RUN: %{tile} | FileCheck %s --check-prefix=WARPS
 // REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=1,splits=8,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s --check-prefix=SPLITS
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=64,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
+// RUN: %{tile} | FileCheck %s --check-prefix=POOL
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=4,splits=0,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32,programs=2>'
+// RUN: %{tile} | FileCheck %s --check-prefix=SHARES
 // REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=1,splits=1,copy=async,expand=convert,operand=f32,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s --check-prefix=ASYNC
 // REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=1,splits=1,copy=direct,expand=subnormal,operand=f16,register_rows=4,register_columns=32>'
@@ -46,31 +50,30 @@
 // CHECK-NOT: tile.program_id z
 // Rows of this request, `rows` at a time.
 // CHECK: scf.for %{{.*}} = %[[C0]] to %{{.*}} step %[[C4]] {
-// CHECK: tile.load {{.*}} -> tensor<4x64xf16
-// CHECK: arith.extf
-// CHECK: tile.hadamard {{.*}} tensor<4x64xf32
+// CHECK-DAG: tile.load {{.*}} -> tensor<4x64xf16
+// CHECK-DAG: tile.hadamard {{.*}} tensor<4x64xf32
+// CHECK-DAG: %[[BLOCKS:.*]] = arith.ceildivsi %{{.*}}, %[[C128]]
 // Blocks, one after the other, with the running softmax.
-// CHECK: %[[BLOCKS:.*]] = arith.ceildivsi %{{.*}}, %[[C128]]
 // CHECK: %[[STATE:.*]]:3 = scf.for %[[BLOCK:.*]] = %[[C0]] to %[[BLOCKS]] step %[[C1]] iter_args({{.*}}) -> (tensor<4xf32{{.*}}>, tensor<4xf32{{.*}}>, tensor<4x64xf32{{.*}}>) {
 // CHECK: memref.load %{{.*}}[%[[REQUEST]], %[[BLOCK]]]
 // CHECK: %[[PACKED:.*]] = arith.cmpi slt
 // CHECK: scf.if %[[PACKED]]
 // A record: scales folded into queries and weights, codes straight into dot.
-// CHECK: tile.load_vector key_scale %{{.*}}[%{{.*}}, %[[HEAD]]]
-// CHECK: tile.load_vector key_zero
-// CHECK: %[[KC:.*]] = tile.load_codes key %{{.*}} start %[[C0]] {{.*}} -> tensor<64x128xi8
-// CHECK: %[[KX:.*]] = tile.expand convert %[[KC]] part key {{.*}} -> tensor<64x128xf32
-// CHECK: tile.dot %{{.*}}, %[[KX]], %{{.*}} -> tensor<4x128xf32
-// CHECK: tile.load_vector key_token
+// CHECK-DAG: tile.load_vector key_scale %{{.*}}[%{{.*}}, %[[HEAD]]]
+// CHECK-DAG: tile.load_vector key_zero
+// CHECK-DAG: tile.load_vector key_token
+// CHECK-DAG: %[[KC:.*]] = tile.load_codes key %{{.*}} start %[[C0]] {{.*}} -> tensor<64x128xi8
+// CHECK-DAG: %[[KX:.*]] = tile.expand convert %[[KC]] part key {{.*}} -> tensor<64x128xf32
+// CHECK-DAG: tile.dot %{{.*}}, %[[KX]], %{{.*}} -> tensor<4x128xf32
 // CHECK: tile.reduce max {{.*}} dim 1
-// CHECK: math.exp2 {{.*}} tensor<4x128xf32
-// CHECK: tile.reduce add {{.*}} dim 1
+// CHECK-DAG: math.exp2 {{.*}} tensor<4x128xf32
+// CHECK-DAG: tile.reduce add {{.*}} dim 1
 // CHECK-DAG: tile.load_vector value_scale
 // CHECK-DAG: tile.load_vector value_zero
 // CHECK-DAG: tile.load_vector value_channel
-// CHECK: %[[VC:.*]] = tile.load_codes value %{{.*}} start %[[C0]] {{.*}} -> tensor<128x64xi8
-// CHECK: %[[VX:.*]] = tile.expand convert %[[VC]] part value {{.*}} -> tensor<128x64xf32
-// CHECK: tile.dot %{{.*}}, %[[VX]], %{{.*}} -> tensor<4x64xf32
+// CHECK-DAG: %[[VC:.*]] = tile.load_codes value %{{.*}} start %[[C0]] {{.*}} -> tensor<128x64xi8
+// CHECK-DAG: %[[VX:.*]] = tile.expand convert %[[VC]] part value {{.*}} -> tensor<128x64xf32
+// CHECK-DAG: tile.dot %{{.*}}, %[[VX]], %{{.*}} -> tensor<4x64xf32
 // CHECK: scf.yield
 // CHECK: } else {
 // The pool: the same arithmetic on what is loaded, masked by the length.
@@ -135,11 +138,11 @@
 // TOKENS: tile.load_vector key_scale
 // TOKENS: tile.load_vector key_zero
 // TOKENS: scf.for %[[T:.*]] = %{{.*}} to %[[C128]] step %[[C32]] iter_args
-// TOKENS: tile.load_codes key {{.*}} start %[[T]] {{.*}} -> tensor<64x32xi8
-// TOKENS: tile.dot {{.*}} -> tensor<4x32xf32
-// TOKENS: tile.load_vector key_token {{.*}} start %[[T]] {{.*}} -> tensor<32xf16
-// TOKENS: tile.load_vector value_scale {{.*}} start %[[T]] {{.*}} -> tensor<32xf16
-// TOKENS: tile.load_codes value {{.*}} start %[[T]] {{.*}} -> tensor<32x64xi8
+// TOKENS-DAG: tile.load_codes key {{.*}} start %[[T]] {{.*}} -> tensor<64x32xi8
+// TOKENS-DAG: tile.dot {{.*}} -> tensor<4x32xf32
+// TOKENS-DAG: tile.load_vector key_token {{.*}} start %[[T]] {{.*}} -> tensor<32xf16
+// TOKENS-DAG: tile.load_vector value_scale {{.*}} start %[[T]] {{.*}} -> tensor<32xf16
+// TOKENS-DAG: tile.load_codes value {{.*}} start %[[T]] {{.*}} -> tensor<32x64xi8
 // TOKENS: } else {
 // TOKENS: scf.for %{{.*}} = %{{.*}} to %[[C128]] step %[[C32]] iter_args
 // TOKENS: tile.load {{.*}} -> tensor<32x64xf16
@@ -205,6 +208,41 @@
 // SPLITS-NEXT: return
 
 //===----------------------------------------------------------------------===//
+// splits = 0: equal shares of all work for as many programs as the device runs
+//===----------------------------------------------------------------------===//
+
+// SHARES: tile.kernel @decode_attend({{.*}}splits = 0, {{.*}}programs = 2
+// Which items are this program's follows from the lengths of all requests.
+// SHARES: tile.scan {{.*}} : tensor<32xindex
+// SHARES: tile.warps 4
+// The last program of a row tile sums its parts; no second kernel.
+// SHARES: %[[LAST:.*]] = tile.arrive {{.*}} : memref<?xi32>
+// SHARES: scf.if %[[LAST]]
+// SHARES: tile.return
+// SHARES-NOT: tile.kernel
+// SHARES: func.func @decode(
+// SHARES-DAG: %[[C2:.*]] = arith.constant 2 : index
+// SHARES-DAG: %[[N:.*]] = tile.multiprocessors
+// SHARES: %[[P:.*]] = arith.muli %[[N]], %[[C2]] : index
+// SHARES-DAG: memref.alloc(%[[P]]) : memref<?x2x4x64xf32>
+// SHARES-DAG: memref.alloc(%[[P]]) : memref<?x2x4xf32>
+// SHARES-DAG: memref.alloc(%[[P]]) : memref<?xi32>
+// SHARES: tile.launch @decode_attend grid(%[[P]], %{{.*}}, %{{.*}})
+
+//===----------------------------------------------------------------------===//
+// pool_tokens: an inner loop where blocks are not packed
+//===----------------------------------------------------------------------===//
+
+// POOL: tile.kernel @decode_attend({{.*}}tokens = 128, pool_tokens = 64,
+// POOL-DAG: %[[C64:.*]] = arith.constant 64 : index
+// POOL-DAG: %[[C128:.*]] = arith.constant 128 : index
+// POOL: tile.load_codes key {{.*}} -> tensor<64x128xi8
+// POOL: } else {
+// POOL: scf.for %{{.*}} = %{{.*}} to %[[C128]] step %[[C64]] iter_args
+// POOL: tile.load {{.*}} -> tensor<64x64xf16
+// POOL: tile.load {{.*}} -> tensor<64x64xf16
+
+//===----------------------------------------------------------------------===//
 // copy = async: typed slots, tokens around the loop
 //===----------------------------------------------------------------------===//
 
@@ -240,20 +278,23 @@
 //===----------------------------------------------------------------------===//
 
 // SUBNORMAL: tile.kernel @decode_attend({{.*}}expand = subnormal, operand = f16,
-// A power of two brings the scales of the keys into the range of fp16.
+// A power of two brings products with the scales into the range of fp16; what
+// the middle codes stand for is added by products with vectors.
 // SUBNORMAL: tile.load_vector key_scale
 // SUBNORMAL: math.log2
 // SUBNORMAL: math.ceil
 // SUBNORMAL: math.exp2
-// SUBNORMAL: %[[Q:.*]] = arith.truncf {{.*}} to tensor<4x64xf16
-// SUBNORMAL: %[[KX:.*]] = tile.expand subnormal %{{.*}} part key {{.*}} -> tensor<64x128xf16
-// SUBNORMAL: tile.dot %[[Q]], %[[KX]], %{{.*}} -> tensor<4x128xf32
-// SUBNORMAL: tile.expand_scale part key {{.*}} : tensor<128xf32
-// SUBNORMAL: %[[P:.*]] = arith.truncf {{.*}} to tensor<4x128xf16
-// SUBNORMAL: %[[VX:.*]] = tile.expand subnormal %{{.*}} part value {{.*}} -> tensor<128x64xf16
-// SUBNORMAL: tile.dot %[[P]], %[[VX]], %{{.*}} -> tensor<4x64xf32
-// SUBNORMAL: tile.expand_scale part value {{.*}} : tensor<64xf32
+// SUBNORMAL-DAG: tile.dot {{.*}} : tensor<4x64xf16{{.*}}>, tensor<64xf16{{.*}}> -> tensor<4xf32
+// SUBNORMAL-DAG: %[[KX:.*]] = tile.expand subnormal %{{.*}} part key {{.*}} -> tensor<64x128xf16
+// SUBNORMAL-DAG: tile.expand_scale part key {{.*}} : tensor<128xf32
+// SUBNORMAL-DAG: tile.dot %{{.*}}, %[[KX]], %{{.*}} -> tensor<4x128xf32
+// SUBNORMAL-DAG: %[[VX:.*]] = tile.expand subnormal %{{.*}} part value {{.*}} -> tensor<128x64xf16
+// SUBNORMAL-DAG: arith.truncf {{.*}} to tensor<4x128xf16
+// SUBNORMAL-DAG: tile.dot {{.*}} : tensor<4x128xf16{{.*}}>, tensor<128xf16{{.*}}> -> tensor<4xf32
+// SUBNORMAL-DAG: tile.expand_scale part value {{.*}} : tensor<64xf32
+// SUBNORMAL-DAG: tile.dot %{{.*}}, %[[VX]], %{{.*}} -> tensor<4x64xf32
 // SUBNORMAL: } else {
+// SUBNORMAL: tile.transpose
 // SUBNORMAL-NOT: expand
 
 //===----------------------------------------------------------------------===//

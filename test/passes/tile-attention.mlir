@@ -34,9 +34,9 @@
 // SM90A: tile.warps 4
 // A tile has no more rows than the instruction needs.
 // SM90A: tile.dot {{.*}} : tensor<8x128xf16
-// SM90A: tile.kernel @dense_combine(
+// SM90A: tile.arrive
 // SM90A: tile.launch @dense_attend
-// SM90A: tile.launch @dense_combine
+// SM90A-NOT: tile.launch
 func.func @dense(%q: tensor<?x?x128xf16> {kvarn.name = "q"}, %k: tensor<?x?x?x128xf16>, %v: tensor<?x?x?x128xf16>, %start: tensor<?xi32>, %lens: tensor<?xi32>, %scale: f32) -> tensor<?x?x128xf16> {
   %o = kvarn.attention %q, %k, %v, %start, %lens scale %scale ratio 4 causal : tensor<?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?xi32>, tensor<?xi32> -> tensor<?x?x128xf16>
   return %o : tensor<?x?x128xf16>

@@ -146,25 +146,4 @@ TEST_F(LayoutTest, LayoutOf) {
   EXPECT_FALSE(layoutOf(block.addArgument(f32, loc)));
 }
 
-// What no text can say, for the parser counts.
-TEST_F(LayoutTest, VerifierBehindTheParser) {
-  std::string message;
-  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &d) {
-    message = d.str();
-    return mlir::success();
-  });
-  auto get = [&](int64_t rank, Place registers, Place lanes, Place warps) {
-    auto loc = mlir::UnknownLoc::get(&context);
-    return LayoutAttr::getChecked([&] { return mlir::emitError(loc); },
-                                  &context, rank, registers, lanes, warps);
-  };
-  EXPECT_FALSE(get(0, {}, {}, {}));
-  EXPECT_EQ(message, "rank is 0, expected 1 to 8");
-  EXPECT_FALSE(get(2, {0, 1, 2}, {}, {}));
-  EXPECT_EQ(message, "expected vectors of 2 coordinates");
-  EXPECT_FALSE(get(2, {}, {}, {1}));
-  EXPECT_EQ(message, "expected vectors of 2 coordinates");
-  EXPECT_TRUE(get(2, {0, 1}, {1, 0}, {0, 0}));
-}
-
 } // namespace
