@@ -215,3 +215,17 @@ LogicalResult FlushOp::verify() {
     return failure();
   return checkShape(*this, "count", getCount().getType(), {1});
 }
+
+LogicalResult RelayoutOp::verify() {
+  ::kvarn::Format from = getSource().getType().getFormat().get();
+  ::kvarn::Format to = getCache().getType().getFormat().get();
+  from.layout = to.layout;
+  if (from != to)
+    return emitOpError() << "copies records of "
+                         << getSource().getType().getFormat() << " to "
+                         << getCache().getType().getFormat()
+                         << ", expected formats that differ in their layout";
+  if (failed(checkShape(*this, "pairs", getPairs().getType(), {kAny, 2})))
+    return failure();
+  return checkShape(*this, "count", getCount().getType(), {1});
+}

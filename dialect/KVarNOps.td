@@ -278,6 +278,30 @@ def KVarN_FlushOp : KVarN_Op<"flush", [Pure, AllTypesMatch<["cache", "result"]>]
   let hasVerifier = 1;
 }
 
+def KVarN_RelayoutOp : KVarN_Op<"relayout", [Pure, AllTypesMatch<["cache", "result"]>]> {
+  let summary = "copy records into a cache with another order of codes";
+  let description = [{
+    `pairs` [capacity, 2] = (block of `source`, block of `cache`), of which the
+    first `count` [1] are copied, with all heads: the same codes and vectors, bit
+    by bit, the codes in the order of the format of `cache`. The two formats
+    differ in their layout at most. Bytes behind a record keep. The cache is
+    updated in place: its operand has no other use.
+
+    Example:
+    ```mlir
+    %c = kvarn.relayout %pairs, %count, %source to %cache : tensor<?x2xi32>, tensor<1xi32>, !kvarn.cache<#reference>, !kvarn.cache<#mma>
+    ```
+  }];
+  let arguments = (ins TensorOf<[I32]>:$pairs, TensorOf<[I32]>:$count,
+                       KVarN_CacheType:$source, KVarN_CacheType:$cache);
+  let results = (outs KVarN_CacheType:$result);
+  let assemblyFormat = [{
+    $pairs `,` $count `,` $source `to` $cache attr-dict `:` type($pairs) `,`
+    type($count) `,` type($source) `,` type($cache)
+  }];
+  let hasVerifier = 1;
+}
+
 def KVarN_MaterializeOp : KVarN_Op<"materialize", [Pure, KVarN_SameType<"k", "v">]> {
   let summary = "copy a cache to dense K and V, rotated back if asked";
   let description = [{

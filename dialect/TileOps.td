@@ -258,6 +258,21 @@ def Tile_ConvertLayoutOp : Tile_Op<"convert_layout", [Pure]> {
   let hasFolder = 1;
 }
 
+def Tile_RecallOp : Tile_Op<"recall", [
+    SameOperandsAndResultType, MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "a tile again, out of fast memory";
+  let description = [{
+    Gives back its operand, which so needs no registers until then: on a GPU
+    every lane keeps what it holds of it in shared memory. It counts as an access
+    to memory, so that two of them stay two.
+
+    Example: `%y = tile.recall %x : tensor<128x128xf16>`
+  }];
+  let arguments = (ins Tile_Tile:$input);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
 def Tile_ReduceOp : Tile_Op<"reduce", [Pure]> {
   let summary = "reduce one dimension of a tile";
   let description = [{

@@ -48,7 +48,7 @@ std::optional<BinaryKind> parseBinaryKind(std::string_view name);
 /// What a variant was specialized for. Two variants may have the same key: they
 /// differ in schedule or required device and compute the same.
 struct VariantKey {
-  std::string kernel;    // attend, append, flush, materialize or a user's name
+  std::string kernel;    // attend, append, flush, ... or a user's name
   std::string format;    // kvarn_k4v2_g128, or "" for a program without one
   std::string layout;    // reference, mma16816, or ""
   int64_t headDim = 0;   // 0 = does not apply

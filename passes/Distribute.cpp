@@ -27,7 +27,7 @@ static RankedTensorType tileOf(Value value) {
 
 static bool isElementwise(Operation *op) {
   return op->getNumResults() == 1 && tileOf(op->getResult(0)) &&
-         (isa<ExpandOp, HadamardOp, ScanOp>(op) ||
+         (isa<ExpandOp, HadamardOp, RecallOp, ScanOp>(op) ||
           OpTrait::hasElementwiseMappableTraits(op));
 }
 
@@ -96,10 +96,16 @@ private:
   void setAlways(Value value, const Layout &layout);
   void spread();
   void spreadToOperands(Operation *op, Value result, const Layout &layout);
+  void setSums(ReduceOp reduce, const Layout &layout);
   void spreadToUser(OpOperand &use, const Layout &layout);
   void spreadAlongLoop(scf::ForOp loop, unsigned index, const Layout &layout);
   void setRows(Operation *op, Value tile, const Layout &layout);
+  Layout sharedOut(Value vector, const Layout &layout);
   int64_t warpsAt(Operation *op);
+  Layout codesLayoutOf(Operation *op, Value codes, int64_t tokenDim);
+  void setPlain(Operation *op, Value value);
+  void setCodes();
+  void setMemory();
   void setRest(Operation *root);
   void setStacks(WarpsOp warps);
 
@@ -278,19 +284,28 @@ void Distributor::spreadAlongLoop(scf::ForOp loop, unsigned index,
   set(loop.getYieldedValues()[index], layout);
 }
 
+/// Where nothing is multiplied, vectors of numbers come from sums and go
+/// through expensive functions: each lane takes some of them.
+Layout Distributor::sharedOut(Value vector, const Layout &layout) {
+  bool numbers = tileOf(vector).getElementType().isF32() && layout.rank == 1;
+  return products.empty() && numbers ? withoutCopies(layout) : layout;
+}
+
 void Distributor::spreadToOperands(Operation *op, Value result,
                                    const Layout &layout) {
   if (isElementwise(op)) {
     // What all warps need is made by all of them together, and narrowed before
     // it is handed around.
-    bool shared = isa<arith::TruncFOp>(op) && warpsAt(op) > 1;
+    bool shared =
+        isa<arith::TruncFOp>(op) && !products.empty() && warpsAt(op) > 1;
     for (Value operand : op->getOperands())
       if (!shared)
         set(operand, layout);
   } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
     set(transpose.getInput(), layout.transposed());
   } else if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
-    set(broadcast.getInput(), layout.keeping(broadcast.getDims()));
+    set(broadcast.getInput(),
+        sharedOut(broadcast.getInput(), layout.keeping(broadcast.getDims())));
   } else if (auto dot = dyn_cast<DotOp>(op)) {
     set(dot.getAccumulator(), layout);
   } else if (isa<LoadOp, GatherOp>(op)) {
@@ -304,18 +319,29 @@ void Distributor::spreadToOperands(Operation *op, Value result,
   }
 }
 
+/// Sums lie as what they are made from, but their users need not.
+void Distributor::setSums(ReduceOp reduce, const Layout &layout) {
+  Value sums = reduce.getResult();
+  Layout further = sharedOut(sums, layout);
+  if (further.get(context) == layout.get(context))
+    return set(sums, layout);
+  if (layouts.try_emplace(sums, layout).second)
+    for (OpOperand &use : sums.getUses())
+      spreadToUser(use, further);
+}
+
 void Distributor::spreadToUser(OpOperand &use, const Layout &layout) {
   Operation *op = use.getOwner();
   unsigned index = use.getOperandNumber();
   if (isElementwise(op)) {
     // A narrowed tile moves to other lanes for half the price.
-    if (!isa<arith::TruncFOp>(op))
+    if (!isa<arith::TruncFOp>(op) || products.empty())
       set(op->getResult(0), layout);
   } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
     set(transpose.getResult(), layout.transposed());
   } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
     if (layout.rank > 1 && !overWarps(reduce))
-      set(reduce.getResult(), layout.without(reduce.getDim()));
+      setSums(reduce, layout.without(reduce.getDim()));
   } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
     spreadAlongLoop(loop, index - loop.getNumControlOperands(), layout);
   } else if (isa<scf::YieldOp>(op)) {
@@ -351,9 +377,46 @@ void Distributor::spread() {
 
 /// The warps that share a tile: all of them, but for what each has of its own.
 int64_t Distributor::warpsAt(Operation *op) {
-  int64_t warps = 1;
+  int64_t warps = 0;
   kernel.walk([&](WarpsOp each) { warps = each.getCount(); });
-  return op->getParentOfType<WarpsOp>() ? 1 : warps;
+  if (!warps && products.empty() && kernel.getScheduleAttr())
+    return kernel.getScheduleAttr().getWarps();
+  return op->getParentOfType<WarpsOp>() ? 1 : std::max<int64_t>(warps, 1);
+}
+
+void Distributor::setPlain(Operation *op, Value value) {
+  set(value, plainLayout(matrix, tileOf(value), warpsAt(op)));
+  spread();
+}
+
+Layout Distributor::codesLayoutOf(Operation *op, Value codes,
+                                  int64_t tokenDim) {
+  return codesLayout(matrix, op->getAttrOfType<FormatAttr>("format"),
+                     op->getAttrOfType<RecordPartAttr>("part").getValue(),
+                     tileOf(codes).getShape(), tokenDim, warpsAt(op));
+}
+
+/// Codes that no product asks for lie as in their record, whatever becomes of
+/// them.
+void Distributor::setCodes() {
+  kernel.walk([&](LoadCodesOp op) {
+    bool key = op.getPart() == RecordPart::Key;
+    Layout layout = codesLayoutOf(op, op.getResult(), /*tokenDim=*/key);
+    layouts.try_emplace(op.getResult(), layout);
+    for (Operation *user : op->getUsers())
+      if (isa<TransposeOp>(user))
+        layouts.try_emplace(user->getResult(0), layout.transposed());
+  });
+}
+
+/// What goes to and from memory goes there in runs.
+void Distributor::setMemory() {
+  kernel.walk([&](Operation *op) {
+    if (isa<LoadOp>(op) && tileOf(op->getResult(0)).getRank() == 2)
+      setPlain(op, op->getResult(0));
+    else if (isa<StoreOp>(op) && tileOf(op->getOperand(0)).getRank() == 2)
+      setPlain(op, op->getOperand(0));
+  });
 }
 
 /// Plain layouts for what no product reaches in `root`, matrices before
@@ -366,8 +429,7 @@ void Distributor::setRest(Operation *root) {
           // Narrowed in place, unless a user has asked for more.
           if (isa<arith::TruncFOp>(op) && layouts.count(op->getOperand(0)))
             set(result, Layout(at(op->getOperand(0))));
-          set(result, plainLayout(matrix, tileOf(result), warpsAt(op)));
-          spread();
+          setPlain(op, result);
         }
     });
   }
@@ -420,7 +482,8 @@ static bool canRemake(Value value) {
           op) ||
       crossesWarps(op))
     return true;
-  return isElementwise(op) && !isa<HadamardOp, ScanOp, ExpandOp>(op) &&
+  return isElementwise(op) &&
+         !isa<HadamardOp, ScanOp, ExpandOp, RecallOp>(op) &&
          llvm::all_of(op->getOperands(), [](Value operand) {
            return !tileOf(operand) || canRemake(operand);
          });
@@ -521,6 +584,9 @@ void Distributor::convertOperands(Operation *op) {
     convertRows(op, op->getResult(0));
   } else if (isa<StoreOp, ScatterOp>(op)) {
     convertRows(op, op->getOperand(0));
+  } else if (auto store = dyn_cast<StoreCodesOp>(op)) {
+    require(store.getCodesMutable(),
+            codesLayoutOf(op, store.getCodes(), /*tokenDim=*/0));
   } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
     requireAll(loop.getRegionIterArgs(), loop.getNumControlOperands());
   } else if (isa<scf::YieldOp>(op)) {
@@ -578,6 +644,9 @@ LogicalResult Distributor::run() {
     set(dot.getRhs(), product.rhs);
     spread();
   }
+  setCodes();
+  if (products.empty())
+    setMemory();
   // Results of warps depend on what happens inside.
   kernel.walk([&](WarpsOp warps) {
     setRest(warps);

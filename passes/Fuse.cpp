@@ -38,7 +38,7 @@ struct FuseDequantize : OpRewritePattern<AttentionOp> {
       return rewriter.notifyMatchFailure(op, "lengths are not the cache's");
     // The cache is read where attention stands; updates happen in place.
     for (Operation *at = k; at != op; at = at->getNextNode())
-      if (!at || isa<AppendOp, FlushOp>(at))
+      if (!at || updatedBy(at))
         return rewriter.notifyMatchFailure(op, "a cache is updated in between");
     rewriter.replaceOpWithNewOp<AttendOp>(
         op, op.getResultTypes(), op.getQ(), op.getQueryStart(), k.getCache(),

@@ -4,6 +4,8 @@
 
 #include "llvm/Support/MathExtras.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace mlir::kvarn;
 using namespace mlir::kvarn::tile;
@@ -12,8 +14,8 @@ static int64_t laneBits(const MatrixInstruction &matrix) {
   return matrix.depthLanes.size() + matrix.outerLanes.size();
 }
 
-/// Registers for all of `shape` that lanes do not cover, the dimensions of
-/// `order` one after the other and each from its lowest bit.
+/// Registers for all of `shape` that lanes and warps do not cover, the
+/// dimensions of `order` one after the other and each from its lowest bit.
 static void fillRegisters(Layout &layout, ArrayRef<int64_t> shape,
                           ArrayRef<int64_t> order, int64_t first = 0) {
   SmallVector<int64_t> covered(shape.size());
@@ -189,6 +191,45 @@ Layout mlir::kvarn::plainLayout(const MatrixInstruction &matrix,
   for (int64_t dim = rank - 1; dim >= 0; --dim)
     order.push_back(dim);
   fillRegisters(layout, shape, order);
+  return layout;
+}
+
+Layout mlir::kvarn::codesLayout(const MatrixInstruction &matrix,
+                                FormatAttr format, RecordPart part,
+                                ArrayRef<int64_t> shape, int64_t tokenDim,
+                                int64_t warps) {
+  // The order of codes permutes the bits of token and channel: each of them
+  // has a place in the record.
+  std::map<int64_t, SmallVector<int64_t>> places;
+  for (int64_t dim : {0, 1})
+    for (int64_t bit = 1; bit < shape[dim]; bit *= 2) {
+      auto at = format.get().position(toFormat(part), dim == tokenDim ? bit : 0,
+                                      dim == tokenDim ? 0 : bit);
+      places[32 * at.word + at.bit] = Layout::unit(2, dim, bit);
+    }
+  // Up to 16 bytes for a lane, but all lanes shall have some.
+  int64_t bits = shape[0] * shape[1] * format.get().bits(toFormat(part));
+  int64_t run =
+      std::clamp<int64_t>(bits / (warps << laneBits(matrix)), 32, 128);
+  Layout layout = emptyLayout(matrix, 2);
+  int64_t lane = 0;
+  for (auto &[place, basis] : places)
+    if (place < run)
+      layout.registers.push_back(basis);
+    else if (lane < laneBits(matrix))
+      layout.lanes[lane++] = basis;
+    else if ((int64_t(1) << layout.warps.size()) < warps)
+      layout.warps.push_back(basis);
+    else
+      layout.registers.push_back(basis);
+  return layout;
+}
+
+Layout mlir::kvarn::withoutCopies(Layout layout) {
+  for (SmallVector<int64_t> &basis : layout.lanes)
+    if (!layout.registers.empty() &&
+        llvm::all_of(basis, [](int64_t c) { return c == 0; }))
+      basis = layout.registers.pop_back_val();
   return layout;
 }
 

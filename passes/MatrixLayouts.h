@@ -53,6 +53,16 @@ Strides stridesOf(const tile::Layout &layout, ArrayRef<int64_t> bits,
 tile::Layout plainLayout(const MatrixInstruction &matrix, RankedTensorType type,
                          int64_t warps);
 
+/// For codes [tokens, channels] (or the other way round if `tokenDim` is 1) on
+/// their way from or to a record: every lane has whole words of it.
+tile::Layout codesLayout(const MatrixInstruction &matrix, FormatAttr format,
+                         RecordPart part, ArrayRef<int64_t> shape,
+                         int64_t tokenDim, int64_t warps);
+
+/// The same elements of each warp with fewer copies: registers move to lanes
+/// that add nothing.
+tile::Layout withoutCopies(tile::Layout layout);
+
 /// A vector with as few elements per lane as possible.
 tile::Layout spreadLayout(const MatrixInstruction &matrix, int64_t length);
 

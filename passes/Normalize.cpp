@@ -63,12 +63,16 @@ Normalized mlir::kvarn::normalizeTile(TileBuilder &b, Value x, int64_t rowDim,
   int64_t columnDim = 1 - rowDim;
   SmallVector<int64_t> rows = {shape[rowDim]}, columns = {shape[columnDim]};
   Value exponent;
-  if (prescale) {
-    exponent = prescaleExponent(b, x);
-    x = b.mul(x, b.exp2(exponent));
-  }
+  if (prescale)
+    exponent = prescaleExponent(b, b.toF32(x));
+  auto scaled = [&](Value tile) {
+    tile = b.toF32(tile);
+    return prescale ? b.mul(tile, b.exp2(exponent)) : tile;
+  };
+  // Balanced tiles take all registers that there are.
   auto balance = [&](Value rowScale, Value columnScale) {
-    Value y = b.div(x, b.along(columnScale, columnDim, shape));
+    Value y = b.div(scaled(b.op<tile::RecallOp>(x)),
+                    b.along(columnScale, columnDim, shape));
     return b.div(y, b.along(rowScale, rowDim, shape));
   };
   // A column's deviation is taken down the rows.
@@ -81,10 +85,13 @@ Normalized mlir::kvarn::normalizeTile(TileBuilder &b, Value x, int64_t rowDim,
   auto exp = [&](Value log) -> Value { return b.op<math::ExpOp>(log); };
 
   // The column deviations that judge one iterate start the next.
-  Value start = columnStd(x);
-  SmallVector<Value> initial = {
-      b.tileOf(0, columns),           b.tileOf(0, rows),    start,
-      imbalance(b, start, rowStd(x)), b.tileOf(1, columns), b.tileOf(1, rows)};
+  Value first = scaled(x), start = columnStd(first);
+  SmallVector<Value> initial = {b.tileOf(0, columns),
+                                b.tileOf(0, rows),
+                                start,
+                                imbalance(b, start, rowStd(first)),
+                                b.tileOf(1, columns),
+                                b.tileOf(1, rows)};
   SmallVector<Value> best = b.loop(
       b.index(0), b.index(iterations), b.index(1), initial,
       [&](Value, ValueRange carried) -> SmallVector<Value> {

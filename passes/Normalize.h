@@ -7,8 +7,9 @@
 
 namespace mlir::kvarn {
 
-/// A balanced tile and the scales that balance it. `rowDim` is the dimension of
-/// the tile along which rows are counted: 0, or 1 for a transposed tile.
+/// A balanced tile and the scales that balance it, all f32. `rowDim` is the
+/// dimension of the tile (of any float type) along which rows are counted: 0,
+/// or 1 for a transposed tile.
 struct Normalized {
   Value balanced;              // x / rowScale / columnScale
   Value rowScale, columnScale; // without the prescale

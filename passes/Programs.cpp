@@ -8,9 +8,13 @@ using namespace mlir;
 using namespace mlir::kvarn;
 
 static constexpr StringRef kKernels[] = {"attend", "append", "flush",
-                                         "materialize"};
+                                         "materialize", "relayout"};
 
 ArrayRef<StringRef> mlir::kvarn::knownKernels() { return kKernels; }
+
+ArrayRef<StringRef> mlir::kvarn::servingKernels() {
+  return ArrayRef(kKernels).drop_back();
+}
 
 namespace {
 
@@ -31,6 +35,7 @@ public:
   void append();
   void flush();
   void materialize();
+  void relayout();
 
   OwningOpRef<ModuleOp> take() { return std::move(module); }
 
@@ -48,7 +53,8 @@ private:
   Type ints(int64_t rank) {
     return tensor(SmallVector<int64_t>(rank, any), builder.getI32Type());
   }
-  Value cache();
+  Value cache() { return cache(model.format, ""); }
+  Value cache(const ::kvarn::Format &format, const std::string &prefix);
   void finish(ValueRange results, ArrayRef<StringRef> names);
 
   static constexpr int64_t any = ShapedType::kDynamic;
@@ -62,17 +68,21 @@ private:
 
 } // namespace
 
-Value ProgramBuilder::cache() {
-  const ::kvarn::Format &f = model.format;
+/// `prefix` is that of the parameters' names.
+Value ProgramBuilder::cache(const ::kvarn::Format &format,
+                            const std::string &prefix) {
   auto type = CacheType::get(builder.getContext(),
-                             FormatAttr::get(builder.getContext(), f));
-  Type pool = tensor({any, f.group, any, f.headDim}, builder.getF16Type());
-  Value pages =
-      parameter("pages", tensor({any, any, any}, builder.getI8Type()));
-  Value poolK = parameter("pool_k", pool), poolV = parameter("pool_v", pool);
-  Value table = parameter("block_table", ints(2));
-  Value slots = parameter("block_to_slot", ints(1));
-  Value lengths = parameter("seq_lens", ints(1));
+                             FormatAttr::get(builder.getContext(), format));
+  Type pool =
+      tensor({any, format.group, any, format.headDim}, builder.getF16Type());
+  auto named = [&](const char *name, Type type) {
+    return parameter(prefix + name, type);
+  };
+  Value pages = named("pages", tensor({any, any, any}, builder.getI8Type()));
+  Value poolK = named("pool_k", pool), poolV = named("pool_v", pool);
+  Value table = named("block_table", ints(2));
+  Value slots = named("block_to_slot", ints(1));
+  Value lengths = named("seq_lens", ints(1));
   return builder.create<CacheOp>(loc, type, pages, poolK, poolV, table, slots,
                                  lengths);
 }
@@ -150,6 +160,16 @@ void ProgramBuilder::materialize() {
   finish(results, {"k_out", "v_out"});
 }
 
+void ProgramBuilder::relayout() {
+  Value pairs = parameter("pairs", tensor({any, 2}, builder.getI32Type()));
+  Value count = parameter("count", tensor({1}, builder.getI32Type()));
+  ::kvarn::Format from = model.format;
+  from.layout = model.sourceLayout;
+  Value source = cache(from, "source_"), target = cache();
+  Value updated = builder.create<RelayoutOp>(loc, pairs, count, source, target);
+  finish(updated, {});
+}
+
 OwningOpRef<ModuleOp> mlir::kvarn::buildProgram(MLIRContext *context,
                                                 const Model &model,
                                                 StringRef kernel) {
@@ -161,7 +181,9 @@ OwningOpRef<ModuleOp> mlir::kvarn::buildProgram(MLIRContext *context,
     program.append();
   else if (kernel == "flush")
     program.flush();
-  else
+  else if (kernel == "materialize")
     program.materialize();
+  else
+    program.relayout();
   return program.take();
 }

@@ -21,12 +21,16 @@ struct Model {
   int64_t iterations = 8;
   bool prescale = false;
   QuantRange range = QuantRange::MinMax;
+  // Changing the layout, to that of `format`.
+  ::kvarn::Layout sourceLayout = ::kvarn::Layout::Reference;
   // Materializing.
   Frame frame = Frame::Original;
 };
 
 /// The kernels that can be asked for by name, in this order.
 ArrayRef<StringRef> knownKernels();
+/// Those that serving takes: all but relayout.
+ArrayRef<StringRef> servingKernels();
 
 /// A module with the level-1 program of one kernel, unfused, as a user would
 /// write it. `kernel` is one of knownKernels().

@@ -24,6 +24,10 @@ struct Defaults {
   int64_t registerRows;
 };
 
+/// Warps of a program that stores share its tiles, the block of a head being
+/// the largest: what a lane has of it leaves room for what becomes of it.
+constexpr int64_t kStoredElements = 64;
+
 /// More vectors of a row than this no longer hide the latency of its sums.
 constexpr int64_t kMaxRegisterVectors = 8;
 
@@ -36,7 +40,7 @@ static constexpr Defaults kDefaults[] = {
      ExpandMode::Convert, false, 8},
     {Backend::Nvptx, Family::Attend, 16, 128, 32, 4, 0, 2, CopyMode::Async,
      ExpandMode::Subnormal, true, 8},
-    {Backend::Nvptx, Family::Store, 16, 128, 128, 4, 1, 0, CopyMode::Direct,
+    {Backend::Nvptx, Family::Store, 16, 32, 128, 8, 1, 0, CopyMode::Direct,
      ExpandMode::Convert, false, 8},
     {Backend::Amdgpu, Family::Attend, 16, 64, 64, 4, 4, 0, CopyMode::Direct,
      ExpandMode::Convert, true, 8},
@@ -48,11 +52,14 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
                                           const Target &target,
                                           func::FuncOp program) {
   Family family = Family::Store;
-  int64_t group = ::kvarn::kGroups.back(), ratio = 0;
+  int64_t group = ::kvarn::kGroups.back(), ratio = 0, block = 0;
   program.walk([&](Operation *op) {
     for (Value operand : op->getOperands())
-      if (auto cache = dyn_cast<CacheType>(operand.getType()))
-        group = std::min(group, cache.getFormat().getGroup());
+      if (auto cache = dyn_cast<CacheType>(operand.getType())) {
+        FormatAttr format = cache.getFormat();
+        group = std::min(group, format.getGroup());
+        block = std::max(block, format.getGroup() * format.getHeadDim());
+      }
     if (auto attend = dyn_cast<AttendOp>(op))
       ratio = attend.getRatio();
     else if (auto attention = dyn_cast<AttentionOp>(op))
@@ -72,6 +79,10 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
     rows = std::min<int64_t>(
         rows, std::max<int64_t>(int64_t(1) << target.matrix->outerLanes.size(),
                                 llvm::PowerOf2Ceil(ratio)));
+  int64_t warps = row->warps;
+  if (family == Family::Store && block && target.backend == Backend::Nvptx)
+    warps = std::clamp<int64_t>(
+        block / (target.vectorBits / 32 * kStoredElements), 1, 32);
   Builder builder(context);
   Type operand =
       row->narrow ? Type(builder.getF16Type()) : builder.getF32Type();
@@ -81,11 +92,11 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
   int64_t lanes = target.vectorBits / 32;
   int64_t vectors =
       std::clamp<int64_t>(lanes / registerRows, 1, kMaxRegisterVectors);
-  return ScheduleAttr::get(
-      context, rows, std::min(row->tokens, group),
-      std::min(row->poolTokens, group), row->warps, row->splits, row->copy,
-      row->expand, operand, registerRows,
-      std::min<int64_t>(vectors * lanes, 128), row->programs);
+  return ScheduleAttr::get(context, rows, std::min(row->tokens, group),
+                           std::min(row->poolTokens, group), warps, row->splits,
+                           row->copy, row->expand, operand, registerRows,
+                           std::min<int64_t>(vectors * lanes, 128),
+                           row->programs);
 }
 
 ScheduleAttr mlir::kvarn::parseSchedule(MLIRContext *context, StringRef text) {

@@ -68,9 +68,8 @@ static void buildFlushPart(TileBuilder &b, FlushOp op, RecordPart part,
   FormatAttr format = op.getCache().getType().getFormat();
   bool key = part == RecordPart::Key;
   int64_t group = format.getGroup(), depth = format.getHeadDim();
-  Value x =
-      b.toF32(b.load(pool, {slot, b.range(b.index(0), group), head, b.index(0)},
-                     {group, depth}));
+  Value x = b.load(pool, {slot, b.range(b.index(0), group), head, b.index(0)},
+                   {group, depth});
   // Rows of K are channels, rows of V are tokens; the tile is [token, channel].
   int64_t rowDim = key ? 1 : 0;
   Normalized n =
@@ -92,8 +91,8 @@ static void buildFlushPart(TileBuilder &b, FlushOp op, RecordPart part,
               n.columnScale);
 }
 
-static void buildFlush(TileBuilder &b, ArrayRef<Value> args, FlushOp op) {
-  Value pairs = args[0], count = args[1], pages = args[2];
+void mlir::kvarn::forEachPair(TileBuilder &b, Value pairs, Value count,
+                              PairBody body) {
   Value head = b.op<tile::ProgramIdOp>(tile::Axis::X);
   Value pair = b.op<tile::ProgramIdOp>(tile::Axis::Y);
   Value part = b.op<tile::ProgramIdOp>(tile::Axis::Z);
@@ -102,15 +101,19 @@ static void buildFlush(TileBuilder &b, ArrayRef<Value> args, FlushOp op) {
     auto read = [&](int64_t i) {
       return b.toIndex(b.loadScalar(pairs, {pair, b.index(i)}));
     };
-    Value block = read(0), slot = read(1);
-    auto build = [&](RecordPart which, Value pool) {
-      b.when(b.equal(part, b.index(int64_t(which))), [&] {
-        buildFlushPart(b, op, which, pool, pages, block, slot, head);
-      });
-    };
-    build(RecordPart::Key, args[3]);
-    build(RecordPart::Value, args[4]);
+    Value first = read(0), second = read(1);
+    for (RecordPart which : {RecordPart::Key, RecordPart::Value})
+      b.when(b.equal(part, b.index(int64_t(which))),
+             [&] { body(which, head, first, second); });
   });
+}
+
+static void buildFlush(TileBuilder &b, ArrayRef<Value> args, FlushOp op) {
+  forEachPair(b, args[0], args[1],
+              [&](RecordPart part, Value head, Value block, Value slot) {
+                Value pool = args[part == RecordPart::Key ? 3 : 4];
+                buildFlushPart(b, op, part, pool, args[2], block, slot, head);
+              });
 }
 
 LogicalResult mlir::kvarn::tileFlush(Tiling &tiling, FlushOp op) {

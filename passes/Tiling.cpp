@@ -155,6 +155,7 @@ LogicalResult Tiling::lowerOp(Operation *op) {
       })
       .Case([&](AppendOp append) { return tileAppend(*this, append); })
       .Case([&](FlushOp flush) { return tileFlush(*this, flush); })
+      .Case([&](RelayoutOp relayout) { return tileRelayout(*this, relayout); })
       .Case([&](DequantizeOp dequantize) {
         return tileMaterialize(*this, dequantize.getK(), dequantize.getV(),
                                dequantize.getCache(), Frame::Rotated);
@@ -179,25 +180,22 @@ LogicalResult Tiling::lowerOp(Operation *op) {
 /// In-place updates are the meaning of a program only if nothing reads the
 /// cache as it was before.
 static LogicalResult checkLinear(Operation *op) {
-  for (Value operand : op->getOperands()) {
-    bool updates = isa<AppendOp, FlushOp>(op);
-    if (!isa<CacheType>(operand.getType()) || !updates)
-      continue;
-    for (Operation *user : operand.getUsers())
-      if (user != op && user->getBlock() == op->getBlock() &&
-          op->isBeforeInBlock(user))
-        return user->emitError() << "uses a cache after '" << op->getName()
-                                 << "' has updated it in place";
-    if (!operand.getDefiningOp())
-      return op->emitError() << "cache must come from kvarn.cache";
-  }
+  Value cache = updatedBy(op);
+  if (!cache)
+    return success();
+  for (Operation *user : cache.getUsers())
+    if (user != op && user->getBlock() == op->getBlock() &&
+        op->isBeforeInBlock(user))
+      return user->emitError() << "uses a cache after '" << op->getName()
+                               << "' has updated it in place";
+  if (!cache.getDefiningOp())
+    return op->emitError() << "cache must come from kvarn.cache";
   return success();
 }
 
 /// The same for two caches over the same memory.
 static LogicalResult checkDisjoint(ArrayRef<Operation *> ops) {
-  if (llvm::none_of(ops,
-                    [](Operation *op) { return isa<AppendOp, FlushOp>(op); }))
+  if (llvm::none_of(ops, [](Operation *op) { return !!updatedBy(op); }))
     return success();
   DenseSet<Value> owned;
   for (Operation *op : ops)

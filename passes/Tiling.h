@@ -62,11 +62,18 @@ LogicalResult tileAttend(Tiling &tiling, AttendOp op);
 LogicalResult tileAttention(Tiling &tiling, AttentionOp op);
 LogicalResult tileAppend(Tiling &tiling, AppendOp op);
 LogicalResult tileFlush(Tiling &tiling, FlushOp op);
+LogicalResult tileRelayout(Tiling &tiling, RelayoutOp op);
 LogicalResult tileMaterialize(Tiling &tiling, Value k, Value v, Value cache,
                               Frame frame);
 LogicalResult tileRowwise(Tiling &tiling, Operation *op); // rotate, scale
 LogicalResult tileNormalize(Tiling &tiling, NormalizeOp op);
 LogicalResult tileQuantize(Tiling &tiling, QuantizeOp op);
+
+/// For a kernel over heads, pairs and the two parts of records: runs `body` for
+/// a pair of `pairs` that is among the first `count`.
+using PairBody =
+    function_ref<void(RecordPart part, Value head, Value first, Value second)>;
+void forEachPair(TileBuilder &b, Value pairs, Value count, PairBody body);
 
 } // namespace mlir::kvarn
 

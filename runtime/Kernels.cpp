@@ -1,4 +1,4 @@
-//===- Kernels.cpp - attend, append, flush and materialize ----------------===//
+//===- Kernels.cpp - attend, append, flush, materialize, relayout ---------===//
 //
 // The typed forms of kvarn_launch. Each names the dimensions of its tensors; a
 // dimension must be the same wherever it appears.
@@ -10,6 +10,7 @@
 #include "runtime/Status.h"
 
 #include <cmath>
+#include <list>
 
 namespace kvarn::runtime {
 
@@ -22,9 +23,10 @@ public:
   /// A tensor whose dimensions are called `dims`: "T Hq D", "B+1", "any", "2".
   kvarn_status tensor(const char *name, const kvarn_tensor *tensor,
                       std::string_view dims);
-  /// The packed cache. Kernels see records of the compact size, whatever the
+  /// A packed cache. Kernels see records of the compact size, whatever the
   /// distance between them.
-  kvarn_status pages(const kvarn_tensor *tensor);
+  kvarn_status pages(const char *name, const kvarn_tensor *tensor,
+                     std::string_view dims = "blocks Hk any");
   /// pages, pool_k and pool_v.
   kvarn_status cache(const kvarn_tensor *pages, const kvarn_tensor *poolK,
                      const kvarn_tensor *poolV);
@@ -53,8 +55,11 @@ private:
   const kvarn_kernel &kernel;
   std::vector<Dimension> known;
   std::vector<kvarn_argument> arguments;
-  kvarn_tensor compactPages;
-  std::array<int64_t, 3> compactShape, compactStrides;
+  struct Compact {
+    kvarn_tensor tensor;
+    std::array<int64_t, 3> shape, strides;
+  };
+  std::list<Compact> compact; // what `arguments` point to
 };
 } // namespace
 
@@ -124,39 +129,41 @@ kvarn_status Call::tensor(const char *name, const kvarn_tensor *tensor,
   return KVARN_STATUS_OK;
 }
 
-kvarn_status Call::pages(const kvarn_tensor *pages) {
-  KVARN_TRY(tensor("pages", pages, "blocks Hk any"));
+kvarn_status Call::pages(const char *name, const kvarn_tensor *pages,
+                         std::string_view dims) {
+  KVARN_TRY(tensor(name, pages, dims));
   if (!kernel.format)
     return KVARN_STATUS_OK;
   int64_t record = kernel.format->recordBytes();
-  std::copy_n(pages->shape, 3, compactShape.begin());
-  if (compactShape[2] < record)
-    return invalid("pages", "extent 2 is " + std::to_string(compactShape[2]) +
-                                ", but a record has " + std::to_string(record) +
-                                " bytes");
+  Compact &own = compact.emplace_back();
+  std::copy_n(pages->shape, 3, own.shape.begin());
+  if (own.shape[2] < record)
+    return invalid(name, "extent 2 is " + std::to_string(own.shape[2]) +
+                             ", but a record has " + std::to_string(record) +
+                             " bytes");
   std::vector<int64_t> strides(3);
   if (pages->strides)
     strides.assign(pages->strides, pages->strides + 3);
-  else if (!contiguousStrides(compactShape, strides))
-    return invalid("pages", "is larger than the address space");
+  else if (!contiguousStrides(own.shape, strides))
+    return invalid(name, "is larger than the address space");
   for (size_t i = 0; i < 2; ++i)
-    if (compactShape[i] > 1 && strides[i] < record)
-      return invalid("pages", "stride " + std::to_string(i) + " is " +
-                                  std::to_string(strides[i]) +
-                                  ", but a record has " +
-                                  std::to_string(record) + " bytes");
-  std::copy_n(strides.begin(), 3, compactStrides.begin());
-  compactShape[2] = record;
-  compactPages = *pages;
-  compactPages.shape = compactShape.data();
-  compactPages.strides = compactStrides.data();
-  arguments.back().value.tensor = &compactPages;
+    if (own.shape[i] > 1 && strides[i] < record)
+      return invalid(name, "stride " + std::to_string(i) + " is " +
+                               std::to_string(strides[i]) +
+                               ", but a record has " + std::to_string(record) +
+                               " bytes");
+  std::copy_n(strides.begin(), 3, own.strides.begin());
+  own.shape[2] = record;
+  own.tensor = *pages;
+  own.tensor.shape = own.shape.data();
+  own.tensor.strides = own.strides.data();
+  arguments.back().value.tensor = &own.tensor;
   return KVARN_STATUS_OK;
 }
 
 kvarn_status Call::cache(const kvarn_tensor *pagesTensor,
                          const kvarn_tensor *poolK, const kvarn_tensor *poolV) {
-  KVARN_TRY(pages(pagesTensor));
+  KVARN_TRY(pages("pages", pagesTensor));
   KVARN_TRY(tensor("pool_k", poolK, "slots G Hk D"));
   return tensor("pool_v", poolV, "slots G Hk D");
 }
@@ -312,6 +319,19 @@ static kvarn_status materialize(const kvarn_kernel *kernel,
   return use(call);
 }
 
+template <typename Use>
+static kvarn_status relayout(const kvarn_kernel *kernel,
+                             const kvarn_relayout_args *args, Use use) {
+  kvarn_relayout_args a;
+  KVARN_TRY(begin(kernel, "relayout", args, a));
+  Call call(*kernel);
+  KVARN_TRY(call.tensor("pairs", a.pairs, "capacity 2"));
+  KVARN_TRY(call.tensor("count", a.count, "1"));
+  KVARN_TRY(call.pages("source_pages", a.source_pages, "any Hk any"));
+  KVARN_TRY(call.pages("pages", a.pages));
+  return use(call);
+}
+
 /// What the C functions do with the arguments that they have collected.
 static auto launchWith(const kvarn_launch_options *options) {
   return [=](const Call &call) { return call.launch(options); };
@@ -386,5 +406,21 @@ kvarn_materialize_workspace_bytes(const kvarn_kernel *kernel,
                                   size_t *bytes) {
   return runtime::guarded([&] {
     return runtime::materialize(kernel, args, runtime::measureInto(bytes));
+  });
+}
+
+kvarn_status kvarn_relayout(const kvarn_kernel *kernel,
+                            const kvarn_relayout_args *args,
+                            const kvarn_launch_options *options) {
+  return runtime::guarded([&] {
+    return runtime::relayout(kernel, args, runtime::launchWith(options));
+  });
+}
+
+kvarn_status kvarn_relayout_workspace_bytes(const kvarn_kernel *kernel,
+                                            const kvarn_relayout_args *args,
+                                            size_t *bytes) {
+  return runtime::guarded([&] {
+    return runtime::relayout(kernel, args, runtime::measureInto(bytes));
   });
 }

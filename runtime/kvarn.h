@@ -358,6 +358,17 @@ typedef struct kvarn_materialize_args {
   const kvarn_tensor *v_out; /* [B, L, Hk, D] dtype, written */
 } kvarn_materialize_args;
 
+/* Copies records into pages with the other order of codes: the kernel's layout;
+ * its option "source" is the layout that is read. Nothing but records is
+ * written. `source_pages` may be `pages` if each pair names one block twice. */
+typedef struct kvarn_relayout_args {
+  size_t struct_size;
+  const kvarn_tensor *pairs; /* [capacity, 2] i32: block read, block written */
+  const kvarn_tensor *count; /* [1] i32: the pairs in use */
+  const kvarn_tensor *source_pages;
+  const kvarn_tensor *pages; /* written */
+} kvarn_relayout_args;
+
 KVARN_API kvarn_status kvarn_attend(const kvarn_kernel *kernel,
                                     const kvarn_attend_args *args,
                                     const kvarn_launch_options *options);
@@ -370,6 +381,9 @@ KVARN_API kvarn_status kvarn_flush(const kvarn_kernel *kernel,
 KVARN_API kvarn_status kvarn_materialize(const kvarn_kernel *kernel,
                                          const kvarn_materialize_args *args,
                                          const kvarn_launch_options *options);
+KVARN_API kvarn_status kvarn_relayout(const kvarn_kernel *kernel,
+                                      const kvarn_relayout_args *args,
+                                      const kvarn_launch_options *options);
 
 /* The workspace that such a launch needs, see kvarn_workspace_bytes(). */
 KVARN_API kvarn_status kvarn_attend_workspace_bytes(
@@ -382,6 +396,8 @@ KVARN_API kvarn_status kvarn_flush_workspace_bytes(const kvarn_kernel *kernel,
 KVARN_API kvarn_status kvarn_materialize_workspace_bytes(
     const kvarn_kernel *kernel, const kvarn_materialize_args *args,
     size_t *bytes);
+KVARN_API kvarn_status kvarn_relayout_workspace_bytes(
+    const kvarn_kernel *kernel, const kvarn_relayout_args *args, size_t *bytes);
 
 /*===-- Page manager ---===*/
 

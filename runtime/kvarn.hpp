@@ -232,6 +232,16 @@ public:
     return bytes;
   }
 
+  void relayout(const kvarn_relayout_args &args,
+                const kvarn_launch_options *options = nullptr) const {
+    check(kvarn_relayout(kernel, &args, options));
+  }
+  size_t workspaceBytes(const kvarn_relayout_args &args) const {
+    size_t bytes = 0;
+    check(kvarn_relayout_workspace_bytes(kernel, &args, &bytes));
+    return bytes;
+  }
+
   const kvarn_kernel *get() const { return kernel; }
 
 private:

@@ -48,9 +48,12 @@ void mlir::kvarn::cpu::dropLayouts(tile::KernelOp kernel) {
         for (Value argument : block.getArguments())
           drop(argument);
   });
-  kernel.walk([](tile::ConvertLayoutOp op) {
-    op.getResult().replaceAllUsesWith(op.getInput());
-    op.erase();
+  // Every tile is in memory, or made where it is used.
+  kernel.walk([](Operation *op) {
+    if (!isa<tile::ConvertLayoutOp, tile::RecallOp>(op))
+      return;
+    op->replaceAllUsesWith(op->getOperands());
+    op->erase();
   });
   kernel.walk([](tile::DotOp op) {
     if (cast<RankedTensorType>(op.getRhs().getType()).getRank() == 1)

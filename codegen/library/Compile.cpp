@@ -21,6 +21,12 @@ using namespace mlir;
 using namespace mlir::kvarn;
 using ::kvarn::Variant;
 
+std::string mlir::kvarn::programName(const ::kvarn::VariantKey &key) {
+  auto source = key.options.find("source");
+  return source == key.options.end() ? key.kernel
+                                     : key.kernel + "-" + source->second;
+}
+
 std::string mlir::kvarn::compilerVersion() {
   return "kvarn " KVARN_VERSION ", LLVM " LLVM_VERSION_STRING;
 }
@@ -248,7 +254,7 @@ static LogicalResult addProgram(ModuleOp program, func::FuncOp host,
   if (key.ratio && schedule)
     key.queryRows = schedule.getRows();
   variant->key = std::move(key);
-  variant->id = variant->key.kernel + "." + target.name.str();
+  variant->id = programName(variant->key) + "." + target.name.str();
   variant->schedule = scheduleText(schedule);
   variant->scheduleFrom =
       (options.scheduleFrom ? options.scheduleFrom : &target)->name.str();

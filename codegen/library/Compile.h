@@ -79,6 +79,10 @@ LogicalResult addToLibrary(ModuleOp module, const ::kvarn::VariantKey &key,
                            const CompileOptions &options,
                            LibraryWriter &writer);
 
+/// What tells a program from the others of a library: "attend", and
+/// "relayout-reference" for the way that starts there.
+std::string programName(const ::kvarn::VariantKey &key);
+
 /// "kvarn 0.1.0, LLVM 19.1.7": what a manifest names as its compiler.
 std::string compilerVersion();
 

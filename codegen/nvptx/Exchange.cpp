@@ -1,6 +1,7 @@
 //===- Exchange.cpp - Reductions and butterflies between lanes ------------===//
 
 #include "codegen/nvptx/KernelEmitter.h"
+#include "codegen/nvptx/Runs.h"
 
 #include "llvm/ADT/bit.h"
 
@@ -89,9 +90,7 @@ static int64_t indexOf(const Layout &from, ArrayRef<int64_t> place) {
   return index;
 }
 
-static int64_t bytesOf(Value value) {
-  return value.getType().getIntOrFloatBitWidth() / 8;
-}
+static int64_t bytesOf(Value value) { return bytesOf(value.getType()); }
 
 /// Stores what every thread has, [warp][register][lane], and waits for all.
 void KernelEmitter::shareRegisters(ArrayRef<Value> values) {
@@ -224,8 +223,25 @@ LogicalResult KernelEmitter::emitScan(ScanOp op) {
   return success();
 }
 
+/// What the same lane of the warp has whose number differs in one bit.
+Values KernelEmitter::otherWarp(ArrayRef<Value> values, int64_t bit) {
+  Type type = values[0].getType();
+  int64_t bytes = bytesOf(values[0]);
+  int64_t perWarp = 32 * bytes * int64_t(values.size());
+  shareRegisters(values);
+  Value other = ir.create<arith::XOrIOp>(warp, ir.i32(int64_t(1) << bit));
+  Value from = ir.at(ir.at(shared, ir.mul(lane, ir.i32(bytes))),
+                     ir.mul(other, ir.i32(perWarp)));
+  Values result;
+  for (size_t i = 0; i < values.size(); ++i)
+    result.push_back(
+        ir.load(ir.at(from, 32 * bytes * int64_t(i)), type, bytes));
+  ir.syncBlock();
+  return result;
+}
+
 /// One butterfly stage per bit of the last index, in any order.
-void KernelEmitter::emitHadamard(HadamardOp op) {
+LogicalResult KernelEmitter::emitHadamard(HadamardOp op) {
   Layout place = layout(op.getResult());
   int64_t dim = place.rank - 1;
   Values values = registers(op.getInput());
@@ -241,17 +257,32 @@ void KernelEmitter::emitHadamard(HadamardOp op) {
       values[other] = ir.create<arith::SubFOp>(a, b);
     }
   }
+  // Between lanes and warps: one of two gets the sum, the other the difference.
+  auto signOf = [&](Value number, int64_t bit) -> Value {
+    Value upper =
+        ir.equal(ir.both(ir.shiftRight(number, bit), ir.i32(1)), ir.i32(1));
+    return ir.create<arith::SelectOp>(upper, ir.f32(-1), ir.f32(1));
+  };
+  auto meet = [&](Value own, Value sign, Value other) -> Value {
+    own = ir.create<arith::MulFOp>(own, sign, contract(ir));
+    return ir.create<arith::AddFOp>(own, other, contract(ir));
+  };
   for (auto [bit, basis] : llvm::enumerate(place.lanes)) {
     if (!basis[dim])
       continue;
-    Value upper =
-        ir.equal(ir.both(ir.shiftRight(lane, bit), ir.i32(1)), ir.i32(1));
-    Value sign = ir.create<arith::SelectOp>(upper, ir.f32(-1), ir.f32(1));
-    for (Value &value : values) {
-      Value other = ir.shuffleXor(value, int64_t(1) << bit);
-      Value own = ir.create<arith::MulFOp>(value, sign, contract(ir));
-      value = ir.create<arith::AddFOp>(own, other, contract(ir));
-    }
+    Value sign = signOf(lane, bit);
+    for (Value &value : values)
+      value = meet(value, sign, ir.shuffleXor(value, int64_t(1) << bit));
+  }
+  for (auto [bit, basis] : llvm::enumerate(place.warps)) {
+    if (!basis[dim])
+      continue;
+    if (insideWarps)
+      return op.emitOpError("combines warps that do not wait for one another");
+    Value sign = signOf(warp, bit);
+    for (auto [value, other] : llvm::zip(values, otherWarp(values, bit)))
+      value = meet(value, sign, other);
   }
   define(op.getResult(), values);
+  return success();
 }

@@ -95,22 +95,23 @@ Value Ir::at(Value pointer, int64_t bytes) {
                                    ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
 }
 
-Value Ir::load(Value pointer, Type type, int64_t align) {
-  return create<LLVM::LoadOp>(type, pointer, unsigned(align));
+Value Ir::load(Value pointer, Type type, int64_t align, bool isVolatile) {
+  return create<LLVM::LoadOp>(type, pointer, unsigned(align), isVolatile);
 }
 
 void Ir::store(Value value, Value pointer, int64_t align) {
   create<LLVM::StoreOp>(value, pointer, unsigned(align));
 }
 
-Values Ir::loadWords(Value pointer, int64_t bytes) {
+Values Ir::loadWords(Value pointer, int64_t bytes, bool isVolatile) {
   if (bytes < 4) {
-    Value small = load(pointer, getIntegerType(8 * bytes), bytes);
+    Value small = load(pointer, getIntegerType(8 * bytes), bytes, isVolatile);
     return {create<arith::ExtUIOp>(getI32Type(), small)};
   }
   if (bytes == 4)
-    return {load(pointer, getI32Type(), 4)};
-  Value vector = load(pointer, VectorType::get(bytes / 4, getI32Type()), bytes);
+    return {load(pointer, getI32Type(), 4, isVolatile)};
+  Value vector = load(pointer, VectorType::get(bytes / 4, getI32Type()), bytes,
+                      isVolatile);
   Values words;
   for (int64_t i = 0; i < bytes / 4; ++i)
     words.push_back(create<LLVM::ExtractElementOp>(vector, i32(i)));

@@ -56,10 +56,10 @@ public:
   Type pointerType(Space space);
   Value at(Value pointer, Value bytes);
   Value at(Value pointer, int64_t bytes);
-  Value load(Value pointer, Type type, int64_t align);
+  Value load(Value pointer, Type type, int64_t align, bool isVolatile = false);
   void store(Value value, Value pointer, int64_t align);
   /// `bytes` (1, 2, or a multiple of 4 up to 16) as i32 words.
-  Values loadWords(Value pointer, int64_t bytes);
+  Values loadWords(Value pointer, int64_t bytes, bool isVolatile = false);
   void storeWords(ValueRange words, Value pointer);
 
   //===--- Instructions ---------------------------------------------------===//

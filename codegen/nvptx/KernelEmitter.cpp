@@ -18,6 +18,7 @@ KernelEmitter::KernelEmitter(KernelOp kernel, const Target &target)
 LogicalResult KernelEmitter::run() {
   if (failed(checkSupported()) || failed(allocateSlots()))
     return failure();
+  findKeptTiles();
   LLVM::LLVMFuncOp function = createFunction();
   ir.setInsertionPointToStart(function.addEntryBlock(ir));
   mapArguments(function);
@@ -25,7 +26,7 @@ LogicalResult KernelEmitter::run() {
   if (failed(emitBlock(kernel.getBody().front())))
     return failure();
   ir.create<LLVM::ReturnOp>(ValueRange());
-  int64_t bytes = std::max(warps * slotBytes, scratchBytes);
+  int64_t bytes = keptBytes + std::max(warps * slotBytes, scratchBytes);
   function->setAttr("kvarn.shared_bytes", ir.getI64IntegerAttr(bytes));
   kernel.erase();
   return success();
@@ -69,13 +70,12 @@ static LogicalResult checkOp(Operation *op) {
     return failure();
   bool tiles = llvm::any_of(op->getOperands(), isTile) ||
                llvm::any_of(op->getResults(), isTile);
-  bool unknown = isa<StoreVectorOp, StoreCodesOp>(op);
   bool known = isa<TileDialect>(op->getDialect()) ||
                isa<scf::ForOp, scf::IfOp, scf::YieldOp, arith::ConstantOp>(op);
-  if (!unknown && (known ||
-                   (tiles && op->getNumResults() == 1 &&
-                    OpTrait::hasElementwiseMappableTraits(op)) ||
-                   (!tiles && op->getNumRegions() == 0)))
+  if (known ||
+      (tiles && op->getNumResults() == 1 &&
+       OpTrait::hasElementwiseMappableTraits(op)) ||
+      (!tiles && op->getNumRegions() == 0))
     return success();
   return op->emitOpError("is unknown to NVIDIA targets");
 }
@@ -104,6 +104,13 @@ LogicalResult KernelEmitter::checkSupported() {
     }
     return WalkResult::advance();
   });
+  // Without regions of their own, warps share tiles.
+  if (warps == 1)
+    kernel.getBody().walk([&](Operation *op) {
+      for (Value value : op->getResults())
+        if (isTile(value))
+          warps = std::max(warps, int64_t(1) << layout(value).warps.size());
+    });
   return failure(result.wasInterrupted());
 }
 
@@ -184,8 +191,9 @@ void KernelEmitter::mapArguments(LLVM::LLVMFuncOp function) {
   programId = {ir.toI64(special(ir.create<NVVM::BlockIdXOp>(i32))),
                ir.toI64(special(ir.create<NVVM::BlockIdYOp>(i32))),
                ir.toI64(special(ir.create<NVVM::BlockIdZOp>(i32)))};
-  shared = ir.create<LLVM::AddressOfOp>(ir.pointerType(Space::Shared),
-                                        kSharedMemory);
+  keptMemory = ir.create<LLVM::AddressOfOp>(ir.pointerType(Space::Shared),
+                                            kSharedMemory);
+  shared = ir.at(keptMemory, keptBytes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -197,6 +205,9 @@ LogicalResult KernelEmitter::emitBlock(Block &block) {
     ir.setLoc(op.getLoc());
     if (failed(emitOp(op)))
       return failure();
+    for (Value result : op.getResults())
+      if (kept.contains(result))
+        keep(result);
   }
   return success();
 }
@@ -207,6 +218,7 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
       .Case<scf::IfOp>([&](auto op) { return emitIf(op); })
       .Case<WarpsOp>([&](auto op) { return emitWarps(op); })
       .Case<ReduceOp>([&](auto op) { return emitReduce(op); })
+      .Case<HadamardOp>([&](auto op) { return emitHadamard(op); })
       .Case<ScanOp>([&](auto op) { return emitScan(op); })
       .Case<DotOp>([&](auto op) { return emitDot(op); })
       .Case<ConvertLayoutOp>([&](auto op) { return emitConvertLayout(op); })
@@ -216,6 +228,7 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
       .Case<ScatterOp>([&](auto op) { return emitScatter(op); })
       .Case<LoadVectorOp>([&](auto op) { return emitLoadVector(op); })
       .Case<LoadCodesOp>([&](auto op) { return emitLoadCodes(op); })
+      .Case<StoreCodesOp>([&](auto op) { return emitStoreCodes(op); })
       .Case<ExpandScaleOp>([&](auto op) { return emitExpandScale(op); })
       .Default([&](Operation *op) {
         emitSimpleOp(op);
@@ -226,8 +239,9 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
 /// Ops that cannot fail.
 void KernelEmitter::emitSimpleOp(Operation *op) {
   llvm::TypeSwitch<Operation *>(op)
-      .Case<HadamardOp>([&](auto op) { emitHadamard(op); })
       .Case<ExpandOp>([&](auto op) { emitExpand(op); })
+      .Case<RecallOp>([&](auto op) { emitRecall(op); })
+      .Case<StoreVectorOp>([&](auto op) { emitStoreVector(op); })
       .Case<AsyncCopyOp>([&](auto op) { emitAsyncCopy(op); })
       .Case<WaitOp>([&](auto op) { emitWait(op); })
       .Case<ArriveOp>([&](auto op) { emitArrive(op); })

@@ -41,6 +41,12 @@ struct Slot {
   Value phase; // i32 on the stack: copies so far
 };
 
+/// A tile in shared memory; offsets from the first byte.
+struct KeptTile {
+  int64_t begin, end;
+  bool shares; // memory with other tiles
+};
+
 /// Writes a PTX kernel for one tile kernel (see codegen/Codegen.h). Each tile
 /// is a list of scalars, one for each register of its layout; fp16 tiles may be
 /// packed, two registers of the first register bit in one word.
@@ -89,12 +95,18 @@ private:
   Value math(Operation *op, ValueRange operands);
   void emitTruncation(Operation *op);
   void emitPacked(Operation *op);
-  void emitPieceTransposition(tile::ConvertLayoutOp op);
   void emitIota(tile::IotaOp op);
   void emitBroadcast(tile::BroadcastOp op);
   void emitTranspose(tile::TransposeOp op);
   LogicalResult emitExpandScale(tile::ExpandScaleOp op);
+
+  //===--- Changes of layout (ConvertLayout.cpp) --------------------------===//
   LogicalResult emitConvertLayout(tile::ConvertLayoutOp op);
+  void emitPieceTransposition(tile::ConvertLayoutOp op);
+  void convertByShuffles(tile::ConvertLayoutOp op, const tile::Layout &from,
+                         const tile::Layout &to);
+  void convertByRows(tile::ConvertLayoutOp op, const tile::Layout &from,
+                     const tile::Layout &to);
 
   //===--- Exchange between lanes and warps (Exchange.cpp) ----------------===//
   LogicalResult emitReduce(tile::ReduceOp op);
@@ -109,10 +121,20 @@ private:
                          const tile::Layout &to, ArrayRef<Value> values,
                          ArrayRef<int64_t> parts);
   Value combine(tile::ReduceKind kind, Value a, Value b);
-  void emitHadamard(tile::HadamardOp op);
+  LogicalResult emitHadamard(tile::HadamardOp op);
+  Values otherWarp(ArrayRef<Value> values, int64_t bit);
 
   //===--- Matrix products (Dot.cpp) --------------------------------------===//
   LogicalResult emitDot(tile::DotOp op);
+
+  //===--- Tiles in shared memory (Recall.cpp) ----------------------------===//
+  void findKeptTiles();
+  void placeKeptTiles(Block &block, int64_t start, bool apart);
+  void keep(Value tile);
+  void emitRecall(tile::RecallOp op);
+  /// Where `chunk` of this thread's part of a kept tile lies, and its elements.
+  Value keptAddress(Value tile, int64_t chunk);
+  int64_t keptChunk(Value tile);
 
   //===--- Memory (Memory.cpp) --------------------------------------------===//
   Value address(Value memref, ArrayRef<Value> indices);
@@ -127,15 +149,27 @@ private:
   LogicalResult emitGather(tile::GatherOp op);
   LogicalResult emitScatter(tile::ScatterOp op);
 
-  //===--- Records and slots (Records.cpp, Slots.cpp) ---------------------===//
+  //===--- Records (Records.cpp) ------------------------------------------===//
   Value sourceAddress(Value source, OperandRange indices, int64_t offset);
   LogicalResult emitLoadVector(tile::LoadVectorOp op);
   LogicalResult emitLoadCodes(tile::LoadCodesOp op);
+  Values codeValues(Codes &codes);
   void emitExpand(tile::ExpandOp op);
+  void expandValues(tile::ExpandOp op);
   /// The word with the codes of two registers, ready to be masked at `bit`.
   Value codePair(Codes &codes, int64_t pair, int64_t &bit);
   Value expandPair(Value tile, int64_t pair);
   Value pairOf(Value tile, int64_t index);
+  FailureOr<Value> codeOffset(Operation *op, const ::kvarn::Format &format,
+                              ::kvarn::Part part, const tile::Layout &layout,
+                              int64_t tokenDim, int64_t &unit);
+
+  //===--- Records are written (Store.cpp) --------------------------------===//
+  Value recordAddress(Value pages, Value block, Value head);
+  LogicalResult emitStoreCodes(tile::StoreCodesOp op);
+  void emitStoreVector(tile::StoreVectorOp op);
+
+  //===--- Slots (Slots.cpp) ----------------------------------------------===//
   LogicalResult allocateSlots();
   void initializeSlots();
   void emitAsyncCopy(tile::AsyncCopyOp op);
@@ -153,10 +187,12 @@ private:
   bool bulkCopies;
   int64_t warps = 1;
   bool insideWarps = false;
+  DenseMap<Value, KeptTile> kept;
+  int64_t keptBytes = 0;    // in front of all other shared memory
   int64_t slotBytes = 0;    // of one warp
   int64_t scratchBytes = 0; // of all warps; shares memory with the slots
   Value copies; // i32 on the stack: asynchronous copies of this warp so far
-  Value lane, warp, shared;
+  Value lane, warp, keptMemory, shared;
   IRMapping scalars;
   DenseMap<Value, Memory> memories;
   DenseMap<Value, Values> tiles, packed;
@@ -181,6 +217,11 @@ inline Type registerType(Type type) {
 inline bool isTile(Value value) {
   return isa<RankedTensorType>(value.getType());
 }
+
+/// Bits from the first of a part to the code at `place` of a tile whose
+/// dimension `tokenDim` counts tokens.
+int64_t bitOf(const ::kvarn::Format &format, ::kvarn::Part part,
+              ArrayRef<int64_t> place, int64_t tokenDim);
 
 /// The symbol of a program's shared memory.
 inline constexpr StringLiteral kSharedMemory = "kvarn_shared";

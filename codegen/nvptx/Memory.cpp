@@ -1,15 +1,12 @@
 //===- Memory.cpp - Tiles in global memory --------------------------------===//
 
 #include "codegen/nvptx/KernelEmitter.h"
+#include "codegen/nvptx/Runs.h"
 
 using namespace mlir;
 using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
-
-static int64_t bytesOf(Type element) {
-  return element.isIndex() ? 8 : (element.getIntOrFloatBitWidth() + 7) / 8;
-}
 
 /// The address of one element; `indices` are i64.
 Value KernelEmitter::address(Value memref, ArrayRef<Value> indices) {
@@ -18,37 +15,6 @@ Value KernelEmitter::address(Value memref, ArrayRef<Value> indices) {
   for (auto [index, stride] : llvm::zip(indices, memory.strides))
     offset = ir.add(offset, ir.mul(index, stride));
   return ir.at(memory.pointer, ir.mul(offset, ir.i64(bytesOf(memory.element))));
-}
-
-namespace {
-/// Registers that follow one another along the last dimension, up to 16 bytes.
-struct Run {
-  SmallVector<int64_t> bits; // of the register number, lowest element first
-
-  int64_t length() const { return int64_t(1) << bits.size(); }
-  /// Register `element` of the run that starts at register `first`.
-  int64_t at(int64_t first, int64_t element) const {
-    for (auto [i, bit] : llvm::enumerate(bits))
-      if (element >> i & 1)
-        first |= int64_t(1) << bit;
-    return first;
-  }
-  bool starts(int64_t index) const {
-    return llvm::none_of(bits, [&](int64_t bit) { return index >> bit & 1; });
-  }
-};
-} // namespace
-
-static Run findRun(const Layout &layout, Type element) {
-  Run run;
-  while (2 * run.length() * bytesOf(element) <= 16) {
-    auto next = Layout::unit(layout.rank, layout.rank - 1, run.length());
-    auto it = llvm::find(layout.registers, next);
-    if (it == layout.registers.end())
-      break;
-    run.bits.push_back(it - layout.registers.begin());
-  }
-  return run;
 }
 
 /// Calls `access` for each run of registers with the address of its first
@@ -61,13 +27,13 @@ LogicalResult KernelEmitter::forEachRun(
     return op->emitOpError("of this shape is unknown to NVIDIA targets");
   Type element = cast<RankedTensorType>(tile.getType()).getElementType();
   int64_t last = place.rank - 1;
-  Run run = findRun(place, element);
+  Run run(place, element);
   Layout rowLayout = place.rank == 2 ? place.without(1) : Layout();
   Value column = ir.toI64(laneOffset(place, last));
   Value memref = op->getOperand(isa<LoadOp>(op) ? 0 : 1);
   std::map<int64_t, std::pair<Value, Value>> rows; // address, exists
   for (int64_t first = 0; first < place.registerCount(); ++first) {
-    if (!run.starts(first))
+    if (!run.startsAt(first))
       continue;
     int64_t row = place.rank == 2 ? place.placeOf(first)[0] : 0;
     auto &[start, exists] = rows[row];
@@ -81,11 +47,8 @@ LogicalResult KernelEmitter::forEachRun(
       if (mask)
         exists = registers(mask)[index];
     }
-    SmallVector<int64_t> covered;
-    for (int64_t i = 0; i < run.length(); ++i)
-      covered.push_back(run.at(first, i));
     access(ir.at(start, place.placeOf(first)[last] * bytesOf(element)), exists,
-           covered);
+           run.from(first));
   }
   return success();
 }
@@ -101,35 +64,28 @@ Value KernelEmitter::existing(Value memref, Value address, Value exists) {
 LogicalResult KernelEmitter::emitLoad(LoadOp op) {
   Value result = op.getResult();
   Type element = op.getType().getElementType();
-  int64_t bytes = bytesOf(element);
-  if (bytes > 4)
-    return op.emitOpError("of elements of 8 bytes is unknown to NVIDIA "
-                          "targets");
   Values values(layout(result).registerCount());
   auto access = [&](Value address, Value exists, ArrayRef<int64_t> covered) {
-    int64_t count = covered.size();
     address = existing(op.getMemory(), address, exists);
-    auto orZero = [&](Value value) -> Value {
-      return exists ? ir.create<arith::SelectOp>(exists, value,
-                                                 ir.zero(value.getType()))
-                    : value;
-    };
-    if (count * bytes < 4) {
-      values[covered[0]] = orZero(ir.load(address, element, bytes));
-      return;
-    }
-    int64_t perWord = 4 / bytes;
-    Values words = ir.loadWords(address, count * bytes);
-    for (auto [w, word] : llvm::enumerate(words)) {
-      Value known = orZero(word);
-      if (perWord == 1) {
-        values[covered[w]] = ir.bitcast(known, element);
-        continue;
-      }
-      Value parts = ir.bitcast(known, VectorType::get(perWord, element));
-      for (int64_t i = 0; i < perWord; ++i)
-        values[covered[w * perWord + i]] =
-            ir.create<LLVM::ExtractElementOp>(parts, ir.i32(i));
+    // In whole words: there are fewer of them to choose.
+    int64_t words = covered.size() * bytesOf(element) / 4;
+    Type unit = words && bytesOf(element) < 4 ? ir.getI32Type() : element;
+    if (unit.isIndex())
+      unit = ir.getI64Type();
+    Values loaded =
+        loadRun(ir, address, unit, unit == element ? covered.size() : words);
+    for (Value &value : loaded)
+      if (exists)
+        value =
+            ir.create<arith::SelectOp>(exists, value, ir.zero(value.getType()));
+    int64_t parts = covered.size() / loaded.size();
+    for (auto [i, index] : llvm::enumerate(covered)) {
+      Value value = loaded[i / parts];
+      if (parts > 1)
+        value = ir.create<LLVM::ExtractElementOp>(
+            ir.bitcast(value, VectorType::get(parts, element)),
+            ir.i32(i % parts));
+      values[index] = value;
     }
   };
   if (failed(forEachRun(op, result, op.getIndices(), op.getMask(), access)))
@@ -140,22 +96,16 @@ LogicalResult KernelEmitter::emitLoad(LoadOp op) {
 
 LogicalResult KernelEmitter::emitStore(StoreOp op) {
   Value tile = op.getValue();
-  Type element = op.getValue().getType().getElementType();
-  int64_t bytes = bytesOf(element);
   Values values = registers(tile);
   auto access = [&](Value address, Value exists, ArrayRef<int64_t> covered) {
     OpBuilder::InsertionGuard guard(ir);
     if (exists)
       ir.setInsertionPointToStart(
           ir.create<scf::IfOp>(exists, /*withElseRegion=*/false).thenBlock());
-    int64_t count = covered.size();
-    if (count == 1)
-      return ir.store(values[covered[0]], address, bytes);
-    Value vector = ir.create<LLVM::UndefOp>(VectorType::get(count, element));
-    for (auto [i, index] : llvm::enumerate(covered))
-      vector = ir.create<LLVM::InsertElementOp>(vector, values[index],
-                                                ir.i32(int64_t(i)));
-    ir.store(vector, address, count * bytes);
+    Values run;
+    for (int64_t index : covered)
+      run.push_back(values[index]);
+    storeRun(ir, run, address);
   };
   Value owner = ownsCopy(layout(tile));
   OpBuilder::InsertionGuard guard(ir);

@@ -64,12 +64,35 @@ LogicalResult KernelEmitter::emitLoadVector(LoadVectorOp op) {
 // Codes
 //===----------------------------------------------------------------------===//
 
-/// Bits from the first bit of the part to the code at `place` of a tile.
-static int64_t bitOf(const ::kvarn::Format &format, ::kvarn::Part part,
-                     ArrayRef<int64_t> place) {
-  bool key = part == ::kvarn::Part::Key;
-  auto position = format.position(part, place[key], place[!key]);
+int64_t mlir::kvarn::nvptx::bitOf(const ::kvarn::Format &format,
+                                  ::kvarn::Part part, ArrayRef<int64_t> place,
+                                  int64_t tokenDim) {
+  auto position = format.position(part, place[tokenDim], place[1 - tokenDim]);
   return 32 * position.word + position.bit;
+}
+
+/// Bytes from the first of a part to what this lane of this warp has of it, and
+/// in `unit` the most bytes that no two of them share.
+FailureOr<Value> KernelEmitter::codeOffset(Operation *op,
+                                           const ::kvarn::Format &format,
+                                           ::kvarn::Part part,
+                                           const Layout &layout,
+                                           int64_t tokenDim, int64_t &unit) {
+  unit = 16;
+  Value offset = ir.i32(0);
+  for (auto [bases, number] :
+       {std::pair(&layout.lanes, lane), std::pair(&layout.warps, warp)})
+    for (auto [bit, basis] : llvm::enumerate(*bases)) {
+      int64_t delta = bitOf(format, part, basis, tokenDim);
+      if (delta == 0)
+        continue;
+      if (delta % 8)
+        return op->emitOpError("has lanes that share bytes");
+      unit = std::min(unit, (delta / 8) & -(delta / 8));
+      Value set = ir.both(ir.shiftRight(number, bit), ir.i32(1));
+      offset = ir.add(offset, ir.mul(set, ir.i32(delta / 8)));
+    }
+  return offset;
 }
 
 LogicalResult KernelEmitter::emitLoadCodes(LoadCodesOp op) {
@@ -78,35 +101,24 @@ LogicalResult KernelEmitter::emitLoadCodes(LoadCodesOp op) {
   all->part = toFormat(op.getPart());
   all->layout = layout(op.getResult());
   const Layout &place = all->layout;
-  auto bits = [&](ArrayRef<int64_t> at) {
-    return bitOf(all->format, all->part, at);
-  };
+  bool key = all->part == ::kvarn::Part::Key;
   for (int64_t i = 0; i < place.registerCount(); ++i)
-    all->bits.push_back(bits(place.placeOf(i)));
-  // The largest unit that no lane starts in the middle of.
-  all->unit = 16;
-  Value offset = ir.i32(0);
-  for (auto [bit, basis] : llvm::enumerate(place.lanes)) {
-    int64_t delta = bits(basis);
-    if (delta == 0)
-      continue;
-    if (delta % 8)
-      return op.emitOpError("has lanes that share bytes");
-    all->unit = std::min(all->unit, (delta / 8) & -(delta / 8));
-    Value set = ir.both(ir.shiftRight(lane, bit), ir.i32(1));
-    offset = ir.add(offset, ir.mul(set, ir.i32(delta / 8)));
-  }
+    all->bits.push_back(bitOf(all->format, all->part, place.placeOf(i), key));
+  FailureOr<Value> own =
+      codeOffset(op, all->format, all->part, place, key, all->unit);
+  if (failed(own))
+    return failure();
+  Value offset = *own;
   // Nothing that other lanes hold is loaded: units are whole.
   int64_t covered = place.registerCount() * all->format.bits(all->part) / 8;
   all->unit = std::min(all->unit, covered);
-  bool key = all->part == ::kvarn::Part::Key;
-  ArrayRef<int64_t> shape = op.getType().getShape();
-  int64_t tokens = shape[key];
+  int64_t tokens = op.getType().getShape()[key];
   if (tokens != all->format.group) {
     SmallVector<int64_t> next(2);
     next[key] = tokens;
     // Tiles follow one another at a fixed distance.
-    int64_t bytes = bits(next) / 8;
+    int64_t bytes = bitOf(all->format, all->part, next, key) / 8;
+    all->unit = std::min(all->unit, bytes & -bytes);
     Value tile = ir.create<arith::DivUIOp>(ir.toI32(scalar(op.getStart())),
                                            ir.i32(tokens));
     offset = ir.add(offset, ir.mul(tile, ir.i32(bytes)));
@@ -114,7 +126,15 @@ LogicalResult KernelEmitter::emitLoadCodes(LoadCodesOp op) {
   Value base = sourceAddress(op.getSource(), op.getIndices(),
                              all->format.codeOffset(all->part));
   all->base = ir.at(base, offset);
-  codes[op.getResult()] = std::move(all);
+  // Operands of products are expanded from the words that they lie in.
+  bool operands = llvm::all_of(op->getUsers(), [](Operation *user) {
+    auto expand = dyn_cast<ExpandOp>(user);
+    return expand && expand.getType().getElementType().isF16();
+  });
+  if (operands)
+    codes[op.getResult()] = std::move(all);
+  else
+    define(op.getResult(), codeValues(*all));
   return success();
 }
 
@@ -129,6 +149,19 @@ static Value wordOf(Ir &ir, Codes &codes, int64_t index, int64_t &bit) {
   if (codes.unit < 4)
     bit = at % unitBits;
   return words[codes.unit < 4 ? 0 : at % unitBits / 32];
+}
+
+/// Every code by itself, as i8.
+Values KernelEmitter::codeValues(Codes &codes) {
+  Values values;
+  int64_t mask = (int64_t(1) << codes.format.bits(codes.part)) - 1;
+  for (size_t i = 0; i < codes.bits.size(); ++i) {
+    int64_t bit;
+    Value word = wordOf(ir, codes, i, bit);
+    Value code = ir.both(ir.shiftRight(word, bit), ir.i32(mask));
+    values.push_back(ir.create<arith::TruncIOp>(ir.getI8Type(), code));
+  }
+  return values;
 }
 
 /// A word with the codes of registers 2 * pair and 2 * pair + 1 in its halves,
@@ -164,7 +197,48 @@ Value KernelEmitter::codePair(Codes &codes, int64_t pair, int64_t &bit) {
   return remember(-1 - key, highWord, [&] { return ir.shiftRight(joined, 8); });
 }
 
-void KernelEmitter::emitExpand(ExpandOp op) { expanded[op.getResult()] = op; }
+void KernelEmitter::emitExpand(ExpandOp op) {
+  if (codes.count(op.getCodes()))
+    expanded[op.getResult()] = op;
+  else
+    expandValues(op);
+}
+
+/// Codes that are numbers already.
+void KernelEmitter::expandValues(ExpandOp op) {
+  Type element = op.getType().getElementType();
+  Values values;
+  if (op.getMode() == ExpandMode::Convert) {
+    for (Value code : registers(op.getCodes()))
+      values.push_back(ir.create<arith::UIToFPOp>(element, code));
+    return define(op.getResult(), values);
+  }
+  // Back to the place in its byte, which index bits add up to.
+  auto format = op.getFormat().get();
+  auto part = toFormat(op.getPart());
+  bool key = part == ::kvarn::Part::Key;
+  Layout place = layout(op.getResult());
+  int64_t dim = (format.bitAxis(part) == ::kvarn::Axis::Token) == key;
+  auto shiftOf = [&](const SmallVector<int64_t> &at) {
+    return format.bitInByte(part, at[dim]);
+  };
+  Value laneShift = ir.i32(0);
+  for (auto [bases, number] :
+       {std::pair(&place.lanes, lane), std::pair(&place.warps, warp)})
+    for (auto [bit, basis] : llvm::enumerate(*bases))
+      if (int64_t shift = shiftOf(basis))
+        laneShift = ir.add(
+            laneShift, ir.mul(ir.both(ir.shiftRight(number, bit), ir.i32(1)),
+                              ir.i32(shift)));
+  for (auto [i, code] : llvm::enumerate(registers(op.getCodes()))) {
+    Value word = ir.create<arith::ExtUIOp>(ir.getI32Type(), code);
+    word = ir.create<arith::ShLIOp>(
+        ir.shiftLeft(word, shiftOf(place.placeOf(i))), laneShift);
+    Value bits = ir.create<arith::TruncIOp>(ir.getIntegerType(16), word);
+    values.push_back(ir.bitcast(bits, element));
+  }
+  define(op.getResult(), values);
+}
 
 /// Registers 2 * pair and 2 * pair + 1 of an expanded tile, in one word.
 Value KernelEmitter::expandPair(Value tile, int64_t pair) {

@@ -102,11 +102,19 @@ Value KernelEmitter::math(Operation *op, ValueRange operands) {
     return approximate("llvm.nvvm.ex2.approx.ftz.f", operands[0]);
   if (isF32 && isa<math::Log2Op>(op))
     return approximate("llvm.nvvm.lg2.approx.ftz.f", operands[0]);
+  constexpr double kLog2OfE = 1.4426950408889634;
+  if (isF32 && isa<math::ExpOp>(op))
+    return approximate("llvm.nvvm.ex2.approx.ftz.f",
+                       ir.create<arith::MulFOp>(operands[0], ir.f32(kLog2OfE)));
+  if (isF32 && isa<math::LogOp>(op))
+    return ir.create<arith::MulFOp>(
+        approximate("llvm.nvvm.lg2.approx.ftz.f", operands[0]),
+        ir.f32(1 / kLog2OfE));
   if (isF32 && isa<math::TanhOp>(op)) {
     // 1 - 2 / (1 + exp(2x)): tanh.approx has 11 bits only.
     Value power = approximate(
         "llvm.nvvm.ex2.approx.ftz.f",
-        ir.create<arith::MulFOp>(operands[0], ir.f32(2 * 1.4426950408889634)));
+        ir.create<arith::MulFOp>(operands[0], ir.f32(2 * kLog2OfE)));
     Value inverse = approximate("llvm.nvvm.rcp.approx.ftz.f",
                                 ir.create<arith::AddFOp>(power, ir.f32(1)));
     return ir.create<arith::SubFOp>(
@@ -277,112 +285,6 @@ LogicalResult KernelEmitter::emitExpandScale(ExpandScaleOp op) {
   for (int64_t i = 0; i < place.registerCount(); ++i)
     values.push_back(
         ir.f32(1.0 / double(1 << format.bitInByte(part, place.placeOf(i)[0]))));
-  define(op.getResult(), values);
-  return success();
-}
-
-/// Whether `to` is `from` with the lane bits of 8x8 pieces of pairs exchanged:
-/// what movmatrix does.
-static bool isTransposedPieces(const Layout &from, const Layout &to) {
-  if (from.rank != 2 || from.lanes.size() != 5 || from.registers.empty() ||
-      from.registers.size() != to.registers.size() || from.warps != to.warps)
-    return false;
-  auto axes = [](const Layout &layout) {
-    // The pair and two lane bits, then three lane bits.
-    return std::pair(
-        Bases{layout.registers[0], layout.lanes[0], layout.lanes[1]},
-        Bases(ArrayRef(layout.lanes).drop_front(2)));
-  };
-  auto [fromInner, fromOuter] = axes(from);
-  auto [toInner, toOuter] = axes(to);
-  return fromInner == toOuter && fromOuter == toInner;
-}
-
-void KernelEmitter::emitPieceTransposition(ConvertLayoutOp op) {
-  Layout from = layout(op.getInput()), to = layout(op.getResult());
-  Values input = pairs(op.getInput()), words;
-  for (int64_t i = 0; i < to.registerCount(); i += 2)
-    words.push_back(ir.assembly(
-        "movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;", "=r,r",
-        {input[from.registerAt(to.placeOf(i)) / 2]}, ir.getI32Type()));
-  packed[op.getResult()] = std::move(words);
-}
-
-/// For each register of the result: the lane that has the element, and which
-/// of a few registers there, both linear in the bits of this lane's number.
-LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
-  Layout from = layout(op.getInput()), to = layout(op.getResult());
-  if (cast<RankedTensorType>(op.getType()).getElementType().isF16() &&
-      isTransposedPieces(from, to)) {
-    emitPieceTransposition(op);
-    return success();
-  }
-  // What all warps have, each can take its part of.
-  if (from.warps != to.warps && !from.warps.empty()) {
-    if (insideWarps)
-      return op.emitOpError("moves elements between warps that do not wait for "
-                            "one another: ")
-             << op.getInput().getType() << " to " << op.getType();
-    define(op.getResult(), exchange(from, to, registers(op.getInput())));
-    return success();
-  }
-  // The bit of the source lane that adds `vector`, or -1.
-  auto laneBit = [&](const SmallVector<int64_t> &vector) -> int64_t {
-    auto it = llvm::find(from.lanes, vector);
-    return it == from.lanes.end() ? -1 : it - from.lanes.begin();
-  };
-  Value sourceLane = ir.i32(0);
-  SmallVector<std::pair<Value, int64_t>> choices; // a bit, its register part
-  auto follow = [&](const Bases &bases, Value number) {
-    for (auto [bit, basis] : llvm::enumerate(bases)) {
-      if (llvm::all_of(basis, [](int64_t c) { return c == 0; }))
-        continue;
-      Value set = ir.both(ir.shiftRight(number, bit), ir.i32(1));
-      if (int64_t source = laneBit(basis); source >= 0)
-        sourceLane = ir.add(sourceLane, ir.shiftLeft(set, source));
-      else
-        choices.push_back({set, from.registerAt(basis)});
-    }
-  };
-  follow(to.lanes, lane);
-  if (from.warps != to.warps)
-    follow(to.warps, warp);
-  // Lanes that already have all they need only choose among registers.
-  bool stays = from.warps == to.warps || llvm::none_of(to.warps, [&](auto &b) {
-                 return laneBit(b) >= 0;
-               });
-  for (auto [a, b] : llvm::zip(from.lanes, to.lanes))
-    stays &= a == b || llvm::all_of(a, [](int64_t c) { return c == 0; });
-  Values input = registers(op.getInput()), values;
-  for (int64_t i = 0; i < to.registerCount(); ++i) {
-    int64_t base = 0, laneConstant = 0;
-    for (auto [bit, basis] : llvm::enumerate(to.registers))
-      if (i >> bit & 1) {
-        if (int64_t source = laneBit(basis); source >= 0)
-          laneConstant |= int64_t(1) << source;
-        else
-          base |= from.registerAt(basis);
-      }
-    Values candidates;
-    Value place = ir.add(sourceLane, ir.i32(laneConstant));
-    for (int64_t c = 0; c < int64_t(1) << choices.size(); ++c) {
-      int64_t index = base;
-      for (auto [k, choice] : llvm::enumerate(choices))
-        if (c >> k & 1)
-          index |= choice.second;
-      Value value = input[index];
-      candidates.push_back(stays ? value : ir.shuffle(value, place));
-    }
-    for (auto [bit, part] : choices) {
-      Values half;
-      Value set = ir.equal(bit, ir.i32(1));
-      for (size_t c = 0; c < candidates.size(); c += 2)
-        half.push_back(
-            ir.create<arith::SelectOp>(set, candidates[c + 1], candidates[c]));
-      candidates = half;
-    }
-    values.push_back(candidates[0]);
-  }
   define(op.getResult(), values);
   return success();
 }

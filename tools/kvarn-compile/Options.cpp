@@ -40,10 +40,10 @@ static void addModelOptions(CLI::App &app, Options &o) {
       ->group(group)
       ->capture_default_str();
   app.add_option("--kernels", o.kernels,
-                 "which kernels: attend,append,flush,materialize")
+                 "which kernels: attend,append,flush,materialize,relayout")
       ->group(group)
       ->delimiter(',')
-      ->default_str("all");
+      ->default_str("all but relayout");
   app.add_option("--features", o.features,
                  "of attend: causal,window,softcap,sinks,lse or none")
       ->group(group)
@@ -61,6 +61,10 @@ static void addModelOptions(CLI::App &app, Options &o) {
   app.add_option("--frame", o.frame, "of materialize: original, rotated")
       ->group(group)
       ->capture_default_str();
+  app.add_option("--source-layout", o.sourceLayout,
+                 "of relayout: the layout to read (default: both ways between "
+                 "--layout and the other)")
+      ->group(group);
 }
 
 static void addTargetOptions(CLI::App &app, Options &o) {

@@ -10,7 +10,7 @@
 /// As given; nothing is checked here but the syntax.
 struct Options {
   std::string input, output, emit = "library";
-  std::string format, layout = "reference", dtype = "f16";
+  std::string format, layout = "reference", dtype = "f16", sourceLayout;
   int64_t headDim = 128, queryHeads = 0, kvHeads = 0;
   std::vector<std::string> kernels, features = {"causal"};
   int64_t iterations = 8;

@@ -157,8 +157,17 @@ static int checkModel(Request &request) {
       return fail("unknown kernel '" + kernel + "', expected one of " +
                   llvm::join(knownKernels(), ", "));
   for (StringRef kernel : knownKernels())
-    if (o.kernels.empty() || llvm::is_contained(o.kernels, kernel))
+    if (llvm::is_contained(o.kernels, kernel))
       request.kernels.push_back(kernel);
+  if (request.kernels.empty())
+    request.kernels = llvm::to_vector(servingKernels());
+  if (!o.sourceLayout.empty()) {
+    auto source = ::kvarn::parseLayout(o.sourceLayout);
+    if (!source)
+      return fail("unknown layout '" + o.sourceLayout +
+                  "' in --source-layout, expected reference or mma16816");
+    model.sourceLayout = *source;
+  }
   return 0;
 }
 
@@ -218,10 +227,14 @@ static int check(Request &request) {
     return 0;
   if (o.output.empty())
     return fail("expected -o");
-  if (request.stage->stage != Stage::Library && o.input.empty() &&
-      request.kernels.size() != 1)
+  if (request.stage->stage == Stage::Library || !o.input.empty())
+    return 0;
+  if (request.kernels.size() != 1)
     return fail("--emit=" + o.emit +
                 " writes one kernel, choose it with --kernels");
+  if (request.kernels[0] == "relayout" && o.sourceLayout.empty())
+    return fail("--emit=" + o.emit +
+                " writes one kernel, choose its way with --source-layout");
   return 0;
 }
 
@@ -254,6 +267,11 @@ static ::kvarn::VariantKey makeKey(const Model &model, StringRef kernel) {
                    {"range", stringifyQuantRange(model.range).str()}};
   if (kernel == "materialize")
     key.options = {{"frame", stringifyFrame(model.frame).str()}};
+  if (kernel == "relayout") {
+    key.dtype.clear();
+    key.options = {
+        {"source", std::string(::kvarn::layoutName(model.sourceLayout))}};
+  }
   return key;
 }
 
@@ -293,11 +311,26 @@ private:
 
 } // namespace
 
+/// One model, or for both ways of a change of layout two.
+static SmallVector<Model> modelsFor(const Request &request, StringRef kernel) {
+  Model model = request.model;
+  if (kernel != "relayout" || !request.options.sourceLayout.empty())
+    return {model};
+  Model back = model;
+  model.sourceLayout = model.format.layout == ::kvarn::Layout::Reference
+                           ? ::kvarn::Layout::Mma16816
+                           : ::kvarn::Layout::Reference;
+  back.format.layout = model.sourceLayout;
+  back.sourceLayout = model.format.layout;
+  return {model, back};
+}
+
 int Driver::load() {
   if (request.options.input.empty()) {
     for (StringRef kernel : request.kernels)
-      programs.push_back({buildProgram(&context, request.model, kernel),
-                          makeKey(request.model, kernel)});
+      for (const Model &model : modelsFor(request, kernel))
+        programs.push_back(
+            {buildProgram(&context, model, kernel), makeKey(model, kernel)});
     return 0;
   }
   std::string error;
@@ -411,7 +444,7 @@ int Driver::writeLibrary() {
     for (const Target *target : request.targets) {
       CompileOptions compile = optionsFor(*target);
       compile.portable = target != request.targets.front();
-      StringRef name = program.key.kernel;
+      std::string name = programName(program.key);
       if (name.empty())
         name = "program";
       if (request.options.saveTemps)

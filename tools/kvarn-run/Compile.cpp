@@ -72,9 +72,10 @@ void LibrarySource::addTo(CLI::App &app) {
                  "what the libraries have)")
       ->group(group);
   app.add_option("--kernels", kernels,
-                 "Check these only: attend,append,flush,materialize")
+                 "Check these only: attend,append,flush,materialize,relayout")
       ->delimiter(',')
-      ->check(CLI::IsMember({"attend", "append", "flush", "materialize"}))
+      ->check(CLI::IsMember(
+          {"attend", "append", "flush", "materialize", "relayout"}))
       ->group(group);
   compiled("--schedule-from", scheduleFrom,
            "with the schedules of this other target");
@@ -134,7 +135,8 @@ LibrarySource::command(const Need &need, const std::string &output) const {
   if (!layout.empty())
     words.push_back("--layout=" + layout);
   std::vector<std::string> wanted;
-  for (const char *kernel : {"attend", "append", "flush", "materialize"})
+  for (const char *kernel :
+       {"attend", "append", "flush", "materialize", "relayout"})
     if (wants(kernel) && (need.kvHeads || kernel != std::string("attend")))
       wanted.emplace_back(kernel);
   words.push_back("--kernels=" + joinList(wanted, ","));
@@ -226,6 +228,7 @@ Kernel LibrarySource::selectGiven(const Request &request) const {
 /// share a cache. It is that of the first that is asked for.
 const Library *LibrarySource::findGiven(const Need &need) {
   std::string &shared = layouts[need.describe()] = layout;
+  // relayout is checked where it is there: few libraries have it.
   for (const char *kernel : {"attend", "flush", "append", "materialize"}) {
     if (!wants(kernel) ||
         (kernel == std::string_view("attend") && !need.kvHeads))
@@ -265,6 +268,19 @@ Request LibrarySource::makeRequest(const Need &need,
 Kernel LibrarySource::select(const Library &library, const Need &need,
                              const std::string &kernel) const {
   Request request = makeRequest(need, kernel);
+  return compiles() ? running.select(library, request) : selectGiven(request);
+}
+
+Kernel LibrarySource::selectRelayout(const Library &library, const Need &need,
+                                     Layout from, Layout to) const {
+  Request request;
+  request.kernel = "relayout";
+  request.format = need.format;
+  request.headDim = need.headDim;
+  request.layout = layoutName(to);
+  request.options = "source=" + std::string(layoutName(from));
+  if (!compiles())
+    request.target = target;
   return compiles() ? running.select(library, request) : selectGiven(request);
 }
 

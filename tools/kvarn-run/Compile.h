@@ -77,6 +77,9 @@ public:
   /// Chooses a kernel of what find() found: of `library`, or of all given.
   Kernel select(const Library &library, const Need &need,
                 const std::string &kernel) const;
+  /// The same for relayout between two layouts; none if it is not there.
+  Kernel selectRelayout(const Library &library, const Need &need, Layout from,
+                        Layout to) const;
 
   Running running;
 

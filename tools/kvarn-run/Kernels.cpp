@@ -1,4 +1,4 @@
-//===- Kernels.cpp - attend, append, flush, materialize -------------------===//
+//===- Kernels.cpp - attend, append, flush, materialize, relayout ---------===//
 //
 // One subcommand per kernel of a cache. Its options are the parameters in
 // kvarn.h; tensors are .npy files.
@@ -327,11 +327,43 @@ static void addMaterialize(CLI::App &app, Action &action) {
   });
 }
 
+static int runRelayout(KernelCommand &command) {
+  command.readInputs();
+  Library library(command.selection.library);
+  Request request;
+  request.kernel = command.kernel;
+  Kernel kernel = command.selection.select(library, request);
+  Launch launch(command.selection.running, kernel);
+  kvarn_relayout_args args = {};
+  args.struct_size = sizeof args;
+  args.pairs = launch.read(command.find("pairs"));
+  args.count = launch.read(command.find("count"));
+  args.source_pages = launch.read(command.find("source_pages"));
+  args.pages = launch.write(command.find("pages"));
+  launch.run(args);
+  command.writeOutputs();
+  return kDone;
+}
+
+static void addRelayout(CLI::App &app, Action &action) {
+  auto command = std::make_shared<KernelCommand>(
+      app, "relayout", "Copies records into pages of the other layout");
+  command->input("pairs", "[capacity, 2] i4: block read, block written")
+      ->required();
+  command->input("count", "[1] i4: the pairs in use")->required();
+  command->input("source_pages", "[blocks, Hk, record] u1")->required();
+  command->inOut("pages", "[blocks, Hk, record] u1, --layout");
+  command->selection.addTo(command->app);
+  command->app.callback(
+      [=, &action] { action = [=] { return runRelayout(*command); }; });
+}
+
 void addKernelCommands(CLI::App &app, Action &action) {
   addAttend(app, action);
   addAppend(app, action);
   addFlush(app, action);
   addMaterialize(app, action);
+  addRelayout(app, action);
 }
 
 } // namespace kvarn::run

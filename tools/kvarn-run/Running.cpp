@@ -129,7 +129,7 @@ void Launch::finish() {
       gpu->copyOut(each.host->bytes(), each.memory);
 }
 
-// One way for the four typed calls: how to measure and how to launch.
+// One way for the typed calls: how to measure and how to launch.
 #define KVARN_RUN(name)                                                        \
   void Launch::run(const kvarn_##name##_args &args) {                          \
     size_t bytes = 0;                                                          \
@@ -142,6 +142,7 @@ KVARN_RUN(attend)
 KVARN_RUN(append)
 KVARN_RUN(flush)
 KVARN_RUN(materialize)
+KVARN_RUN(relayout)
 #undef KVARN_RUN
 
 void Launch::run(const std::vector<kvarn_argument> &arguments) {

@@ -69,6 +69,7 @@ public:
   void run(const kvarn_append_args &args);
   void run(const kvarn_flush_args &args);
   void run(const kvarn_materialize_args &args);
+  void run(const kvarn_relayout_args &args);
   void run(const std::vector<kvarn_argument> &arguments);
 
 private:

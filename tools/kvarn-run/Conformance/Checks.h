@@ -15,6 +15,7 @@
 #include "tools/kvarn-run/Running.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,6 +82,19 @@ struct StoreKernels {
 /// flush. Returns the records [tiles, stride] in layout reference.
 HostTensor checkStore(const Context &context, const StoreKernels &kernels,
                       const TileSet &tiles);
+
+struct RelayoutKernels {
+  Kernel there, back; // from layout reference to mma16816, and back
+};
+
+/// Records [tiles, stride] of layout reference, there and back, and over
+/// themselves. `format` has any layout.
+void checkRelayout(const Context &context, const RelayoutKernels &kernels,
+                   const HostTensor &records, Format format);
+/// The kernels of `library`; nothing if it has not both.
+std::optional<RelayoutKernels> relayoutKernels(const LibrarySource &source,
+                                               const Library &library,
+                                               const Need &need);
 
 //===-- Reading -----------------------------------------------------------===//
 

@@ -124,6 +124,8 @@ void FileRun::checkStoreCase(const Context &context, const Library &library,
     tiles.vRotated = each["v_rotated"].clone();
     checkStore(context, {append, flush}, tiles);
   }
+  if (auto kernels = relayoutKernels(source, library, need))
+    checkRelayout(context, *kernels, each["record"], each.format);
   if (!source.wants("materialize"))
     return;
   Kernel materialize = source.select(library, need, "materialize");
@@ -196,7 +198,8 @@ bool FileRun::concerns(const Case &each) const {
   const LibrarySource &source = command.source;
   bool store = each.kind == Case::Kind::Store;
   return source.wants("materialize") ||
-         (store ? source.wantsStoring() : source.wants("attend"));
+         (store ? source.wantsStoring() || source.wants("relayout")
+                : source.wants("attend"));
 }
 
 std::vector<Need> FileRun::needs() const {

@@ -263,6 +263,23 @@ static void checkStoring(const Context &context, const LibrarySource &source,
   checkStore(context, {append, flush}, tiles);
 }
 
+/// Any bytes are a record.
+static void checkBothLayouts(const Context &context,
+                             const LibrarySource &source,
+                             const Library &library, const Plan &plan,
+                             uint64_t seed) {
+  auto kernels = relayoutKernels(source, library, plan.need());
+  if (!kernels)
+    return;
+  Rng rng(seed);
+  int64_t tiles = rng.pick<int64_t>({3, 4});
+  HostTensor records(DType::U8, {tiles, plan.format.recordBytes() +
+                                            rng.pick<int64_t>({0, 64, 512})});
+  for (uint8_t &byte : records.bytes())
+    byte = static_cast<uint8_t>(rng.next());
+  checkRelayout(context, *kernels, records, plan.format);
+}
+
 //===----------------------------------------------------------------------===//
 // The command
 //===----------------------------------------------------------------------===//
@@ -292,6 +309,8 @@ int RandomCommand::run() {
       checkReading(context, source, library, plan, random);
       if (i % perPlan == 0 && source.wantsStoring())
         checkStoring(context, source, library, plan, caseSeed);
+      if (i % perPlan == 0)
+        checkBothLayouts(context, source, library, plan, caseSeed);
     });
   }
   return report.finish();

@@ -1,0 +1,213 @@
+//===- ConvertLayout.cpp - Tiles held by other lanes and warps ------------===//
+//
+// Within a warp by shuffles, unless those are many; else through shared memory.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/nvptx/KernelEmitter.h"
+#include "codegen/nvptx/Runs.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using namespace mlir::kvarn::nvptx;
+using namespace mlir::kvarn::tile;
+
+/// Each register costs 2^choices shuffles.
+static constexpr size_t kMostChoices = 2;
+
+static bool isCopy(const SmallVector<int64_t> &basis) {
+  return llvm::all_of(basis, [](int64_t c) { return c == 0; });
+}
+
+/// The bit of a lane number that adds `vector`, or -1.
+static int64_t laneBit(const Layout &layout,
+                       const SmallVector<int64_t> &vector) {
+  auto it = llvm::find(layout.lanes, vector);
+  return it == layout.lanes.end() ? -1 : it - layout.lanes.begin();
+}
+
+/// How many bits of the receiver's number choose among the sender's registers.
+static size_t countChoices(const Layout &from, const Layout &to) {
+  size_t count = 0;
+  auto add = [&](const Bases &bases) {
+    count += llvm::count_if(bases, [&](const SmallVector<int64_t> &basis) {
+      return !isCopy(basis) && laneBit(from, basis) < 0;
+    });
+  };
+  add(to.lanes);
+  if (from.warps.empty())
+    add(to.warps);
+  return count;
+}
+
+/// Whether lanes have all they need and only choose among their registers.
+static bool staysInLanes(const Layout &from, const Layout &to) {
+  if (from.warps != to.warps &&
+      llvm::any_of(to.warps, [&](auto &b) { return laneBit(from, b) >= 0; }))
+    return false;
+  for (auto [a, b] : llvm::zip(from.lanes, to.lanes))
+    if (a != b && !isCopy(a))
+      return false;
+  return true;
+}
+
+/// Whether `to` is `from` with the lane bits of 8x8 pieces of pairs exchanged:
+/// what movmatrix does.
+static bool isTransposedPieces(const Layout &from, const Layout &to) {
+  if (from.rank != 2 || from.lanes.size() != 5 || from.registers.empty() ||
+      from.registers.size() != to.registers.size() || from.warps != to.warps)
+    return false;
+  auto axes = [](const Layout &layout) {
+    // The pair and two lane bits, then three lane bits.
+    return std::pair(
+        Bases{layout.registers[0], layout.lanes[0], layout.lanes[1]},
+        Bases(ArrayRef(layout.lanes).drop_front(2)));
+  };
+  auto [fromInner, fromOuter] = axes(from);
+  auto [toInner, toOuter] = axes(to);
+  return fromInner == toOuter && fromOuter == toInner;
+}
+
+void KernelEmitter::emitPieceTransposition(ConvertLayoutOp op) {
+  Layout from = layout(op.getInput()), to = layout(op.getResult());
+  Values input = pairs(op.getInput()), words;
+  for (int64_t i = 0; i < to.registerCount(); i += 2)
+    words.push_back(ir.assembly(
+        "movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;", "=r,r",
+        {input[from.registerAt(to.placeOf(i)) / 2]}, ir.getI32Type()));
+  packed[op.getResult()] = std::move(words);
+}
+
+LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
+  Layout from = layout(op.getInput()), to = layout(op.getResult());
+  Type element = op.getType().getElementType();
+  if (element.isF16() && isTransposedPieces(from, to)) {
+    emitPieceTransposition(op);
+    return success();
+  }
+  // What all warps have, each can take its part of.
+  bool withinWarps = from.warps == to.warps || from.warps.empty();
+  if (!withinWarps && insideWarps)
+    return op.emitOpError("moves elements between warps that do not wait for "
+                          "one another: ")
+           << op.getInput().getType() << " to " << op.getType();
+  auto runBytes = [&](const Layout &layout) {
+    return Run(layout, element).length() * bytesOf(element);
+  };
+  if (withinWarps && (insideWarps || staysInLanes(from, to) ||
+                      countChoices(from, to) <= kMostChoices))
+    convertByShuffles(op, from, to);
+  else if (bytesOf(element) < 4 && std::max(runBytes(from), runBytes(to)) >= 4)
+    convertByRows(op, from, to);
+  else
+    define(op.getResult(), exchange(from, to, registers(op.getInput())));
+  return success();
+}
+
+/// Through shared memory, where the tile lies row by row: narrow elements are
+/// moved several at a time.
+void KernelEmitter::convertByRows(ConvertLayoutOp op, const Layout &from,
+                                  const Layout &to) {
+  ArrayRef<int64_t> shape = op.getType().getShape();
+  Type element = registerType(op.getType().getElementType());
+  int64_t bytes = bytesOf(element);
+  scratchBytes =
+      std::max(scratchBytes, ShapedType::getNumElements(shape) * bytes);
+  auto offsetOf = [&](ArrayRef<int64_t> place) {
+    int64_t offset = 0;
+    for (auto [index, extent] : llvm::zip(place, shape))
+      offset = offset * extent + index;
+    return offset * bytes;
+  };
+  auto ownPart = [&](const Layout &place) {
+    Value offset = ir.i32(0);
+    for (int64_t dim = 0; dim < place.rank; ++dim) {
+      int64_t stride = offsetOf(Layout::unit(place.rank, dim, 1));
+      offset = ir.add(offset, ir.mul(laneOffset(place, dim), ir.i32(stride)));
+    }
+    return ir.at(shared, offset);
+  };
+  auto forEachRun = [&](const Layout &place, auto access) {
+    Run run(place, element);
+    Value base = ownPart(place);
+    for (int64_t first = 0; first < place.registerCount(); ++first)
+      if (run.startsAt(first))
+        access(ir.at(base, offsetOf(place.placeOf(first))), run.from(first));
+  };
+  Values input = registers(op.getInput()), values(to.registerCount());
+  {
+    OpBuilder::InsertionGuard guard(ir);
+    if (Value owner = ownsCopy(from))
+      ir.setInsertionPointToStart(
+          ir.create<scf::IfOp>(owner, /*withElseRegion=*/false).thenBlock());
+    forEachRun(from, [&](Value at, ArrayRef<int64_t> covered) {
+      Values run;
+      for (int64_t index : covered)
+        run.push_back(input[index]);
+      storeRun(ir, run, at);
+    });
+  }
+  ir.syncBlock();
+  forEachRun(to, [&](Value at, ArrayRef<int64_t> covered) {
+    Values run = loadRun(ir, at, element, covered.size());
+    for (auto [index, value] : llvm::zip(covered, run))
+      values[index] = value;
+  });
+  ir.syncBlock();
+  define(op.getResult(), values);
+}
+
+/// For each register of the result: the lane that has the element, and which
+/// of a few registers there, both linear in the bits of this lane's number.
+void KernelEmitter::convertByShuffles(ConvertLayoutOp op, const Layout &from,
+                                      const Layout &to) {
+  Value sourceLane = ir.i32(0);
+  SmallVector<std::pair<Value, int64_t>> choices; // a bit, its register part
+  auto follow = [&](const Bases &bases, Value number) {
+    for (auto [bit, basis] : llvm::enumerate(bases)) {
+      if (isCopy(basis))
+        continue;
+      Value set = ir.both(ir.shiftRight(number, bit), ir.i32(1));
+      if (int64_t source = laneBit(from, basis); source >= 0)
+        sourceLane = ir.add(sourceLane, ir.shiftLeft(set, source));
+      else
+        choices.push_back({set, from.registerAt(basis)});
+    }
+  };
+  follow(to.lanes, lane);
+  if (from.warps != to.warps)
+    follow(to.warps, warp);
+  // Lanes that already have all they need only choose among registers.
+  bool stays = staysInLanes(from, to);
+  Values input = registers(op.getInput()), values;
+  for (int64_t i = 0; i < to.registerCount(); ++i) {
+    int64_t base = 0, laneConstant = 0;
+    for (auto [bit, basis] : llvm::enumerate(to.registers))
+      if (i >> bit & 1) {
+        if (int64_t source = laneBit(from, basis); source >= 0)
+          laneConstant |= int64_t(1) << source;
+        else
+          base |= from.registerAt(basis);
+      }
+    Values candidates;
+    Value place = ir.add(sourceLane, ir.i32(laneConstant));
+    for (int64_t c = 0; c < int64_t(1) << choices.size(); ++c) {
+      int64_t index = base;
+      for (auto [k, choice] : llvm::enumerate(choices))
+        if (c >> k & 1)
+          index |= choice.second;
+      Value value = input[index];
+      candidates.push_back(stays ? value : ir.shuffle(value, place));
+    }
+    for (auto [bit, part] : choices) {
+      Values half;
+      Value set = ir.equal(bit, ir.i32(1));
+      for (size_t c = 0; c < candidates.size(); c += 2)
+        half.push_back(
+            ir.create<arith::SelectOp>(set, candidates[c + 1], candidates[c]));
+      candidates = half;
+    }
+    values.push_back(candidates[0]);
+  }
+  define(op.getResult(), values);
+}
