@@ -50,9 +50,9 @@ QueryRows AttendKernel::makeRows(Value firstRow) {
 
   // Row j of n sees positions below length - n + j + 1, or all of them.
   auto seenBy = [&](Value token) -> Value {
-    if (!spec.causal)
-      return length;
-    Value end = b.add(b.add(b.sub(length, queryCount), token), one);
+    Value end = length;
+    if (spec.causal)
+      end = b.add(b.add(b.sub(length, queryCount), token), one);
     return b.max(end, b.index(0));
   };
   r.end = seenBy(queryToken);
@@ -73,9 +73,13 @@ QueryRows AttendKernel::makeRows(Value firstRow) {
   return r;
 }
 
-Query AttendKernel::loadQuery(const QueryRows &r) {
-  Value q = b.toF32(
-      b.load(args.q, {r.token, r.head, b.index(0)}, tile(depth), r.valid));
+Value AttendKernel::loadRows(const QueryRows &r) {
+  return b.load(args.q, {r.token, r.head, b.index(0)}, tile(depth), r.valid);
+}
+
+/// Of what loadRows has read.
+Query AttendKernel::makeQuery(Value raw) {
+  Value q = b.toF32(raw);
   if (spec.rotateQuery)
     q = b.rotate(q);
   Value scale = args.softcap ? b.div(args.scale, args.softcap)
@@ -138,22 +142,39 @@ Value AttendKernel::maskedScores(const QueryRows &r, Value s,
   return b.select(seen, s, b.f32(-INFINITY));
 }
 
-/// Takes new scores in: returns their weights times kLargestWeight, updates
-/// maximum and denominator and sets `alpha`, by which older sums shrink.
-Value AttendKernel::update(Softmax &state, Scores s, Value &alpha) {
-  Value highest = b.reduce(tile::ReduceKind::Max, s.tile, 1);
-  if (s.factor)
-    highest = b.mul(highest, s.factor);
-  highest = b.max(state.max, highest);
-  // QueryRows that have seen nothing keep weights of 0 instead of -inf - -inf.
-  Value base = b.select(b.equal(highest, b.f32(-INFINITY)), b.f32(0), highest);
-  Value low = b.sub(base, b.f32(std::log2(kLargestWeight)));
+/// Takes new scores in: returns their weights in parts of kUnitWeight and
+/// updates maximum, denominator and weighted sum of `state`. As long as no
+/// weight is above kLargestWeight the maximum stays behind and nothing has to
+/// shrink, which is so for all but the first tiles.
+Value AttendKernel::weigh(Softmax &state, Scores s) {
   Value scaled = s.factor ? b.mul(s.tile, s.factor) : s.tile;
-  Value p = b.exp2(b.sub(scaled, b.along(low, 0, shapeOf(s.tile))));
-  alpha = b.exp2(b.sub(state.max, base));
-  Value sum = b.mul(b.sum(p, 1), b.f32(1 / kLargestWeight));
-  state.sum = b.add(b.mul(state.sum, alpha), sum);
-  state.max = highest;
+  auto exponents = [&](Value base) {
+    Value low = b.sub(base, b.f32(std::log2(kUnitWeight)));
+    return b.sub(scaled, b.along(low, 0, shapeOf(s.tile)));
+  };
+  auto max = [&](Value x, int64_t dim) {
+    return b.reduce(tile::ReduceKind::Max, x, dim);
+  };
+  Value old = exponents(state.max);
+  Value fits =
+      b.lessEqual(max(max(old, 1), 0), b.f32(std::log2(kLargestWeight)));
+  auto results = b.branch(
+      fits,
+      [&]() -> SmallVector<Value> {
+        return {old, state.max, state.sum, state.out};
+      },
+      [&]() -> SmallVector<Value> {
+        Value highest = max(s.tile, 1);
+        if (s.factor)
+          highest = b.mul(highest, s.factor);
+        highest = b.max(state.max, highest);
+        Value alpha = b.exp2(b.sub(state.max, highest));
+        return {exponents(highest), highest, b.mul(state.sum, alpha),
+                b.mul(state.out, b.along(alpha, 0, tile(depth)))};
+      });
+  Value p = b.exp2(results[0]);
+  Value sum = b.mul(b.sum(p, 1), b.f32(1 / kUnitWeight));
+  state = {results[1], b.add(results[2], sum), results[3]};
   return p;
 }
 
@@ -171,10 +192,8 @@ Softmax AttendKernel::packedBlock(const QueryRows &r, const Query &q,
     Scores s = scores(r, {raw, query.factor}, b.add(firstPosition, start));
     if (tokens == spec.format.getGroup())
       record.keysDone();
-    Value alpha;
-    Value p = update(state, s, alpha);
-    Value kept = b.mul(state.out, b.along(alpha, 0, tile(depth)));
-    state.out = b.add(kept, record.weightedValues(p, start, kLargestWeight));
+    Value p = weigh(state, s);
+    state.out = b.add(state.out, record.weightedValues(p, start));
     return state;
   };
   Softmax state;
@@ -209,11 +228,9 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
     Value v = b.toFloat(b.load(args.v, at, shape, exists), operand);
     Value raw = b.dot(q.rows, b.transpose(k));
     Scores s = scores(r, {raw, q.factor}, b.add(firstPosition, start));
-    Value alpha;
-    Value p = update(state, s, alpha);
-    Value kept = b.mul(state.out, b.along(alpha, 0, tile(depth)));
+    Value p = weigh(state, s);
     Value sum = b.dot(b.truncate(p, operand), v);
-    state.out = b.add(kept, b.mul(sum, b.f32(1 / kLargestWeight)));
+    state.out = b.add(state.out, b.mul(sum, b.f32(1 / kUnitWeight)));
     return state;
   };
   if (tokens == step)
@@ -226,7 +243,7 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
 }
 
 Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
-                               Value block, const Softmax &state,
+                               Value slot, const Softmax &state,
                                RecordReader *record) {
   // Dense tensors are walked in blocks of one tile.
   int64_t step = spec.schedule.getPoolTokens();
@@ -239,17 +256,13 @@ Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
     };
     return denseBlock(r, q, firstPosition, state, place, tokens, step);
   }
-  Value slot = b.loadScalar(args.blockToSlot, {block});
-  Value zero = b.op<arith::ConstantOp>(b.getI32IntegerAttr(0));
-  Value packed = b.less(slot, zero);
-  record->enter(block, kvHead);
   auto withTokens = [&](const Softmax &softmax) {
     SmallVector<Value> all = softmax.list();
     llvm::append_range(all, record->nextTokens());
     return all;
   };
   SmallVector<Value> results = b.branch(
-      packed,
+      isPacked(slot),
       [&] {
         return withTokens(packedBlock(r, q, firstPosition, state, *record));
       },
@@ -268,56 +281,80 @@ Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
 }
 
 /// Blocks from, from + step, .. below `to`.
-Softmax AttendKernel::blockLoop(const QueryRows &r, const Query &q, Value from,
-                                Value to, Value step) {
+Softmax AttendKernel::blockLoop(const QueryRows &r, Value from, Value to,
+                                Value step) {
+  if (spec.format && spec.schedule.getCopy() == CopyMode::Async)
+    return copiedBlocks(r, from, to, step);
+  Query q = makeQuery(loadRows(r));
   if (!spec.format)
     return Softmax::from(b.loop(
         from, to, step, empty().list(), [&](Value index, ValueRange carried) {
           return oneBlock(r, q, index, {}, Softmax::from(carried), nullptr)
               .list();
         }));
-  auto blockAt = [&](Value index) {
-    return b.toIndex(b.loadScalar(args.blockTable, {request, index}));
-  };
   RecordReader record(b, spec.format, spec.schedule, args.pages);
-  // The copy of the block after this one starts as soon as its slot is free.
-  auto prefetch = [&](Value index) {
-    Value exists = b.less(index, to);
-    // Without a next block nothing is copied, and any block will do.
-    Value block = b.branch(
-        exists, [&]() -> SmallVector<Value> { return {blockAt(index)}; },
-        [&]() -> SmallVector<Value> { return {b.index(0)}; })[0];
-    Value packed = b.branch(
-        exists,
-        [&]() -> SmallVector<Value> {
-          Value slot = b.loadScalar(args.blockToSlot, {block});
-          Value zero = b.op<arith::ConstantOp>(b.getI32IntegerAttr(0));
-          return {b.less(slot, zero)};
-        },
-        [&]() -> SmallVector<Value> { return {b.i1(false)}; })[0];
-    return std::pair(block, packed);
+  return Softmax::from(b.loop(
+      from, to, step, empty().list(), [&](Value index, ValueRange carried) {
+        Value block =
+            b.toIndex(b.loadScalar(args.blockTable, {request, index}));
+        record.enter(block, kvHead);
+        Value slot = b.loadScalar(args.blockToSlot, {block});
+        return oneBlock(r, q, index, slot, Softmax::from(carried), &record)
+            .list();
+      }));
+}
+
+Value AttendKernel::isPacked(Value slot) { return b.less(slot, b.i32(0)); }
+
+/// The same with copies: that of a block starts as soon as the one before it is
+/// used up. Its entry in the block table is read three blocks ahead and its
+/// slot two, because nothing else hides what these loads take.
+Softmax AttendKernel::copiedBlocks(const QueryRows &r, Value from, Value to,
+                                   Value step) {
+  RecordReader record(b, spec.format, spec.schedule, args.pages);
+  // Behind the last block: block 0 in a slot of the pool, so nothing is copied.
+  auto loadBefore = [&](Value index, Value memref, ValueRange place) {
+    return b.branch(
+        b.less(index, to),
+        [&]() -> SmallVector<Value> { return {b.loadScalar(memref, place)}; },
+        [&]() -> SmallVector<Value> { return {b.i32(0)}; })[0];
   };
+  auto blockAt = [&](Value index) {
+    return loadBefore(index, args.blockTable, {request, index});
+  };
+  auto slotAt = [&](Value index, Value block) {
+    return loadBefore(index, args.blockToSlot, {b.toIndex(block)});
+  };
+  // None of these loads waits for another but where it has to.
+  Value rawQuery = loadRows(r);
+  Value second = b.add(from, step), third = b.add(second, step);
+  Value firstBlock = blockAt(from), secondBlock = blockAt(second);
+  Value thirdBlock = blockAt(third);
+  Value firstSlot = slotAt(from, firstBlock);
+  Value secondSlot = slotAt(second, secondBlock);
+  record.begin(b.toIndex(firstBlock), kvHead, isPacked(firstSlot));
+  Query q = makeQuery(rawQuery);
   SmallVector<Value> initial = empty().list();
-  if (record.async()) {
-    auto [block, packed] = prefetch(from);
-    record.begin(block, kvHead, packed);
-    llvm::append_range(initial, record.tokens());
-  }
+  llvm::append_range(
+      initial, ArrayRef<Value>{firstSlot, secondBlock, secondSlot, thirdBlock});
+  llvm::append_range(initial, record.tokens());
+  Value twoAhead = b.mul(step, b.index(2)), threeAhead = b.add(twoAhead, step);
   auto loop =
       b.loop(from, to, step, initial, [&](Value index, ValueRange carried) {
-        if (record.async()) {
-          record.setTokens(carried.drop_front(3));
-          auto [block, packed] = prefetch(b.add(index, step));
-          record.setNext(block, kvHead, packed);
-        }
+        Value slot = carried[3], nextBlock = carried[4], nextSlot = carried[5],
+              laterBlock = carried[6];
+        record.setTokens(carried.drop_front(7));
+        record.setNext(b.toIndex(nextBlock), kvHead, isPacked(nextSlot));
+        Value laterSlot = slotAt(b.add(index, twoAhead), laterBlock);
+        Value lastBlock = blockAt(b.add(index, threeAhead));
         SmallVector<Value> next =
-            oneBlock(r, q, index, blockAt(index),
-                     Softmax::from(carried.take_front(3)), &record)
-                .list();
+            oneBlock(r, q, index, slot, Softmax::from(carried), &record).list();
+        llvm::append_range(
+            next, ArrayRef<Value>{nextSlot, laterBlock, laterSlot, lastBlock});
         llvm::append_range(next, record.nextTokens());
         return next;
       });
-  return Softmax::from(ArrayRef(loop).take_front(3));
+  return Softmax::from(loop);
 }
 
 Softmax AttendKernel::overBlocks(const QueryRows &r) {
@@ -338,10 +375,9 @@ Softmax AttendKernel::overBlocks(const QueryRows &r) {
 
 /// Blocks [first, last), shared among the warps.
 Softmax AttendKernel::overRange(const QueryRows &r, Value first, Value last) {
-  Query q = loadQuery(r);
   int64_t warps = spec.schedule.getWarps();
   if (warps == 1)
-    return blockLoop(r, q, first, last, b.index(1));
+    return blockLoop(r, first, last, b.index(1));
 
   Softmax like = empty();
   auto each = b.OpBuilder::create<tile::WarpsOp>(
@@ -350,7 +386,7 @@ Softmax AttendKernel::overRange(const QueryRows &r, Value first, Value last) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&each.getBody().front());
     Softmax state =
-        blockLoop(r, q, b.add(first, each.getWarp()), last, b.index(warps));
+        blockLoop(r, b.add(first, each.getWarp()), last, b.index(warps));
     b.op<tile::YieldOp>(state.list());
   }
   return merge(SmallVector<Value>(each.getResults()));
@@ -362,9 +398,7 @@ Softmax AttendKernel::merge(ArrayRef<Value> stacked) {
   SmallVector<int64_t> flat = {warps, rows}, full = {warps, rows, depth};
   Softmax state;
   state.max = b.reduce(tile::ReduceKind::Max, stacked[0], 0);
-  Value base =
-      b.select(b.equal(state.max, b.f32(-INFINITY)), b.f32(0), state.max);
-  Value factor = b.exp2(b.sub(stacked[0], b.along(base, 1, flat)));
+  Value factor = b.exp2(b.sub(stacked[0], b.along(state.max, 1, flat)));
   state.sum = b.sum(b.mul(stacked[1], factor), 0);
   state.out = b.sum(b.mul(stacked[2], b.broadcast(factor, {0, 1}, full)), 0);
   return state;
@@ -378,7 +412,7 @@ Softmax AttendKernel::merge(ArrayRef<Value> stacked) {
 Value AttendKernel::normalizeBy(Value out, Value sum) {
   Value seen = b.less(b.f32(0), sum);
   Value divisor = b.select(seen, sum, b.f32(1));
-  return b.mul(out, b.along(b.div(b.f32(1), divisor), 0, tile(depth)));
+  return b.mul(out, b.along(b.quotient(b.f32(1), divisor), 0, tile(depth)));
 }
 
 void AttendKernel::finish(const QueryRows &r, Softmax state) {
@@ -441,10 +475,8 @@ void AttendKernel::buildCombine() {
           Value at = b.splat(part, {rows});
           Value lse = b.gather(args.partialLse, {at, r.token, r.head}, r.valid);
           Value highest = b.max(state.max, lse);
-          Value base =
-              b.select(b.equal(highest, b.f32(-INFINITY)), b.f32(0), highest);
-          Value alpha = b.exp2(b.sub(state.max, base));
-          Value weight = b.exp2(b.sub(lse, base));
+          Value alpha = b.exp2(b.sub(state.max, highest));
+          Value weight = b.exp2(b.sub(lse, highest));
           Value out = b.load(args.partialOut, {at, r.token, r.head, b.index(0)},
                              tile(depth), r.valid);
           state.max = highest;

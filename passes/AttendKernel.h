@@ -16,6 +16,10 @@
 
 namespace mlir::kvarn {
 
+/// The maximum of rows that have seen nothing. Finite, so that what is masked
+/// (-inf) weighs 0 beside it.
+inline constexpr double kNoScore = -0x1p120;
+
 /// Running softmax of a tile of query rows: maximum, denominator, weighted sum.
 struct Softmax {
   Value max, sum, out;
@@ -130,17 +134,19 @@ private:
   void segment(const WorkUnit &unit, Value firstRow, Value firstBlock,
                Value from, Value to);
   void finishEmptyRequests();
-  void combineParts(const WorkUnit &unit, Value firstRow);
-  Softmax sumParts(Value firstProgram, Value endProgram, const WorkUnit &unit,
-                   Value row);
+  SmallVector<Value> combineParts(const WorkUnit &unit);
+  Softmax sumParts(Value firstProgram, Value endProgram, const WorkUnit &unit);
   void forEachRowTile(function_ref<void(Value firstRow)> body);
   QueryRows makeRows(Value firstRow);
-  Query loadQuery(const QueryRows &r);
+  Value loadRows(const QueryRows &r);
+  Query makeQuery(Value raw);
   Softmax overBlocks(const QueryRows &r);
   Softmax overRange(const QueryRows &r, Value first, Value last);
-  Softmax blockLoop(const QueryRows &r, const Query &q, Value from, Value to,
-                    Value step);
-  Softmax oneBlock(const QueryRows &r, const Query &q, Value index, Value block,
+  Softmax blockLoop(const QueryRows &r, Value from, Value to, Value step);
+  Softmax copiedBlocks(const QueryRows &r, Value from, Value to, Value step);
+  Value isPacked(Value slot);
+  /// `slot`: of the block in the pool, negative if it is packed.
+  Softmax oneBlock(const QueryRows &r, const Query &q, Value index, Value slot,
                    const Softmax &state, RecordReader *record);
   Softmax packedBlock(const QueryRows &r, const Query &q, Value firstPosition,
                       const Softmax &state, RecordReader &record);
@@ -150,7 +156,7 @@ private:
                      int64_t tokens, int64_t step);
   Scores scores(const QueryRows &r, Scores raw, Value firstPosition);
   Value maskedScores(const QueryRows &r, Value s, Value firstPosition);
-  Value update(Softmax &state, Scores s, Value &alpha);
+  Value weigh(Softmax &state, Scores s);
   Softmax merge(ArrayRef<Value> stacked);
   void finish(const QueryRows &r, Softmax state);
   void finishPartial(const QueryRows &r, const Softmax &state,
@@ -159,7 +165,7 @@ private:
 
   SmallVector<int64_t> tile(int64_t columns) const { return {rows, columns}; }
   Softmax empty() {
-    return {b.tileOf(-INFINITY, {rows}), b.tileOf(0.0, {rows}),
+    return {b.tileOf(kNoScore, {rows}), b.tileOf(0.0, {rows}),
             b.tileOf(0.0, tile(depth))};
   }
 

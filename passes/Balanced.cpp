@@ -18,9 +18,9 @@
 using namespace mlir;
 using namespace mlir::kvarn;
 
-/// Requests that a program looks at together, and partial results that one warp
-/// sums together.
-static constexpr int64_t kRequests = 32, kParts = 16;
+/// Requests that a program looks at together, and partial results that are
+/// summed together.
+static constexpr int64_t kRequests = 32, kParts = 8;
 
 //===----------------------------------------------------------------------===//
 // Requests
@@ -189,88 +189,72 @@ void AttendKernel::segment(const WorkUnit &unit, Value firstRow,
                             b.min(b.add(firstBlock, to), most));
   Value startsHere = b.equal(from, b.index(0));
   Value whole = b.both(startsHere, b.equal(to, unit.blocks));
-  b.branch(
+  SmallVector<Value> result = b.branch(
       whole,
       [&]() -> SmallVector<Value> {
-        finish(r, state);
-        return {};
+        SmallVector<Value> all = {b.i1(true)};
+        llvm::append_range(all, state.list());
+        return all;
       },
-      [&]() -> SmallVector<Value> {
+      [&] {
         Value place = b.select(startsHere, b.index(1), b.index(0));
         finishPartial(r, state, {program, place, b.iota(0, {rows})});
-        combineParts(unit, firstRow);
-        return {};
+        return combineParts(unit);
       });
+  b.when(result[0],
+         [&] { finish(r, Softmax::from(ArrayRef(result).drop_front())); });
 }
 
 //===----------------------------------------------------------------------===//
 // The sum of the parts
 //===----------------------------------------------------------------------===//
 
-/// If all parts of the row tile are there: sums them, a row at a time.
-void AttendKernel::combineParts(const WorkUnit &unit, Value firstRow) {
+/// Whether all parts of the row tile are there, and if so their sum.
+SmallVector<Value> AttendKernel::combineParts(const WorkUnit &unit) {
   Value first = b.div(unit.firstItem, share);
   Value end = b.ceilDiv(b.add(unit.firstItem, unit.blocks), share);
   Value last = b.op<tile::ArriveOp>(args.counters, first, b.sub(end, first));
-  b.when(last, [&] {
-    Value total = b.mul(queryCount, b.index(spec.ratio));
-    Value count = b.min(b.sub(total, firstRow), b.index(rows));
-    int64_t warps = spec.schedule.getWarps();
-    auto oneOf = [&](Value start) {
-      b.loop(start, count, b.index(warps), {},
-             [&](Value row, ValueRange) -> SmallVector<Value> {
-               Value number = b.add(firstRow, row);
-               Value head = b.add(b.rem(number, b.index(spec.ratio)),
-                                  b.mul(kvHead, b.index(spec.ratio)));
-               Value token =
-                   b.add(b.div(number, b.index(spec.ratio)), queryBegin);
-               int64_t whole = std::exchange(rows, 1);
-               Softmax state = sumParts(first, end, unit, row);
-               QueryRows r;
-               r.valid = b.splat(b.i1(true), {1});
-               r.token = b.splat(token, {1});
-               r.head = b.splat(head, {1});
-               finish(r, state);
-               rows = whole;
-               return {};
-             });
-    };
-    if (warps == 1)
-      return oneOf(b.index(0));
-    auto each =
-        b.OpBuilder::create<tile::WarpsOp>(b.getLoc(), warps, TypeRange());
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(&each.getBody().front());
-    oneOf(each.getWarp());
-    if (each.getBody().front().empty() ||
-        !each.getBody().front().back().hasTrait<OpTrait::IsTerminator>())
-      b.op<tile::YieldOp>(ValueRange());
-  });
+  SmallVector<Value> result = {last};
+  llvm::append_range(
+      result, b.branch(
+                  last, [&] { return sumParts(first, end, unit).list(); },
+                  [&] { return empty().list(); }));
+  return result;
 }
 
-/// The partial results of one row.
-Softmax AttendKernel::sumParts(Value first, Value end, const WorkUnit &unit,
-                               Value row) {
+/// What the programs `first` to `end` have left of one row tile.
+Softmax AttendKernel::sumParts(Value first, Value end, const WorkUnit &unit) {
   return Softmax::from(b.loop(
       first, end, b.index(kParts), empty().list(),
-      [&](Value part, ValueRange carried) -> SmallVector<Value> {
+      [&](Value start, ValueRange carried) -> SmallVector<Value> {
         Softmax state = Softmax::from(carried);
-        Value index = b.range(part, kParts);
-        Value valid = b.less(index, end);
-        Value starts = b.lessEqual(b.mul(index, share), unit.firstItem);
-        Value place = b.select(starts, b.index(1), b.index(0));
-        Value lse = b.gather(args.partialLse, {index, place, row}, valid);
-        lse = b.select(valid, lse, b.f32(-INFINITY));
-        Value alpha;
-        Value wide = b.along(lse, 1, {1, kParts});
-        Value weights =
-            b.mul(update(state, {wide, {}}, alpha), b.f32(1 / kLargestWeight));
-        Value outs = b.load(args.partialOut, {index, place, row, b.index(0)},
-                            {kParts, depth}, valid);
-        Value flat = b.reduce(tile::ReduceKind::Max, weights, 0);
-        Value sum = b.sum(b.mul(outs, b.along(flat, 0, {kParts, depth})), 0);
-        state.out = b.add(b.mul(state.out, b.along(alpha, 0, tile(depth))),
-                          b.along(sum, 1, tile(depth)));
+        Value highest = state.max;
+        SmallVector<Value> lses, outs;
+        for (int64_t i = 0; i < kParts; ++i) {
+          // Behind the last part it is read again and weighs nothing: no load
+          // waits for a branch.
+          Value number = b.add(start, b.index(i));
+          Value part = b.min(number, b.sub(end, b.index(1)));
+          Value starts = b.lessEqual(b.mul(part, share), unit.firstItem);
+          Value place = b.select(starts, b.index(1), b.index(0));
+          SmallVector<Value> at = {part, place, b.iota(0, {rows})};
+          Value lse = b.gather(args.partialLse, at);
+          at.push_back(b.index(0));
+          outs.push_back(b.load(args.partialOut, at, tile(depth)));
+          lses.push_back(
+              b.select(b.less(number, end), lse, b.tileOf(-INFINITY, {rows})));
+          highest = b.max(highest, lses.back());
+        }
+        Value alpha = b.exp2(b.sub(state.max, highest));
+        state.max = highest;
+        state.sum = b.mul(state.sum, alpha);
+        state.out = b.mul(state.out, b.along(alpha, 0, tile(depth)));
+        for (auto [lse, out] : llvm::zip(lses, outs)) {
+          Value weight = b.exp2(b.sub(lse, highest));
+          state.sum = b.add(state.sum, weight);
+          state.out =
+              b.add(state.out, b.mul(out, b.along(weight, 0, tile(depth))));
+        }
         return state.list();
       }));
 }

@@ -136,11 +136,20 @@ struct Power {
 static Power powerToFit(TileBuilder &b, Value largest, double limit) {
   // The smallest fp16 number: also what an all-zero vector counts as.
   largest = b.max(largest, b.f32(std::ldexp(1.0, -24)));
-  Value exponent =
-      b.sub(b.op<math::CeilOp>(b.log2(largest)), b.f32(std::log2(limit)));
+  auto bits = [&](Value x) -> Value {
+    return b.op<arith::BitcastOp>(b.getI32Type(), x);
+  };
+  auto number = [&](Value x) -> Value {
+    return b.op<arith::BitcastOp>(b.getF32Type(), x);
+  };
+  // The exponent of a float lies above 23 bits: rounded up, it is a power of
+  // two; taken from twice that of 1, the inverse of one.
+  Value up =
+      b.both(b.add(bits(largest), b.i32((1 << 23) - 1)), b.i32(0x7f800000));
   // fp16 has no larger power of two than 2^15.
-  exponent = b.max(exponent, b.f32(-15));
-  return {b.exp2(b.sub(b.f32(0), exponent)), b.exp2(exponent)};
+  Value inverse =
+      b.max(b.mul(number(up), b.f32(1 / limit)), b.f32(std::ldexp(1.0, -15)));
+  return {number(b.sub(b.i32(0x7f000000), bits(inverse))), inverse};
 }
 
 /// 1 / units of the codes times -middle: what takes the middle code's share
@@ -175,25 +184,16 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   result.operand = b.mul(x, b.along(folded, 1, shape));
   // Rounded products count exactly with codes relative to the middle one; what
   // the middle code stands for is small and is added with x itself.
-  auto constant = [&](double value) -> Value {
-    Value scalar = b.op<arith::ConstantOp>(b.getFloatAttr(half, value));
-    return b.splat(scalar, {shape[1]});
-  };
-  auto rest = b.branch(
-      b.less(reach, b.f32(65504)),
-      [&]() -> SmallVector<Value> {
-        return {b.op<math::FmaOp>(scale, constant(middle), offset),
-                power.factor};
-      },
-      [&]() -> SmallVector<Value> {
-        // In parts of 256, which loses nothing that counts beside such values.
-        Value part = constant(1.0 / 256);
-        Value low = b.op<math::FmaOp>(b.mul(scale, part), constant(middle),
-                                      b.mul(offset, part));
-        return {low, b.mul(power.factor, b.f32(256))};
-      });
+  // Values that fp16 cannot hold are counted in parts of 256, which loses
+  // nothing that matters beside them.
+  Value fits = b.less(reach, b.f32(65504));
+  auto halves = [&](Value x) { return b.splat(b.truncate(x, half), shape[1]); };
+  Value shrink = b.select(fits, b.f32(1), b.f32(1.0 / 256));
+  Value rest = b.op<math::FmaOp>(scale, halves(b.mul(shrink, b.f32(middle))),
+                                 b.mul(offset, halves(shrink)));
+  Value restFactor = b.mul(power.factor, b.select(fits, b.f32(1), b.f32(256)));
   double unit = subnormal() ? kSubnormalUnit : 1.0;
-  Value bias = b.add(b.mul(b.dot(x, rest[0]), rest[1]),
+  Value bias = b.add(b.mul(b.dot(x, rest), restFactor),
                      b.dot(result.operand, middleCodes(part, shape[1])));
   result.bias = b.mul(bias, b.f32(1 / unit));
   result.factor = b.mul(power.inverse, b.f32(unit));
@@ -236,7 +236,7 @@ Value RecordReader::scores(const ScaledQuery &query, Value start,
   return b.mul(s, b.along(token, 1, shape));
 }
 
-Value RecordReader::weightedValues(Value p, Value start, double largest) {
+Value RecordReader::weightedValues(Value p, Value start) {
   SmallVector<int64_t> shape(shapeOf(p));
   int64_t tokens = shape[1], depth = format.getHeadDim();
   SmallVector<int64_t> out = {shape[0], depth};
@@ -247,7 +247,7 @@ Value RecordReader::weightedValues(Value p, Value start, double largest) {
   Value offset = vector(RecordField::ValueZero, start, tokens);
   Value codes = operands(RecordPart::Value, start, tokens);
   if (!narrow()) {
-    channel = b.mul(channel, b.f32(1 / largest));
+    channel = b.mul(channel, b.f32(1 / kUnitWeight));
     scale = b.toF32(scale);
     offset = b.toF32(offset);
     Value bias = b.sum(b.mul(p, b.along(offset, 1, shape)), 1);
@@ -257,8 +257,8 @@ Value RecordReader::weightedValues(Value p, Value start, double largest) {
   }
   RoundedOperand weights =
       narrowOperand(RecordPart::Value, b.truncate(p, schedule.getOperand()),
-                    scale, offset, largest);
-  channel = b.mul(channel, b.mul(weights.factor, b.f32(1 / largest)));
+                    scale, offset, kLargestWeight);
+  channel = b.mul(channel, b.mul(weights.factor, b.f32(1 / kUnitWeight)));
   Value bias = b.along(weights.bias, 0, out);
   if (!subnormal() || bitAxis(RecordPart::Value) == ::kvarn::Axis::Token)
     return b.mul(b.op<tile::DotOp>(weights.operand, codes, bias),

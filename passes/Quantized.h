@@ -30,9 +30,13 @@ struct RoundedOperand {
   Value operand, bias, factor;
 };
 
-/// Query rows that become fp16 operands are brought to at most this, and
-/// weights of tokens are counted in parts of it: fp16 has the more bits below.
-inline constexpr double kLargestQuery = 1024, kLargestWeight = 1024;
+/// Query rows that become fp16 operands are brought to at most this: fp16 has
+/// the more bits below.
+inline constexpr double kLargestQuery = 1024;
+
+/// What a token weighs whose score is the running maximum, and the largest
+/// weight: scores may be larger than a maximum that lags behind.
+inline constexpr double kUnitWeight = 128, kLargestWeight = 1024;
 
 /// Emits the reading of records: straight from the pages, or by asynchronous
 /// copies into one slot for keys and one for values.
@@ -50,9 +54,9 @@ public:
   ScaledQuery scaleQuery(Value q, Value factor);
   /// Scores [M, tokens] of the tokens `start` and up, but for query.factor.
   Value scores(const ScaledQuery &query, Value start, int64_t tokens);
-  /// Sum over these tokens of weights `p` [M, tokens] times V: [M, D]. Weights
-  /// are at most `largest`, a power of two, by which the sum is divided.
-  Value weightedValues(Value p, Value start, double largest);
+  /// Sum over these tokens of weights `p` [M, tokens] / kUnitWeight times V:
+  /// [M, D].
+  Value weightedValues(Value p, Value start);
 
   // The pipeline of copies: `begin` starts the first record, `setNext` names
   // the one to copy as soon as the slots are free, `keysDone` and `valuesDone`

@@ -34,6 +34,10 @@ Value TileBuilder::f32(double value) {
   return op<arith::ConstantOp>(getF32FloatAttr(value));
 }
 
+Value TileBuilder::i32(int64_t value) {
+  return op<arith::ConstantOp>(getI32IntegerAttr(value));
+}
+
 Value TileBuilder::i1(bool value) {
   return op<arith::ConstantOp>(getBoolAttr(value));
 }
@@ -131,7 +135,12 @@ Value TileBuilder::either(Value a, Value b) {
 }
 
 Value TileBuilder::ceilDiv(Value a, Value b) {
-  return op<arith::CeilDivSIOp>(a, b);
+  return div(add(a, sub(b, index(1))), b);
+}
+
+Value TileBuilder::quotient(Value a, Value b) {
+  unify(a, b);
+  return op<arith::DivFOp>(a, b, arith::FastMathFlags::arcp);
 }
 
 Value TileBuilder::clamp(Value x, double low, double high) {

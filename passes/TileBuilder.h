@@ -32,6 +32,7 @@ public:
   Value index(int64_t value);
   Value f32(double value);
   Value i1(bool value);
+  Value i32(int64_t value);
   Value tileOf(double value, Shape shape);
 
   // Shapes.
@@ -53,6 +54,8 @@ public:
   Value sub(Value a, Value b);
   Value mul(Value a, Value b);
   Value div(Value a, Value b);
+  /// Of floats, in which the last bits do not count.
+  Value quotient(Value a, Value b);
   Value rem(Value a, Value b);
   Value ceilDiv(Value a, Value b);
   Value min(Value a, Value b);

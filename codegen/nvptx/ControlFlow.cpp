@@ -112,7 +112,7 @@ LogicalResult KernelEmitter::emitWarps(WarpsOp op) {
   ir.syncBlock();
   if (bulkCopies)
     ir.assembly("fence.proxy.async.shared::cta;", "~{memory}", {});
-  scalars.map(op.getWarp(), ir.toI64(warp));
+  scalars.map(op.getWarp(), warp);
   insideWarps = true;
   if (failed(emitBlock(op.getBody().front())))
     return failure();

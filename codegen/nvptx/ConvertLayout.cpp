@@ -15,10 +15,6 @@ using namespace mlir::kvarn::tile;
 /// Each register costs 2^choices shuffles.
 static constexpr size_t kMostChoices = 2;
 
-static bool isCopy(const SmallVector<int64_t> &basis) {
-  return llvm::all_of(basis, [](int64_t c) { return c == 0; });
-}
-
 /// The bit of a lane number that adds `vector`, or -1.
 static int64_t laneBit(const Layout &layout,
                        const SmallVector<int64_t> &vector) {

@@ -57,7 +57,18 @@ struct Cell {
 
 } // namespace
 
-static constexpr int64_t kCellsAtOnce = 8;
+/// Chains of products that do not wait for one another.
+static constexpr size_t kChainsAtOnce = 8;
+
+/// Register `i` of one cell, in pairs.
+Value KernelEmitter::sumOfParts(ArrayRef<SmallVector<Values>> parts,
+                                size_t cell, int64_t i) {
+  if (parts.size() == 1)
+    return parts[0][cell][i];
+  size_t half = parts.size() / 2;
+  return combine(ReduceKind::Add, sumOfParts(parts.take_front(half), cell, i),
+                 sumOfParts(parts.drop_front(half), cell, i));
+}
 
 LogicalResult KernelEmitter::emitDot(DotOp op) {
   for (Value operand : {Value(op.getLhs()), Value(op.getRhs())})
@@ -110,17 +121,21 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
   Type f32 = ir.getF32Type();
   Type sumType =
       LLVM::LLVMStructType::getLiteral(ir.getContext(), {f32, f32, f32, f32});
-  for (size_t first = 0; first < cells.size(); first += kCellsAtOnce) {
+  for (size_t first = 0; first < cells.size(); first += kChainsAtOnce) {
     auto group = MutableArrayRef(cells).slice(
-        first, std::min<size_t>(kCellsAtOnce, cells.size() - first));
-    SmallVector<Values> running;
-    for (const Cell &cell : group) {
-      Values &sum = running.emplace_back();
-      for (int64_t index : cell.registers)
-        sum.push_back(index < 0 ? ir.f32(0) : sumsOf[index]);
-    }
-    for (int64_t step : steps)
-      for (auto [cell, sum] : llvm::zip(group, running)) {
+        first, std::min(kChainsAtOnce, cells.size() - first));
+    // A few cells are summed in several parts of the depth.
+    size_t parts = std::max<size_t>(
+        std::min(kChainsAtOnce / group.size(), steps.size() / 2), 1);
+    SmallVector<SmallVector<Values>> running(parts);
+    for (auto [part, sums] : llvm::enumerate(running))
+      for (const Cell &cell : group) {
+        Values &sum = sums.emplace_back();
+        for (int64_t index : cell.registers)
+          sum.push_back(index < 0 || part ? ir.f32(0) : sumsOf[index]);
+      }
+    for (auto [number, step] : llvm::enumerate(steps))
+      for (auto [cell, sum] : llvm::zip(group, running[number % parts])) {
         Values operands = {operand(rows, cell.row, step), none,
                            operand(rows, cell.row, step + upper), none};
         if (second) {
@@ -135,10 +150,10 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
         for (int64_t i = 0; i < 4; ++i)
           sum[i] = ir.create<LLVM::ExtractValueOp>(results, i);
       }
-    for (auto [cell, sum] : llvm::zip(group, running))
+    for (auto [number, cell] : llvm::enumerate(group))
       for (int64_t i = 0; i < 4; ++i)
         if (cell.registers[i] >= 0)
-          sumsOf[cell.registers[i]] = sum[i];
+          sumsOf[cell.registers[i]] = sumOfParts(running, number, i);
   }
   define(op.getResult(), sumsOf);
   return success();

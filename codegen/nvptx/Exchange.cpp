@@ -3,6 +3,8 @@
 #include "codegen/nvptx/KernelEmitter.h"
 #include "codegen/nvptx/Runs.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
@@ -34,8 +36,74 @@ Value KernelEmitter::combine(ReduceKind kind, Value a, Value b) {
   llvm_unreachable("unknown reduction");
 }
 
+/// Floats as integers of the same order, or back.
+static Value inOrder(Ir &ir, Value bits) {
+  Value sign = ir.create<arith::ShRSIOp>(bits, ir.i32(31));
+  return ir.create<arith::XOrIOp>(bits, ir.both(sign, ir.i32(0x7fffffff)));
+}
+
+/// Whether one instruction finds the largest or smallest number of all lanes,
+/// or sums integers of which each lane has its own.
+static bool reducesAtOnce(ReduceKind kind, const Layout &from, Type element) {
+  bool all = llvm::none_of(from.lanes, isCopy);
+  if (kind == ReduceKind::Add)
+    return element.isInteger(32) && all;
+  return element.isF32() || element.isInteger(32);
+}
+
+/// Whether `value` cannot be below 0: its bits are in order as they are.
+static bool isNeverNegative(Value value) {
+  Operation *op = value.getDefiningOp();
+  auto operand = [&](unsigned i) { return isNeverNegative(op->getOperand(i)); };
+  if (isa_and_nonnull<math::AbsFOp>(op))
+    return true;
+  if (isa_and_nonnull<arith::AddFOp, arith::MulFOp>(op))
+    return operand(0) && operand(1);
+  if (isa_and_nonnull<ReduceOp, SplatOp, ConvertLayoutOp, arith::ExtFOp>(op))
+    return operand(0);
+  FloatAttr number;
+  return matchPattern(value, m_Constant(&number)) &&
+         !number.getValue().isNegative();
+}
+
+/// Of all 32 lanes. `signs`: whether some may be negative.
+Value KernelEmitter::reduceLanes(ReduceKind kind, Value value, bool signs) {
+  bool isFloat = value.getType().isF32();
+  auto order = [&](Value bits) { return signs ? inOrder(ir, bits) : bits; };
+  if (isFloat)
+    value = order(ir.bitcast(value, ir.getI32Type()));
+  StringRef name = kind == ReduceKind::Add   ? "llvm.nvvm.redux.sync.add"
+                   : kind == ReduceKind::Max ? "llvm.nvvm.redux.sync.max"
+                                             : "llvm.nvvm.redux.sync.min";
+  value = ir.intrinsic(name, ir.getI32Type(), {value, ir.i32(-1)});
+  return isFloat ? ir.bitcast(order(value), ir.getF32Type()) : value;
+}
+
+/// Whether `op` is a step on the way to one number, that the last step does.
+static bool isStep(ReduceOp op) {
+  if (!isTile(op.getResult()) || !op.getResult().hasOneUse() ||
+      op.getKind() == ReduceKind::Add ||
+      !op.getInput().getType().getElementType().isF32())
+    return false;
+  auto last = dyn_cast<ReduceOp>(*op.getResult().user_begin());
+  return last && !isTile(last.getResult()) && last.getKind() == op.getKind() &&
+         layoutOf(op.getInput()).getWarps().empty();
+}
+
 /// First within each lane, then between lanes, then between warps.
 LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
+  if (isStep(op))
+    return success();
+  auto step = op.getInput().getDefiningOp<ReduceOp>();
+  if (step && isStep(step) && !isTile(op.getResult())) {
+    Values input = registers(step.getInput());
+    Value value = input[0];
+    for (Value other : ArrayRef(input).drop_front())
+      value = combine(op.getKind(), value, other);
+    scalars.map(op.getResult(), reduceLanes(op.getKind(), value,
+                                            !isNeverNegative(step.getInput())));
+    return success();
+  }
   Layout from = layout(op.getInput());
   int64_t dim = op.getDim();
   Layout to = from.without(dim);
@@ -47,8 +115,16 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
     Value &sum = values[to.registerAt(place)];
     sum = sum ? combine(op.getKind(), sum, input[i]) : input[i];
   }
+  bool allLanes = llvm::all_of(from.lanes, [&](ArrayRef<int64_t> basis) {
+    return basis[dim] || isCopy(basis);
+  });
+  bool atOnce =
+      allLanes && reducesAtOnce(op.getKind(), from, values[0].getType());
+  for (Value &value : values)
+    if (atOnce)
+      value = reduceLanes(op.getKind(), value, !isNeverNegative(op.getInput()));
   for (auto [bit, basis] : llvm::enumerate(from.lanes))
-    if (basis[dim])
+    if (basis[dim] && !atOnce)
       for (Value &value : values)
         value = combine(op.getKind(), value,
                         ir.shuffleXor(value, int64_t(1) << bit));
@@ -90,11 +166,11 @@ static int64_t indexOf(const Layout &from, ArrayRef<int64_t> place) {
   return index;
 }
 
-static int64_t bytesOf(Value value) { return bytesOf(value.getType()); }
+static int64_t sizeOf(Value value) { return bytesOf(value.getType()); }
 
 /// Stores what every thread has, [warp][register][lane], and waits for all.
 void KernelEmitter::shareRegisters(ArrayRef<Value> values) {
-  int64_t bytes = bytesOf(values[0]);
+  int64_t bytes = sizeOf(values[0]);
   int64_t perWarp = 32 * bytes * int64_t(values.size());
   scratchBytes = std::max(scratchBytes, perWarp * warps);
   Value own = ir.at(ir.at(shared, ir.mul(lane, ir.i32(bytes))),
@@ -125,7 +201,7 @@ Values KernelEmitter::exchange(const Layout &from, const Layout &to,
                                const Values &values) {
   Values own = values, result;
   Type type = own[0].getType();
-  int64_t bytes = bytesOf(own[0]);
+  int64_t bytes = sizeOf(own[0]);
   shareRegisters(own);
   Value base = sharedPlace(from, to, bytes);
   for (int64_t i = 0; i < to.registerCount(); ++i)
@@ -141,7 +217,7 @@ Values KernelEmitter::reduceOverWarps(ReduceKind kind, const Layout &from,
                                       const Layout &to, ArrayRef<Value> values,
                                       ArrayRef<int64_t> parts) {
   Type element = values[0].getType();
-  int64_t bytes = bytesOf(values[0]);
+  int64_t bytes = sizeOf(values[0]);
   int64_t perWarp = 32 * bytes * int64_t(values.size());
   shareRegisters(values);
   Value base = sharedPlace(from, to, bytes);
@@ -172,10 +248,8 @@ void KernelEmitter::emitArrive(ArriveOp op) {
     OpBuilder::InsertionGuard guard(ir);
     auto first = ir.create<scf::IfOp>(ir.equal(thread, ir.i32(0)), false);
     ir.setInsertionPointToStart(first.thenBlock());
-    Value before = ir.assembly(
-        "fence.acq_rel.gpu;\n atom.add.relaxed.gpu.global.s32 $0, [$1], 1;\n"
-        " fence.acq_rel.gpu;",
-        "=r,l,~{memory}", {counter}, ir.getI32Type());
+    Value before = ir.assembly("atom.acq_rel.gpu.global.add.s32 $0, [$1], 1;",
+                               "=r,l,~{memory}", {counter}, ir.getI32Type());
     Value last =
         ir.equal(ir.add(before, ir.i32(1)), ir.toI32(scalar(op.getCount())));
     ir.store(ir.create<arith::ExtUIOp>(ir.getI32Type(), last), shared, 4);
@@ -226,7 +300,7 @@ LogicalResult KernelEmitter::emitScan(ScanOp op) {
 /// What the same lane of the warp has whose number differs in one bit.
 Values KernelEmitter::otherWarp(ArrayRef<Value> values, int64_t bit) {
   Type type = values[0].getType();
-  int64_t bytes = bytesOf(values[0]);
+  int64_t bytes = sizeOf(values[0]);
   int64_t perWarp = 32 * bytes * int64_t(values.size());
   shareRegisters(values);
   Value other = ir.create<arith::XOrIOp>(warp, ir.i32(int64_t(1) << bit));

@@ -1,7 +1,8 @@
 //===- Ir.h - Short names for the IR that NVIDIA targets get ----*- C++ -*-===//
 //
-// Addresses are LLVM pointers of an address space, lane and warp numbers i32,
-// what was `index` is i64.
+// Addresses are LLVM pointers of an address space. Lane and warp numbers and
+// what was `index` are i32: counts and places fit, and 64 bits take twice the
+// registers and instructions. Only strides and addresses are i64.
 //
 //===----------------------------------------------------------------------===//
 

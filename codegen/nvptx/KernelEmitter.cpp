@@ -188,9 +188,9 @@ void KernelEmitter::mapArguments(LLVM::LLVMFuncOp function) {
   warp = ir.shiftRight(thread, 5);
   if (warps == 1)
     warp = ir.i32(0);
-  programId = {ir.toI64(special(ir.create<NVVM::BlockIdXOp>(i32))),
-               ir.toI64(special(ir.create<NVVM::BlockIdYOp>(i32))),
-               ir.toI64(special(ir.create<NVVM::BlockIdZOp>(i32)))};
+  programId = {special(ir.create<NVVM::BlockIdXOp>(i32)),
+               special(ir.create<NVVM::BlockIdYOp>(i32)),
+               special(ir.create<NVVM::BlockIdZOp>(i32))};
   keptMemory = ir.create<LLVM::AddressOfOp>(ir.pointerType(Space::Shared),
                                             kSharedMemory);
   shared = ir.at(keptMemory, keptBytes);
@@ -276,7 +276,7 @@ void KernelEmitter::emitScalarOp(Operation &op) {
   } else if (auto dim = dyn_cast<memref::DimOp>(op)) {
     const Memory &memory = memories.find(dim.getSource())->second;
     int64_t index = dim.getConstantIndex().value_or(0);
-    scalars.map(dim.getResult(), memory.sizes[index]);
+    scalars.map(dim.getResult(), ir.toI32(memory.sizes[index]));
   } else if (op.getNumResults() == 1 && op.getNumRegions() == 0) {
     Values operands;
     for (Value operand : op.getOperands())

@@ -117,6 +117,8 @@ private:
                     int64_t bytes);
   Values exchange(const tile::Layout &from, const tile::Layout &to,
                   const Values &values);
+  Value sumOfParts(ArrayRef<SmallVector<Values>> parts, size_t cell, int64_t i);
+  Value reduceLanes(tile::ReduceKind kind, Value value, bool signs);
   Values reduceOverWarps(tile::ReduceKind kind, const tile::Layout &from,
                          const tile::Layout &to, ArrayRef<Value> values,
                          ArrayRef<int64_t> parts);
@@ -206,11 +208,14 @@ private:
 
 /// The type of a scalar of `type` while it is computed with.
 inline Type registerType(Type type) {
-  if (type.isIndex())
-    return IntegerType::get(type.getContext(), 64);
-  if (isa<tile::TokenType>(type))
+  if (type.isIndex() || isa<tile::TokenType>(type))
     return IntegerType::get(type.getContext(), 32);
   return type;
+}
+
+/// Whether the bit of this basis only makes copies.
+inline bool isCopy(ArrayRef<int64_t> basis) {
+  return llvm::all_of(basis, [](int64_t part) { return part == 0; });
 }
 
 /// Whether a value is a tile.

@@ -110,6 +110,11 @@ Value KernelEmitter::math(Operation *op, ValueRange operands) {
     return ir.create<arith::MulFOp>(
         approximate("llvm.nvvm.lg2.approx.ftz.f", operands[0]),
         ir.f32(1 / kLog2OfE));
+  if (auto divide = dyn_cast<arith::DivFOp>(op);
+      isF32 && divide &&
+      bitEnumContainsAll(divide.getFastmath(), arith::FastMathFlags::arcp))
+    return ir.create<arith::MulFOp>(
+        operands[0], approximate("llvm.nvvm.rcp.approx.ftz.f", operands[1]));
   if (isF32 && isa<math::TanhOp>(op)) {
     // 1 - 2 / (1 + exp(2x)): tanh.approx has 11 bits only.
     Value power = approximate(
@@ -131,7 +136,7 @@ Value KernelEmitter::math(Operation *op, ValueRange operands) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
     if (auto index = dyn_cast<IntegerAttr>(constant.getValue());
         index && index.getType().isIndex())
-      return ir.i64(index.getInt());
+      return ir.i32(index.getInt());
   OperationState state(ir.getLoc(), op->getName(), operands, {type},
                        op->getAttrs());
   Operation *scalarOp = ir.create(state);
@@ -192,7 +197,7 @@ void KernelEmitter::emitElementwise(Operation *op) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     auto dense = cast<DenseElementsAttr>(constant.getValue());
     Value splat = dense.getElementType().isIndex()
-                      ? ir.i64(dense.getSplatValue<IntegerAttr>().getInt())
+                      ? ir.i32(dense.getSplatValue<IntegerAttr>().getInt())
                       : ir.create<arith::ConstantOp>(
                             cast<TypedAttr>(dense.getSplatValue<Attribute>()));
     return define(result, Values(layout(result).registerCount(), splat));
@@ -240,8 +245,7 @@ void KernelEmitter::emitIota(IotaOp op) {
   Values values;
   for (int64_t i = 0; i < place.registerCount(); ++i) {
     Value value = ir.add(offset, ir.i32(place.placeOf(i)[dim]));
-    values.push_back(op.getType().getElementType().isIndex() ? ir.toI64(value)
-                                                             : value);
+    values.push_back(value);
   }
   define(op.getResult(), values);
 }

@@ -130,7 +130,7 @@ std::optional<RelayoutKernels> relayoutKernels(const LibrarySource &source,
       source.selectRelayout(library, need, Layout::Mma16816, Layout::Reference);
   if (!there || !back)
     return std::nullopt;
-  return RelayoutKernels{*there, *back};
+  return RelayoutKernels{there, back};
 }
 
 } // namespace kvarn::run
