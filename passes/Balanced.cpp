@@ -83,7 +83,8 @@ Value AttendKernel::cutWork() {
                        b.add(carried[1], b.sum(count, 0))};
              });
   Value up = b.add(sums[0], b.sub(programs, one));
-  share = b.max(b.div(up, programs), one);
+  // At least one block for each warp.
+  share = b.max(b.div(up, programs), b.index(spec.schedule.getWarps()));
   return b.less(zero, sums[1]);
 }
 

@@ -21,6 +21,19 @@ static RecordPart partOf(RecordField field) {
                                            : RecordPart::Value;
 }
 
+static Value bitsOf(TileBuilder &b, Value x) {
+  return b.op<arith::BitcastOp>(b.like(x, b.getI32Type()), x);
+}
+
+static Value fromBits(TileBuilder &b, Value x) {
+  return b.op<arith::BitcastOp>(b.like(x, b.getF32Type()), x);
+}
+
+/// 1 / x for a power of two: its exponent is taken from twice that of 1.
+static Value inverseOfPower(TileBuilder &b, Value x) {
+  return fromBits(b, b.sub(b.i32(0x7f000000), bitsOf(b, x)));
+}
+
 RecordReader::RecordReader(TileBuilder &b, FormatAttr format,
                            ScheduleAttr schedule, Value pages)
     : b(b), format(format), schedule(schedule), pages(pages) {
@@ -119,6 +132,13 @@ Value RecordReader::operands(RecordPart part, Value start, int64_t tokens) {
       codes, part, format);
 }
 
+/// `bias` as what a product of operands in `units` [n] begins with; `scale` of
+/// the result's columns then counts in them.
+Value RecordReader::inUnits(Value bias, Value units, Value &scale) {
+  scale = b.mul(scale, units);
+  return b.mul(bias, b.along(inverseOfPower(b, units), 1, shapeOf(bias)));
+}
+
 Value RecordReader::expandScale(RecordPart part, int64_t count) {
   return b.op<tile::ExpandScaleOp>(
       RankedTensorType::get({count}, b.getF32Type()), part, format);
@@ -136,20 +156,14 @@ struct Power {
 static Power powerToFit(TileBuilder &b, Value largest, double limit) {
   // The smallest fp16 number: also what an all-zero vector counts as.
   largest = b.max(largest, b.f32(std::ldexp(1.0, -24)));
-  auto bits = [&](Value x) -> Value {
-    return b.op<arith::BitcastOp>(b.getI32Type(), x);
-  };
-  auto number = [&](Value x) -> Value {
-    return b.op<arith::BitcastOp>(b.getF32Type(), x);
-  };
   // The exponent of a float lies above 23 bits: rounded up, it is a power of
-  // two; taken from twice that of 1, the inverse of one.
-  Value up =
-      b.both(b.add(bits(largest), b.i32((1 << 23) - 1)), b.i32(0x7f800000));
+  // two.
+  Value up = fromBits(b, b.both(b.add(bitsOf(b, largest), b.i32((1 << 23) - 1)),
+                                b.i32(0x7f800000)));
   // fp16 has no larger power of two than 2^15.
   Value inverse =
-      b.max(b.mul(number(up), b.f32(1 / limit)), b.f32(std::ldexp(1.0, -15)));
-  return {number(b.sub(b.i32(0x7f000000), bits(inverse))), inverse};
+      b.max(b.mul(up, b.f32(1 / limit)), b.f32(std::ldexp(1.0, -15)));
+  return {inverseOfPower(b, inverse), inverse};
 }
 
 /// 1 / units of the codes times -middle: what takes the middle code's share
@@ -222,17 +236,12 @@ Value RecordReader::scores(const ScaledQuery &query, Value start,
   Value codes = operands(RecordPart::Key, start, tokens);
   Value bias = b.along(query.bias, 0, shape);
   Value token = b.toF32(vector(RecordField::KeyToken, start, tokens));
-  Value s;
-  if (subnormal() && bitAxis(RecordPart::Key) == ::kvarn::Axis::Token) {
-    // The bits of a code depend on its token modulo 8 at most, and tiles start
-    // at multiples of 32: the first `tokens` scales serve every tile.
-    Value units = b.along(expandScale(RecordPart::Key, tokens), 1, shape);
-    s = b.add(b.mul(b.dot(query.operand, codes), units), bias);
-  } else if (narrow()) {
-    s = b.op<tile::DotOp>(query.operand, codes, bias);
-  } else {
-    s = b.add(b.dot(query.operand, codes), bias);
-  }
+  // The bits of a code depend on its token modulo 8 at most, and tiles start
+  // at multiples of 32: the first `tokens` scales serve every tile.
+  if (subnormal() && bitAxis(RecordPart::Key) == ::kvarn::Axis::Token)
+    bias = inUnits(bias, expandScale(RecordPart::Key, tokens), token);
+  Value s = narrow() ? b.op<tile::DotOp>(query.operand, codes, bias)
+                     : b.add(b.dot(query.operand, codes), bias);
   return b.mul(s, b.along(token, 1, shape));
 }
 
@@ -260,12 +269,10 @@ Value RecordReader::weightedValues(Value p, Value start) {
                     scale, offset, kLargestWeight);
   channel = b.mul(channel, b.mul(weights.factor, b.f32(1 / kUnitWeight)));
   Value bias = b.along(weights.bias, 0, out);
-  if (!subnormal() || bitAxis(RecordPart::Value) == ::kvarn::Axis::Token)
-    return b.mul(b.op<tile::DotOp>(weights.operand, codes, bias),
-                 b.along(channel, 1, out));
-  Value units = b.along(expandScale(RecordPart::Value, depth), 1, out);
-  Value sum = b.add(b.mul(b.dot(weights.operand, codes), units), bias);
-  return b.mul(sum, b.along(channel, 1, out));
+  if (subnormal() && bitAxis(RecordPart::Value) == ::kvarn::Axis::Channel)
+    bias = inUnits(bias, expandScale(RecordPart::Value, depth), channel);
+  return b.mul(b.op<tile::DotOp>(weights.operand, codes, bias),
+               b.along(channel, 1, out));
 }
 
 //===----------------------------------------------------------------------===//

@@ -75,6 +75,7 @@ private:
   Value vector(RecordField field, Value start, int64_t count);
   Value operands(RecordPart part, Value start, int64_t tokens);
   Value expandScale(RecordPart part, int64_t count);
+  Value inUnits(Value bias, Value units, Value &scale);
   Value copy(Value slot);
   Value middleCodes(RecordPart part, int64_t count);
   /// fp16 `x` [M, n], at most `largest`, times `scale` [n] as an operand, and

@@ -15,13 +15,6 @@ ArrayRef<int64_t> mlir::kvarn::shapeOf(Value value) {
   return {};
 }
 
-/// `element`, or a tile of it with the shape of `like`.
-static Type withElement(Value like, Type element) {
-  if (auto type = dyn_cast<RankedTensorType>(like.getType()))
-    return type.clone(element);
-  return element;
-}
-
 //===----------------------------------------------------------------------===//
 // Constants and shapes
 //===----------------------------------------------------------------------===//
@@ -36,6 +29,12 @@ Value TileBuilder::f32(double value) {
 
 Value TileBuilder::i32(int64_t value) {
   return op<arith::ConstantOp>(getI32IntegerAttr(value));
+}
+
+Type TileBuilder::like(Value value, Type element) {
+  if (auto type = dyn_cast<RankedTensorType>(value.getType()))
+    return type.clone(element);
+  return element;
 }
 
 Value TileBuilder::i1(bool value) {
@@ -69,7 +68,7 @@ Value TileBuilder::iota32(int64_t dim, Shape shape) {
 }
 
 Value TileBuilder::toI32(Value x) {
-  return op<arith::IndexCastOp>(withElement(x, getI32Type()), x);
+  return op<arith::IndexCastOp>(like(x, getI32Type()), x);
 }
 
 Value TileBuilder::range(Value start, int64_t count) {
@@ -178,7 +177,7 @@ Value TileBuilder::toFloat(Value x, Type element) {
   if (elementOf(x) == element)
     return x;
   if (from < to)
-    return op<arith::ExtFOp>(withElement(x, element), x);
+    return op<arith::ExtFOp>(like(x, element), x);
   if (from == to) // f16 <-> bf16
     return toFloat(toF32(x), element);
   if (element.isF16())
@@ -189,17 +188,17 @@ Value TileBuilder::toFloat(Value x, Type element) {
 Value TileBuilder::truncate(Value x, Type element) {
   if (elementOf(x) == element)
     return x;
-  return op<arith::TruncFOp>(withElement(x, element), x);
+  return op<arith::TruncFOp>(like(x, element), x);
 }
 
 Value TileBuilder::toIndex(Value x) {
-  return op<arith::IndexCastOp>(withElement(x, getIndexType()), x);
+  return op<arith::IndexCastOp>(like(x, getIndexType()), x);
 }
 
 Value TileBuilder::intToF32(Value x) {
   if (elementOf(x).isIndex())
-    x = op<arith::IndexCastOp>(withElement(x, getI64Type()), x);
-  return op<arith::SIToFPOp>(withElement(x, getF32Type()), x);
+    x = op<arith::IndexCastOp>(like(x, getI64Type()), x);
+  return op<arith::SIToFPOp>(like(x, getF32Type()), x);
 }
 
 Value TileBuilder::reduce(tile::ReduceKind kind, Value x, int64_t dim) {

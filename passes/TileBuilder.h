@@ -33,6 +33,8 @@ public:
   Value f32(double value);
   Value i1(bool value);
   Value i32(int64_t value);
+  /// `element`, or a tile of it with the shape of `value`.
+  Type like(Value value, Type element);
   Value tileOf(double value, Shape shape);
 
   // Shapes.

@@ -60,14 +60,13 @@ struct Cell {
 /// Chains of products that do not wait for one another.
 static constexpr size_t kChainsAtOnce = 8;
 
-/// Register `i` of one cell, in pairs.
-Value KernelEmitter::sumOfParts(ArrayRef<SmallVector<Values>> parts,
-                                size_t cell, int64_t i) {
+/// In pairs.
+Value KernelEmitter::sumOf(ArrayRef<Value> parts) {
   if (parts.size() == 1)
-    return parts[0][cell][i];
+    return parts[0];
   size_t half = parts.size() / 2;
-  return combine(ReduceKind::Add, sumOfParts(parts.take_front(half), cell, i),
-                 sumOfParts(parts.drop_front(half), cell, i));
+  return combine(ReduceKind::Add, sumOf(parts.take_front(half)),
+                 sumOf(parts.drop_front(half)));
 }
 
 LogicalResult KernelEmitter::emitDot(DotOp op) {
@@ -114,7 +113,6 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
   // Bit 0 is the pair in a word, bit 1 the two halves of the depth.
   SmallVector<int64_t> steps = sums(ArrayRef(depth).drop_front(2));
   int64_t upper = depth[1];
-  Value none = ir.asPair(ir.i32(0));
   auto operand = [&](const Side &side, int64_t outer, int64_t at) {
     return ir.asPair(pairOf(side.tile, side.pairAt(outer, at)));
   };
@@ -124,9 +122,11 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
   for (size_t first = 0; first < cells.size(); first += kChainsAtOnce) {
     auto group = MutableArrayRef(cells).slice(
         first, std::min(kChainsAtOnce, cells.size() - first));
-    // A few cells are summed in several parts of the depth.
-    size_t parts = std::max<size_t>(
-        std::min(kChainsAtOnce / group.size(), steps.size() / 2), 1);
+    // A few cells are summed in several parts of the depth. Without another
+    // eight rows these are the rows of every other step instead: two steps
+    // have one operand, and the odd parts their sums there.
+    size_t parts = std::min(kChainsAtOnce / group.size(), steps.size() / 2);
+    parts = std::max<size_t>(parts, !second && steps.size() > 1 ? 2 : 1);
     SmallVector<SmallVector<Values>> running(parts);
     for (auto [part, sums] : llvm::enumerate(running))
       for (const Cell &cell : group) {
@@ -136,12 +136,16 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
       }
     for (auto [number, step] : llvm::enumerate(steps))
       for (auto [cell, sum] : llvm::zip(group, running[number % parts])) {
-        Values operands = {operand(rows, cell.row, step), none,
-                           operand(rows, cell.row, step + upper), none};
-        if (second) {
-          operands[1] = operand(rows, cell.row + second, step);
-          operands[3] = operand(rows, cell.row + second, step + upper);
+        int64_t low = step, high = step;
+        if (!second && parts > 1) {
+          low = steps[number & ~1];
+          high = steps[number | 1];
         }
+        int64_t row = cell.row + second;
+        Values operands = {operand(rows, cell.row, low),
+                           operand(rows, row, high),
+                           operand(rows, cell.row, low + upper),
+                           operand(rows, row, high + upper)};
         operands.push_back(operand(columns, cell.column, step));
         operands.push_back(operand(columns, cell.column, step + upper));
         llvm::append_range(operands, sum);
@@ -150,10 +154,16 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
         for (int64_t i = 0; i < 4; ++i)
           sum[i] = ir.create<LLVM::ExtractValueOp>(results, i);
       }
+    auto total = [&](size_t cell, int64_t i) {
+      Values sums;
+      for (auto [part, cells] : llvm::enumerate(running))
+        sums.push_back(cells[cell][second || part % 2 == 0 ? i : i + 2]);
+      return sumOf(sums);
+    };
     for (auto [number, cell] : llvm::enumerate(group))
       for (int64_t i = 0; i < 4; ++i)
         if (cell.registers[i] >= 0)
-          sumsOf[cell.registers[i]] = sumOfParts(running, number, i);
+          sumsOf[cell.registers[i]] = total(number, i);
   }
   define(op.getResult(), sumsOf);
   return success();

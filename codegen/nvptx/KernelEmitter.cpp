@@ -136,6 +136,11 @@ LLVM::LLVMFuncOp KernelEmitter::createFunction() {
                     ir.getUnitAttr());
   function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
                     ir.getDenseI32ArrayAttr({int32_t(32 * warps)}));
+  // Programs of balanced work are all there at once.
+  if (ScheduleAttr schedule = kernel.getScheduleAttr();
+      schedule && schedule.getPrograms() > 1)
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                      ir.getI32IntegerAttr(schedule.getPrograms()));
   auto module = kernel->getParentOfType<ModuleOp>();
   if (!module.lookupSymbol(kSharedMemory)) {
     OpBuilder::InsertionGuard guard(ir);

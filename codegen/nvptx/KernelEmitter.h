@@ -117,7 +117,7 @@ private:
                     int64_t bytes);
   Values exchange(const tile::Layout &from, const tile::Layout &to,
                   const Values &values);
-  Value sumOfParts(ArrayRef<SmallVector<Values>> parts, size_t cell, int64_t i);
+  Value sumOf(ArrayRef<Value> parts);
   Value reduceLanes(tile::ReduceKind kind, Value value, bool signs);
   Values reduceOverWarps(tile::ReduceKind kind, const tile::Layout &from,
                          const tile::Layout &to, ArrayRef<Value> values,
