@@ -142,10 +142,10 @@ Value AttendKernel::maskedScores(const QueryRows &r, Value s,
   return b.select(seen, s, b.f32(-INFINITY));
 }
 
-/// Takes new scores in: returns their weights in parts of kUnitWeight and
-/// updates maximum, denominator and weighted sum of `state`. As long as no
-/// weight is above kLargestWeight the maximum stays behind and nothing has to
-/// shrink, which is so for all but the first tiles.
+/// Takes new scores in: returns their weights in parts of kUnitWeight, as an
+/// operand, and updates maximum, denominator and weighted sum of `state`. As
+/// long as no weight is above kLargestWeight the maximum stays behind and
+/// nothing has to shrink, which is so for all but the first tiles.
 Value AttendKernel::weigh(Softmax &state, Scores s) {
   Value scaled = s.factor ? b.mul(s.tile, s.factor) : s.tile;
   auto exponents = [&](Value base) {
@@ -172,8 +172,14 @@ Value AttendKernel::weigh(Softmax &state, Scores s) {
         return {exponents(highest), highest, b.mul(state.sum, alpha),
                 b.mul(state.out, b.along(alpha, 0, tile(depth)))};
       });
-  Value p = b.exp2(results[0]);
-  Value sum = b.mul(b.sum(p, 1), b.f32(1 / kUnitWeight));
+  Type operand = spec.schedule.getOperand();
+  Value p = b.truncate(b.exp2(results[0]), operand);
+  // As a product it costs no exchange between lanes, and weights are summed
+  // as they are multiplied.
+  Value sum = operand.isF32()
+                  ? b.sum(p, 1)
+                  : b.dot(p, b.tileOf(1.0, {shapeOf(p)[1]}, operand));
+  sum = b.mul(sum, b.f32(1 / kUnitWeight));
   state = {results[1], b.add(results[2], sum), results[3]};
   return p;
 }
@@ -229,7 +235,7 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
     Value raw = b.dot(q.rows, b.transpose(k));
     Scores s = scores(r, {raw, q.factor}, b.add(firstPosition, start));
     Value p = weigh(state, s);
-    Value sum = b.dot(b.truncate(p, operand), v);
+    Value sum = b.dot(p, v);
     state.out = b.add(state.out, b.mul(sum, b.f32(1 / kUnitWeight)));
     return state;
   };

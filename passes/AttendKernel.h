@@ -101,7 +101,8 @@ struct RequestWork {
   Value firstBlock, blocks; // that some row of a tile may see
 };
 
-/// A request, a KV head and a row tile: `blocks` items of work.
+/// A request, a KV head and a row tile: `blocks` items of work, and those of
+/// its end.
 struct WorkUnit {
   Value firstItem, blocks; // among the items of the whole call
 };
@@ -121,7 +122,11 @@ public:
 private:
   void setRequest(Value index);
   RequestWork workOf(Value queryCount, Value length);
+  Value itemsOfTile(Value blocks);
   Value itemsOf(const RequestWork &work);
+  SmallVector<Value>
+  sumOverRequests(int64_t results,
+                  function_ref<SmallVector<Value>(const RequestWork &)> count);
   Value cutWork();
   RequestWork workOfRequests(Value first, Value &valid);
   /// The requests that have items `first` and `last`, and the items of those
@@ -175,8 +180,9 @@ private:
   int64_t rows, depth;
   // Of this program.
   Value kvHead, request, split, queryBegin, queryCount, length;
-  // Of a balanced call: the programs and the items that each of them takes.
-  Value program, programs, share, kvHeads;
+  // Of a balanced call: the programs and the items (and blocks, if they had
+  // nothing else) that each of them takes.
+  Value program, programs, share, blockShare, kvHeads;
 };
 
 } // namespace mlir::kvarn

@@ -1,6 +1,7 @@
 //===- Balanced.cpp - Attention in equal shares for all programs ----------===//
 //
-// An item of work is one block for one row tile of one KV head; items are
+// An item of work is one block for one row tile of one KV head, and a few more
+// stand for what short row tiles take besides their blocks. Items are
 // numbered request by request, head by head, row tile by row tile, block by
 // block. Program p of P takes the p-th of P equal ranges. Of a row tile that
 // lies in several ranges, each program leaves a partial result: of one that
@@ -21,6 +22,9 @@ using namespace mlir::kvarn;
 /// Requests that a program looks at together, and partial results that are
 /// summed together.
 static constexpr int64_t kRequests = 32, kParts = 8;
+
+/// What the beginning and the end of a row tile take, in blocks: about 5 us.
+static constexpr int64_t kShortTileItems = 5;
 
 //===----------------------------------------------------------------------===//
 // Requests
@@ -47,8 +51,17 @@ RequestWork AttendKernel::workOf(Value count, Value len) {
   return work;
 }
 
+/// Of one row tile: those of its blocks, then those of its end. A program has
+/// one or two tiles that are longer than half of what it takes, but it may have
+/// many short ones.
+Value AttendKernel::itemsOfTile(Value blocks) {
+  Value some = b.less(b.index(0), blocks);
+  Value isShort = b.both(some, b.less(b.mul(blocks, b.index(2)), blockShare));
+  return b.select(isShort, b.add(blocks, b.index(kShortTileItems)), blocks);
+}
+
 Value AttendKernel::itemsOf(const RequestWork &work) {
-  return b.mul(b.mul(work.rowTiles, kvHeads), work.blocks);
+  return b.mul(b.mul(work.rowTiles, kvHeads), itemsOfTile(work.blocks));
 }
 
 /// Vectors of the requests from `first` on; those behind the last are not
@@ -64,27 +77,41 @@ RequestWork AttendKernel::workOfRequests(Value first, Value &valid) {
   return workOf(count, at(args.seqLens, index));
 }
 
+/// Sums of what `count` says of the work of all requests.
+SmallVector<Value> AttendKernel::sumOverRequests(
+    int64_t results,
+    function_ref<SmallVector<Value>(const RequestWork &)> count) {
+  SmallVector<Value> zeros(results, b.index(0));
+  return b.loop(b.index(0), b.dim(args.seqLens, 0), b.index(kRequests), zeros,
+                [&](Value first, ValueRange carried) {
+                  Value valid;
+                  RequestWork work = workOfRequests(first, valid);
+                  SmallVector<Value> sums;
+                  for (auto [before, counts] : llvm::zip(carried, count(work)))
+                    sums.push_back(b.add(
+                        before, b.sum(b.select(valid, counts, b.index(0)), 0)));
+                  return sums;
+                });
+}
+
 /// Sets the share of each program. True if some requests have query rows but
 /// nothing to see.
 Value AttendKernel::cutWork() {
   programs = b.dim(args.partialOut, 0);
   kvHeads = b.div(b.dim(args.q, 1), b.index(spec.ratio));
   Value zero = b.index(0), one = b.index(1);
-  auto sums =
-      b.loop(zero, b.dim(args.seqLens, 0), b.index(kRequests), {zero, zero},
-             [&](Value first, ValueRange carried) -> SmallVector<Value> {
-               Value valid;
-               RequestWork work = workOfRequests(first, valid);
-               Value items = b.select(valid, itemsOf(work), zero);
-               Value blind = b.both(b.less(zero, work.rowTiles),
-                                    b.equal(work.blocks, zero));
-               Value count = b.select(b.both(valid, blind), one, zero);
-               return {b.add(carried[0], b.sum(items, 0)),
-                       b.add(carried[1], b.sum(count, 0))};
-             });
-  Value up = b.add(sums[0], b.sub(programs, one));
+  auto sums = sumOverRequests(2, [&](const RequestWork &work) {
+    Value blocks = b.mul(b.mul(work.rowTiles, kvHeads), work.blocks);
+    Value blind =
+        b.both(b.less(zero, work.rowTiles), b.equal(work.blocks, zero));
+    return SmallVector<Value>{blocks, b.select(blind, one, zero)};
+  });
+  blockShare = b.div(sums[0], programs);
+  Value items = sumOverRequests(1, [&](const RequestWork &work) {
+    return SmallVector<Value>{itemsOf(work)};
+  })[0];
   // At least one block for each warp.
-  share = b.max(b.div(up, programs), b.index(spec.schedule.getWarps()));
+  share = b.max(b.ceilDiv(items, programs), b.index(spec.schedule.getWarps()));
   return b.less(zero, sums[1]);
 }
 
@@ -163,16 +190,19 @@ void AttendKernel::requestSegments(Value itemsBefore, Value from, Value to) {
   Value items = itemsOf(work), zero = b.index(0);
   Value begin = b.max(b.sub(from, itemsBefore), zero);
   Value end = b.min(b.sub(to, itemsBefore), items);
-  Value blocks = b.max(work.blocks, b.index(1));
-  Value lastUnit = b.ceilDiv(end, blocks);
-  b.loop(b.div(begin, blocks), lastUnit, b.index(1), {},
+  Value each = b.max(itemsOfTile(work.blocks), b.index(1));
+  b.loop(b.div(begin, each), b.ceilDiv(end, each), b.index(1), {},
          [&](Value unit, ValueRange) -> SmallVector<Value> {
            kvHead = b.div(unit, work.rowTiles);
            Value firstRow = b.mul(b.rem(unit, work.rowTiles), b.index(rows));
-           Value offset = b.mul(unit, blocks);
-           segment({b.add(itemsBefore, offset), blocks}, firstRow,
-                   work.firstBlock, b.max(b.sub(begin, offset), zero),
-                   b.min(b.sub(end, offset), blocks));
+           Value offset = b.mul(unit, each);
+           Value first = b.max(b.sub(begin, offset), zero);
+           // Not if nothing but the end of the row tile lies in the range.
+           b.when(b.less(first, work.blocks), [&] {
+             segment({b.add(itemsBefore, offset), work.blocks}, firstRow,
+                     work.firstBlock, first,
+                     b.min(b.sub(end, offset), work.blocks));
+           });
            return {};
          });
 }

@@ -183,10 +183,12 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   Type half = schedule.getOperand();
   double middle = ((1 << format.get().bits(toFormat(part))) - 1) / 2.0;
   // No value of the record is larger than twice this times the scale of its
-  // column.
-  Value reach = b.add(b.op<math::AbsFOp>(b.toF32(offset)),
-                      b.mul(b.op<math::AbsFOp>(b.toF32(scale)), b.f32(middle)));
-  reach = b.reduce(tile::ReduceKind::Max, reach, 0);
+  // column; where fp16 cannot hold that, it is at most 2^20.
+  auto constant = b.tileOf(middle, {shape[1]}, half);
+  Value reach = b.op<math::FmaOp>(b.op<math::AbsFOp>(scale), constant,
+                                  b.op<math::AbsFOp>(offset));
+  reach = b.reduce(tile::ReduceKind::Max, b.toF32(reach), 0);
+  reach = b.min(reach, b.f32(std::ldexp(1.0, 20)));
   // Brings products with x to at most 2^14, where fp16 still has all its bits.
   Power power =
       powerToFit(b, b.mul(reach, b.f32(1 / middle)), 16384.0 / largest);
@@ -265,8 +267,7 @@ Value RecordReader::weightedValues(Value p, Value start) {
     return b.mul(sum, b.along(channel, 1, out));
   }
   RoundedOperand weights =
-      narrowOperand(RecordPart::Value, b.truncate(p, schedule.getOperand()),
-                    scale, offset, kLargestWeight);
+      narrowOperand(RecordPart::Value, p, scale, offset, kLargestWeight);
   channel = b.mul(channel, b.mul(weights.factor, b.f32(1 / kUnitWeight)));
   Value bias = b.along(weights.bias, 0, out);
   if (subnormal() && bitAxis(RecordPart::Value) == ::kvarn::Axis::Channel)

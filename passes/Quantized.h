@@ -54,8 +54,8 @@ public:
   ScaledQuery scaleQuery(Value q, Value factor);
   /// Scores [M, tokens] of the tokens `start` and up, but for query.factor.
   Value scores(const ScaledQuery &query, Value start, int64_t tokens);
-  /// Sum over these tokens of weights `p` [M, tokens] / kUnitWeight times V:
-  /// [M, D].
+  /// Sum over these tokens of weights `p` [M, tokens], operands, / kUnitWeight
+  /// times V: [M, D].
   Value weightedValues(Value p, Value start);
 
   // The pipeline of copies: `begin` starts the first record, `setNext` names

@@ -17,6 +17,7 @@ enum class Family { Attend, Store };
 struct Defaults {
   Backend backend;
   Family family;
+  int64_t headDim; // the largest
   int64_t rows, tokens, poolTokens, warps, splits, programs;
   CopyMode copy;
   ExpandMode expand;
@@ -34,25 +35,27 @@ constexpr int64_t kMaxRegisterVectors = 8;
 } // namespace
 
 static constexpr Defaults kDefaults[] = {
-    {Backend::Cpu, Family::Attend, 8, 128, 128, 1, 1, 0, CopyMode::Direct,
+    {Backend::Cpu, Family::Attend, 256, 8, 128, 128, 1, 1, 0, CopyMode::Direct,
      ExpandMode::Convert, false, 8},
-    {Backend::Cpu, Family::Store, 16, 128, 128, 1, 1, 0, CopyMode::Direct,
+    {Backend::Cpu, Family::Store, 256, 16, 128, 128, 1, 1, 0, CopyMode::Direct,
      ExpandMode::Convert, false, 8},
-    {Backend::Nvptx, Family::Attend, 16, 128, 32, 4, 0, 2, CopyMode::Async,
+    {Backend::Nvptx, Family::Attend, 64, 16, 128, 32, 4, 0, 3, CopyMode::Async,
      ExpandMode::Subnormal, true, 8},
-    {Backend::Nvptx, Family::Store, 16, 32, 128, 8, 1, 0, CopyMode::Direct,
+    {Backend::Nvptx, Family::Attend, 256, 16, 128, 32, 4, 0, 2, CopyMode::Async,
+     ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Store, 256, 16, 32, 128, 8, 1, 0, CopyMode::Direct,
      ExpandMode::Convert, false, 8},
-    {Backend::Amdgpu, Family::Attend, 16, 64, 64, 4, 4, 0, CopyMode::Direct,
-     ExpandMode::Convert, true, 8},
-    {Backend::Amdgpu, Family::Store, 16, 128, 128, 4, 1, 0, CopyMode::Direct,
-     ExpandMode::Convert, false, 8},
+    {Backend::Amdgpu, Family::Attend, 256, 16, 64, 64, 4, 4, 0,
+     CopyMode::Direct, ExpandMode::Convert, true, 8},
+    {Backend::Amdgpu, Family::Store, 256, 16, 128, 128, 4, 1, 0,
+     CopyMode::Direct, ExpandMode::Convert, false, 8},
 };
 
 ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
                                           const Target &target,
                                           func::FuncOp program) {
   Family family = Family::Store;
-  int64_t group = ::kvarn::kGroups.back(), ratio = 0, block = 0;
+  int64_t group = ::kvarn::kGroups.back(), ratio = 0, block = 0, headDim = 0;
   program.walk([&](Operation *op) {
     for (Value operand : op->getOperands())
       if (auto cache = dyn_cast<CacheType>(operand.getType())) {
@@ -60,16 +63,19 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
         group = std::min(group, format.getGroup());
         block = std::max(block, format.getGroup() * format.getHeadDim());
       }
-    if (auto attend = dyn_cast<AttendOp>(op))
-      ratio = attend.getRatio();
-    else if (auto attention = dyn_cast<AttentionOp>(op))
+    auto isAttention = [&](auto attention) {
       ratio = attention.getRatio();
-    else
-      return;
-    family = Family::Attend;
+      headDim = attention.getQ().getType().getDimSize(2);
+      family = Family::Attend;
+    };
+    if (auto attend = dyn_cast<AttendOp>(op))
+      isAttention(attend);
+    else if (auto attention = dyn_cast<AttentionOp>(op))
+      isAttention(attention);
   });
   const Defaults *row = llvm::find_if(kDefaults, [&](const Defaults &d) {
-    return d.backend == target.backend && d.family == family;
+    return d.backend == target.backend && d.family == family &&
+           headDim <= d.headDim;
   });
   int64_t rows = row->rows;
   // Empty rows cost time; matrix instructions have a few at least.

@@ -41,10 +41,10 @@ Value TileBuilder::i1(bool value) {
   return op<arith::ConstantOp>(getBoolAttr(value));
 }
 
-Value TileBuilder::tileOf(double value, Shape shape) {
-  auto type = RankedTensorType::get(shape, getF32Type());
-  return op<arith::ConstantOp>(
-      DenseElementsAttr::get(type, APFloat(float(value))));
+Value TileBuilder::tileOf(double value, Shape shape, Type element) {
+  auto type = RankedTensorType::get(shape, element ? element : getF32Type());
+  return op<arith::ConstantOp>(DenseElementsAttr::get(
+      type, FloatAttr::get(type.getElementType(), value).getValue()));
 }
 
 Value TileBuilder::splat(Value scalar, Shape shape) {

@@ -35,7 +35,7 @@ public:
   Value i32(int64_t value);
   /// `element`, or a tile of it with the shape of `value`.
   Type like(Value value, Type element);
-  Value tileOf(double value, Shape shape);
+  Value tileOf(double value, Shape shape, Type element = {}); // f32
 
   // Shapes.
   Value splat(Value scalar, Shape shape);

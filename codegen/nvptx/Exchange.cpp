@@ -12,6 +12,9 @@ using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
+/// Sums of one lane that are computed side by side.
+static constexpr size_t kChains = 4;
+
 static arith::FastMathFlagsAttr contract(Ir &ir) {
   return arith::FastMathFlagsAttr::get(ir.getContext(),
                                        arith::FastMathFlags::contract);
@@ -59,11 +62,16 @@ static bool isNeverNegative(Value value) {
     return true;
   if (isa_and_nonnull<arith::AddFOp, arith::MulFOp>(op))
     return operand(0) && operand(1);
+  if (isa_and_nonnull<math::FmaOp>(op))
+    return operand(0) && operand(1) && operand(2);
   if (isa_and_nonnull<ReduceOp, SplatOp, ConvertLayoutOp, arith::ExtFOp>(op))
     return operand(0);
   FloatAttr number;
-  return matchPattern(value, m_Constant(&number)) &&
-         !number.getValue().isNegative();
+  if (matchPattern(value, m_Constant(&number)))
+    return !number.getValue().isNegative();
+  SplatElementsAttr splat;
+  return matchPattern(value, m_Constant(&splat)) &&
+         !splat.getSplatValue<APFloat>().isNegative();
 }
 
 /// Of all 32 lanes. `signs`: whether some may be negative.
@@ -90,16 +98,23 @@ static bool isStep(ReduceOp op) {
          layoutOf(op.getInput()).getWarps().empty();
 }
 
+/// In several chains that do not wait for one another.
+Value KernelEmitter::combineAll(ReduceKind kind, ArrayRef<Value> values) {
+  Values sums(values.take_front(kChains));
+  for (auto [i, value] : llvm::enumerate(values.drop_front(sums.size())))
+    sums[i % kChains] = combine(kind, sums[i % kChains], value);
+  for (Value other : ArrayRef(sums).drop_front())
+    sums[0] = combine(kind, sums[0], other);
+  return sums[0];
+}
+
 /// First within each lane, then between lanes, then between warps.
 LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
   if (isStep(op))
     return success();
   auto step = op.getInput().getDefiningOp<ReduceOp>();
   if (step && isStep(step) && !isTile(op.getResult())) {
-    Values input = registers(step.getInput());
-    Value value = input[0];
-    for (Value other : ArrayRef(input).drop_front())
-      value = combine(op.getKind(), value, other);
+    Value value = combineAll(op.getKind(), registers(step.getInput()));
     scalars.map(op.getResult(), reduceLanes(op.getKind(), value,
                                             !isNeverNegative(step.getInput())));
     return success();

@@ -118,6 +118,7 @@ private:
   Values exchange(const tile::Layout &from, const tile::Layout &to,
                   const Values &values);
   Value sumOf(ArrayRef<Value> parts);
+  Value combineAll(tile::ReduceKind kind, ArrayRef<Value> values);
   Value reduceLanes(tile::ReduceKind kind, Value value, bool signs);
   Values reduceOverWarps(tile::ReduceKind kind, const tile::Layout &from,
                          const tile::Layout &to, ArrayRef<Value> values,
