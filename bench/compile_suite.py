@@ -58,11 +58,11 @@ def main():
         for shape in read_shapes(suite):
             ratio = shape["query_heads"] // shape["kv_heads"]
             name = f"{shape['format']}-{shape['layout']}-{shape['dtype']}-d{shape['head_dim']}-r{ratio}"
-            needs.setdefault(name, shape)
+            needs.setdefault(name, (shape, {1}))[1].add(shape.get("query_tokens", 1))
     compiler = find_compiler(args.compiler)
     args.output.mkdir(parents=True, exist_ok=True)
     failed = 0
-    for name, shape in needs.items():
+    for name, (shape, query_tokens) in needs.items():
         library = args.output / f"{name}.kvlib"
         if library.exists():
             print(f"{library}: is there")
@@ -70,6 +70,7 @@ def main():
         command = [compiler, f"--target={args.target}", f"--kernels={args.kernels}", f"--format={shape['format']}",
                    f"--layout={shape['layout']}", f"--dtype={shape['dtype']}", f"--head-dim={shape['head_dim']}",
                    f"--query-heads={shape['query_heads']}", f"--kv-heads={shape['kv_heads']}",
+                   "--query-tokens=" + ",".join(map(str, sorted(query_tokens))),
                    *args.compile_option, "-o", str(library)]
         run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         print(f"{library}: " + ("made" if run.returncode == 0 else "FAILED: " + " ".join(command)), flush=True)

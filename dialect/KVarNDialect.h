@@ -33,6 +33,10 @@ namespace mlir::kvarn {
 inline constexpr llvm::StringLiteral kNameAttr = "kvarn.name";
 inline constexpr llvm::StringLiteral kOutputAttr = "kvarn.output";
 
+/// Attribute of a program with attention: the query tokens of one request that
+/// its default schedule is for; without it 1.
+inline constexpr llvm::StringLiteral kQueryTokensAttr = "kvarn.query_tokens";
+
 // The enums of the dialect and of `format/` have the same cases.
 inline ::kvarn::Part toFormat(RecordPart part) {
   return static_cast<::kvarn::Part>(part);

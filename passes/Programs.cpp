@@ -114,6 +114,9 @@ void ProgramBuilder::attend() {
   if (model.lse)
     types.push_back(tensor({any, any}, builder.getF32Type()));
 
+  if (model.queryTokens != 1)
+    function->setAttr(kQueryTokensAttr,
+                      builder.getI64IntegerAttr(model.queryTokens));
   Value rotated = builder.create<RotateOp>(loc, q);
   Type dense = tensor({any, any, any, depth}, half);
   auto kv = builder.create<DequantizeOp>(loc, dense, dense, cached);

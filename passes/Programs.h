@@ -17,6 +17,7 @@ struct Model {
   // Attention.
   bool causal = true, window = false, softcap = false, sinks = false,
        lse = false;
+  int64_t queryTokens = 1; // of one request, that schedules are for
   // Quantizing.
   int64_t iterations = 8;
   bool prescale = false;

@@ -77,14 +77,16 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
     return d.backend == target.backend && d.family == family &&
            headDim <= d.headDim;
   });
-  int64_t rows = row->rows;
+  int64_t rows = row->rows, queryRows = ratio;
+  if (auto tokens = program->getAttrOfType<IntegerAttr>(kQueryTokensAttr))
+    queryRows *= std::clamp<int64_t>(tokens.getInt(), 1, rows);
   // Empty rows cost time; matrix instructions have a few at least.
   if (family == Family::Attend && target.backend == Backend::Cpu)
-    rows = std::min(rows, ratio);
+    rows = std::min(rows, queryRows);
   else if (family == Family::Attend)
     rows = std::min<int64_t>(
         rows, std::max<int64_t>(int64_t(1) << target.matrix->outerLanes.size(),
-                                llvm::PowerOf2Ceil(ratio)));
+                                llvm::PowerOf2Ceil(queryRows)));
   int64_t warps = row->warps;
   if (family == Family::Store && block && target.backend == Backend::Nvptx)
     warps = std::clamp<int64_t>(

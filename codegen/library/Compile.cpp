@@ -22,9 +22,12 @@ using namespace mlir::kvarn;
 using ::kvarn::Variant;
 
 std::string mlir::kvarn::programName(const ::kvarn::VariantKey &key) {
-  auto source = key.options.find("source");
-  return source == key.options.end() ? key.kernel
-                                     : key.kernel + "-" + source->second;
+  std::string name = key.kernel;
+  if (auto source = key.options.find("source"); source != key.options.end())
+    name += "-" + source->second;
+  if (key.queryRows)
+    name += "-rows" + std::to_string(key.queryRows);
+  return name;
 }
 
 std::string mlir::kvarn::compilerVersion() {
@@ -249,12 +252,13 @@ static LogicalResult addProgram(ModuleOp program, func::FuncOp host,
   if (key.kernel.empty())
     key.kernel = host.getName().str();
   key.target = familyOf(target);
+  std::string name = programName(key);
   ScheduleAttr schedule = findSchedule(program);
   // Programs with query heads: how many query rows one tile takes.
   if (key.ratio && schedule)
     key.queryRows = schedule.getRows();
   variant->key = std::move(key);
-  variant->id = programName(variant->key) + "." + target.name.str();
+  variant->id = name + "." + target.name.str();
   variant->schedule = scheduleText(schedule);
   variant->scheduleFrom =
       (options.scheduleFrom ? options.scheduleFrom : &target)->name.str();

@@ -79,8 +79,9 @@ LogicalResult addToLibrary(ModuleOp module, const ::kvarn::VariantKey &key,
                            const CompileOptions &options,
                            LibraryWriter &writer);
 
-/// What tells a program from the others of a library: "attend", and
-/// "relayout-reference" for the way that starts there.
+/// What tells a program from the others of a library: "attend", "attend-rows16"
+/// if the key asks for these, and "relayout-reference" for the way that starts
+/// there.
 std::string programName(const ::kvarn::VariantKey &key);
 
 /// "kvarn 0.1.0, LLVM 19.1.7": what a manifest names as its compiler.

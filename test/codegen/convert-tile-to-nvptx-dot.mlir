@@ -9,19 +9,19 @@
 #a_rows = #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (1), (2), (4)], warps = []>
 #d_rows = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (0), (0), (0)], warps = []>
 
-// Eight columns are half of the rows of the instruction: the other half is
-// empty, and so are its sums. The result has two registers of four.
+// Eight columns are half of the rows of the instruction: the other half is the
+// same again, and nobody uses its sums. The result has two registers of four.
 // CHECK-LABEL: llvm.func @half
-// CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : i32
 // CHECK-DAG: %[[FZERO:.*]] = arith.constant 0.000000e+00 : f32
 // CHECK-DAG: %[[ONE:.*]] = arith.constant 1.000000e+00 : f32
-// CHECK: %[[EMPTY:.*]] = llvm.bitcast %[[ZERO]] : i32 to vector<2xf16>
-// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B0:.*]], %[[EMPTY]], %[[B1:.*]], %[[EMPTY]], %[[A0:.*]], %[[A1:.*]], %[[ONE]], %[[ONE]], %[[FZERO]], %[[FZERO]]) : (vector<2xf16>, vector<2xf16>, vector<2xf16>, vector<2xf16>, vector<2xf16>, vector<2xf16>, f32, f32, f32, f32) -> !llvm.struct<(f32, f32, f32, f32)>
+// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B0:.*]], %[[B0]], %[[B1:.*]], %[[B1]], %[[A0:.*]], %[[A1:.*]], %[[ONE]], %[[ONE]], %[[FZERO]], %[[FZERO]]) : (vector<2xf16>, vector<2xf16>, vector<2xf16>, vector<2xf16>, vector<2xf16>, vector<2xf16>, f32, f32, f32, f32) -> !llvm.struct<(f32, f32, f32, f32)>
 // CHECK: %[[D0:.*]] = llvm.extractvalue %[[D]][0]
 // CHECK: %[[D1:.*]] = llvm.extractvalue %[[D]][1]
 // CHECK-NOT: llvm.call_intrinsic
-// CHECK: llvm.store %[[D0]]
-// CHECK: llvm.store %[[D1]]
+// CHECK: %[[WORD:.*]] = llvm.bitcast %[[D0]] : f32 to i32
+// CHECK: llvm.store %[[WORD]]
+// CHECK: %[[WORD:.*]] = llvm.bitcast %[[D1]] : f32 to i32
+// CHECK: llvm.store %[[WORD]]
 // CHECK: llvm.return
 tile.kernel @half(%x: memref<?x?xf16>, %y: memref<?x?xf16>, %z: memref<?x?xf32>) {
   %c0 = arith.constant 0 : index
@@ -88,13 +88,13 @@ tile.kernel @rows(%z: memref<?x?xf32>, %f: f32) {
 // two rows of the left operand, and the lanes beyond the first four copies.
 // CHECK-LABEL: llvm.func @vector
 // CHECK-DAG: %[[C28:.*]] = arith.constant 28 : i32
-// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%{{[0-9]+}}, %[[EMPTY:[0-9]+]], %{{[0-9]+}}, %[[EMPTY]], {{.*}})
+// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B0:[0-9]+]], %[[B0]], %[[B1:[0-9]+]], %[[B1]], {{.*}})
 // CHECK: %[[D0:.*]] = llvm.extractvalue %[[D]][0]
 // CHECK: %[[D1:.*]] = llvm.extractvalue %[[D]][1]
 // CHECK: arith.andi %{{.*}}, %[[C28]]
 // CHECK: scf.if
-// CHECK: llvm.insertelement %[[D0]]
-// CHECK: llvm.insertelement %[[D1]]
+// CHECK: llvm.bitcast %[[D0]] : f32 to i32
+// CHECK: llvm.bitcast %[[D1]] : f32 to i32
 tile.kernel @vector(%y: memref<?xf16>, %z: memref<?xf32>, %f: f32) {
   %c0 = arith.constant 0 : index
   %h = arith.truncf %f : f32 to f16
@@ -102,6 +102,39 @@ tile.kernel @vector(%y: memref<?xf16>, %z: memref<?xf32>, %f: f32) {
   %a = tile.splat %h : tensor<8x16xf16, #a>
   %b = tile.load %y[%c0] : memref<?xf16>, index -> tensor<16xf16, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (0), (0), (0)], warps = []>>
   %d = tile.dot %a, %b, %zero : tensor<8x16xf16, #a>, tensor<16xf16, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (0), (0), (0)], warps = []>> -> tensor<8xf32, #d_rows>
+  tile.store %d, %z[%c0] : tensor<8xf32, #d_rows>, memref<?xf32>, index
+  tile.return
+}
+
+// Four steps of depth are two chains. Two steps that follow one another share an
+// operand, which has the vector for both: the first step finds its sums in the
+// first half of the rows, the second in the second.
+// CHECK-LABEL: llvm.func @chains
+// CHECK-DAG: %[[ZERO:.*]] = arith.constant 0.000000e+00 : f32
+// CHECK-DAG: %[[ONE:.*]] = arith.constant 1.000000e+00 : f32
+// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B0:[0-9]+]], %[[B1:[0-9]+]], %[[B2:[0-9]+]], %[[B3:[0-9]+]], %{{[0-9]+}}, %{{[0-9]+}}, %[[ONE]], %[[ONE]], %[[ZERO]], %[[ZERO]])
+// CHECK: %[[D0:.*]] = llvm.extractvalue %[[D]][0]
+// CHECK: %[[E:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B0]], %[[B1]], %[[B2]], %[[B3]], %{{[0-9]+}}, %{{[0-9]+}}, %[[ZERO]], %[[ZERO]], %[[ZERO]], %[[ZERO]])
+// CHECK: %[[E0:.*]] = llvm.extractvalue %[[E]][0]
+// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B4:[0-9]+]], %[[B5:[0-9]+]], {{.*}}, %[[D0]], %{{[0-9]+}}, %{{[0-9]+}}, %{{[0-9]+}})
+// CHECK: %[[D0:.*]] = llvm.extractvalue %[[D]][0]
+// CHECK: %[[D1:.*]] = llvm.extractvalue %[[D]][1]
+// CHECK: %[[E:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B4]], %[[B5]], {{.*}}, %[[E0]], %{{[0-9]+}}, %{{[0-9]+}}, %{{[0-9]+}})
+// CHECK: %[[E2:.*]] = llvm.extractvalue %[[E]][2]
+// CHECK: %[[E3:.*]] = llvm.extractvalue %[[E]][3]
+// CHECK: arith.addf %[[D0]], %[[E2]] fastmath<contract> : f32
+// CHECK: arith.addf %[[D1]], %[[E3]] fastmath<contract> : f32
+// CHECK-NOT: llvm.call_intrinsic
+// CHECK: llvm.return
+#a64 = #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 16), (0, 32)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>
+#b64 = #tile.layout<rank = 1, registers = [(1), (2), (16), (32)], lanes = [(4), (8), (0), (0), (0)], warps = []>
+tile.kernel @chains(%x: memref<?x?xf16>, %y: memref<?xf16>, %z: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %i = tile.iota 0 : tensor<8xindex, #a_rows>
+  %one = arith.constant dense<1.0> : tensor<8xf32, #d_rows>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<8xindex, #a_rows>, index -> tensor<8x64xf16, #a64>
+  %b = tile.load %y[%c0] : memref<?xf16>, index -> tensor<64xf16, #b64>
+  %d = tile.dot %a, %b, %one : tensor<8x64xf16, #a64>, tensor<64xf16, #b64> -> tensor<8xf32, #d_rows>
   tile.store %d, %z[%c0] : tensor<8xf32, #d_rows>, memref<?xf32>, index
   tile.return
 }

@@ -6,6 +6,7 @@
 #rows = #tile.layout<rank = 2, registers = [(1, 0), (0, 16), (0, 8)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>
 #row = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (0), (0), (0)], warps = []>
 #column = #tile.layout<rank = 1, registers = [(16), (8)], lanes = [(0), (0), (1), (2), (4)], warps = []>
+#eight_rows = #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (1), (2), (4)], warps = []>
 #v = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (8), (16), (32)], warps = []>
 #w = #tile.layout<rank = 1, registers = [(32)], lanes = [(1), (2), (4), (8), (16)], warps = []>
 
@@ -55,14 +56,29 @@ tile.kernel @columns(%x: memref<?xf32>) {
   tile.return
 }
 
-// A whole vector gives a scalar; integers and halves travel as words.
+// A whole vector gives a scalar, in one instruction for all lanes. It compares
+// integers: the bits of an f32 below zero are turned round before and behind.
+// Halves travel between lanes as words.
 // CHECK-LABEL: llvm.func @whole
-// CHECK-COUNT-5: nvvm.shfl.sync bfly {{.*}} : f32 -> f32
-// CHECK: llvm.intr.minnum
-// CHECK: arith.minsi
-// CHECK-COUNT-5: nvvm.shfl.sync bfly {{.*}} : i32 -> i32
+// CHECK-DAG: %[[ALL:.*]] = arith.constant -1 : i32
+// CHECK-DAG: %[[C31:.*]] = arith.constant 31 : i32
+// CHECK-DAG: %[[REST:.*]] = arith.constant 2147483647 : i32
+// CHECK: %[[M:.*]] = llvm.intr.minnum
+// CHECK: %[[BITS:.*]] = llvm.bitcast %[[M]] : f32 to i32
+// CHECK: %[[SIGN:.*]] = arith.shrsi %[[BITS]], %[[C31]]
+// CHECK: %[[TURN:.*]] = arith.andi %[[SIGN]], %[[REST]]
+// CHECK: %[[ORDER:.*]] = arith.xori %[[BITS]], %[[TURN]]
+// CHECK: %[[LEAST:.*]] = llvm.call_intrinsic "llvm.nvvm.redux.sync.min"(%[[ORDER]], %[[ALL]]) : (i32, i32) -> i32
+// CHECK: %[[SIGN:.*]] = arith.shrsi %[[LEAST]], %[[C31]]
+// CHECK: %[[TURN:.*]] = arith.andi %[[SIGN]], %[[REST]]
+// CHECK: %[[BITS:.*]] = arith.xori %[[LEAST]], %[[TURN]]
+// CHECK: llvm.bitcast %[[BITS]] : i32 to f32
+// CHECK: %[[K:.*]] = arith.minsi
+// CHECK-NEXT: llvm.call_intrinsic "llvm.nvvm.redux.sync.min"(%[[K]], %[[ALL]]) : (i32, i32) -> i32
 // CHECK-COUNT-5: nvvm.shfl.sync bfly {{.*}} : i32 -> i32
 // CHECK: arith.truncf
+// CHECK-NOT: nvvm.shfl
+// CHECK: llvm.return
 tile.kernel @whole(%x: memref<?xf32>, %n: memref<?xi32>, %h: memref<?xf16>) {
   %c0 = arith.constant 0 : index
   %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
@@ -78,6 +94,65 @@ tile.kernel @whole(%x: memref<?xf32>, %n: memref<?xi32>, %h: memref<?xf16>) {
   %u = arith.truncf %t : f32 to f16
   %v = tile.splat %u : tensor<64xf16, #v>
   tile.store %v, %h[%c0] : tensor<64xf16, #v>, memref<?xf16>, index
+  tile.return
+}
+
+// What cannot be below zero is in order as it is.
+// CHECK-LABEL: llvm.func @magnitude
+// CHECK: %[[M:.*]] = llvm.intr.maxnum
+// CHECK-NEXT: %[[BITS:.*]] = llvm.bitcast %[[M]] : f32 to i32
+// CHECK-NEXT: %[[MOST:.*]] = llvm.call_intrinsic "llvm.nvvm.redux.sync.max"(%[[BITS]], %{{.*}}) : (i32, i32) -> i32
+// CHECK-NEXT: llvm.bitcast %[[MOST]] : i32 to f32
+// CHECK-NOT: nvvm.shfl
+// CHECK: llvm.return
+tile.kernel @magnitude(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %one = arith.constant dense<1.0> : tensor<64xf32, #v>
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
+  %b = math.absf %a : tensor<64xf32, #v>
+  %c = arith.addf %b, %one : tensor<64xf32, #v>
+  %m = tile.reduce max %c dim 0 : tensor<64xf32, #v> -> f32
+  %s = tile.splat %m : tensor<64xf32, #v>
+  tile.store %s, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
+  tile.return
+}
+
+// The same instruction sums integers, unless lanes have copies.
+// CHECK-LABEL: llvm.func @integers
+// CHECK: %[[PAIR:.*]] = arith.addi
+// CHECK-NEXT: llvm.call_intrinsic "llvm.nvvm.redux.sync.add"(%[[PAIR]], %{{.*}}) : (i32, i32) -> i32
+// CHECK-NOT: redux
+// CHECK-COUNT-3: nvvm.shfl.sync bfly {{.*}} : i32 -> i32
+// CHECK-NOT: {{redux|shfl}}
+// CHECK: llvm.return
+tile.kernel @integers(%x: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xi32>, index -> tensor<64xi32, #v>
+  %b = tile.load %x[%c0] : memref<?xi32>, index -> tensor<8xi32, #eight_rows>
+  %s = tile.reduce add %a dim 0 : tensor<64xi32, #v> -> i32
+  %t = tile.reduce add %b dim 0 : tensor<8xi32, #eight_rows> -> i32
+  %u = arith.addi %s, %t : i32
+  %v = tile.splat %u : tensor<64xi32, #v>
+  tile.store %v, %x[%c0] : tensor<64xi32, #v>, memref<?xi32>, index
+  tile.return
+}
+
+// The largest number of a matrix: every lane looks through its own in several
+// chains, then one instruction for all rows.
+// CHECK-LABEL: llvm.func @largest
+// CHECK-COUNT-7: llvm.intr.maxnum
+// CHECK-NOT: llvm.intr.maxnum
+// CHECK: llvm.call_intrinsic "llvm.nvvm.redux.sync.max"
+// CHECK-NOT: {{redux|shfl|maxnum}}
+// CHECK: llvm.return
+tile.kernel @largest(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c = tile.iota 1 : tensor<8x32xi32, #rows>
+  %a = arith.sitofp %c : tensor<8x32xi32, #rows> to tensor<8x32xf32, #rows>
+  %r = tile.reduce max %a dim 1 : tensor<8x32xf32, #rows> -> tensor<8xf32, #row>
+  %m = tile.reduce max %r dim 0 : tensor<8xf32, #row> -> f32
+  %s = tile.splat %m : tensor<64xf32, #v>
+  tile.store %s, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
   tile.return
 }
 
@@ -150,7 +225,6 @@ tile.kernel @scan(%x: memref<?xi32>) {
 // CHECK-NOT: nvvm.shfl
 // CHECK: llvm.return
 #eight = #tile.layout<rank = 2, registers = [(0, 1)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = []>
-#eight_rows = #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (1), (2), (4)], warps = []>
 tile.kernel @hadamard(%x: memref<?x?xf32>) {
   %c0 = arith.constant 0 : index
   %r = tile.iota 0 : tensor<8xindex, #eight_rows>
@@ -191,7 +265,8 @@ tile.kernel @shuffles(%x: memref<?xf32>) {
 // CHECK: %[[B:.*]] = arith.select %[[ODD]]
 // CHECK: %[[SECOND:.*]] = arith.cmpi eq
 // CHECK: %[[R:.*]] = arith.select %[[SECOND]], %[[B]], %[[A]] : f32
-// CHECK: llvm.store %[[R]]
+// CHECK: %[[WORD:.*]] = llvm.bitcast %[[R]] : f32 to i32
+// CHECK: llvm.store %[[WORD]]
 // CHECK-NOT: nvvm.shfl
 // CHECK: llvm.return
 #four = #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(0), (0), (4), (8), (16)], warps = []>
@@ -234,7 +309,7 @@ tile.kernel @pieces(%x: memref<?x?xf16>) {
 // CHECK: nvvm.barrier0
 // CHECK: %[[FIRST:.*]] = arith.cmpi eq
 // CHECK: scf.if %[[FIRST]] {
-// CHECK: %[[BEFORE:.*]] = llvm.inline_asm has_side_effects "fence.acq_rel.gpu;{{.*}}atom.add.relaxed.gpu.global.s32 $0, [$1], 1;{{.*}}fence.acq_rel.gpu;", "=r,l,~{memory}" %[[COUNTER:.*]] : (i64) -> i32
+// CHECK: %[[BEFORE:.*]] = llvm.inline_asm has_side_effects "atom.acq_rel.gpu.global.add.s32 $0, [$1], 1;", "=r,l,~{memory}" %[[COUNTER:.*]] : (i64) -> i32
 // CHECK: %[[ALL:.*]] = arith.addi %[[BEFORE]]
 // CHECK: %[[LAST:.*]] = arith.cmpi eq, %[[ALL]], %[[C7]]
 // CHECK: llvm.store %{{.*}}, %[[SHARED]] {alignment = 4 : i64} : i32, !llvm.ptr<3>

@@ -28,15 +28,20 @@
 // CHECK-DAG: nvvm.read.ptx.sreg.ctaid.x
 // CHECK-DAG: nvvm.read.ptx.sreg.ctaid.y
 // CHECK-DAG: nvvm.read.ptx.sreg.ctaid.z
+// An index has 32 bits; addresses have 64.
+// CHECK-DAG: %[[INDEX:.*]] = arith.trunci %[[D0]] : i64 to i32
 // CHECK: %[[L:.*]] = llvm.load {{.*}} {alignment = 4 : i64} : !llvm.ptr<1> -> f32
 // CHECK: arith.addf %[[L]], %[[FLOAT]] fastmath<contract> : f32
 // A known extent is a constant: 4 rows of 256.
-// CHECK: %[[ROW:.*]] = arith.muli %[[D0]], %[[S0]] : i64
+// CHECK: %[[WIDE:.*]] = arith.extsi %[[INDEX]] : i32 to i64
+// CHECK: %[[ROW:.*]] = arith.muli %[[WIDE]], %[[S0]] : i64
 // CHECK: %[[AT:.*]] = arith.addi %[[ROW]], %[[C1024]] : i64
 // CHECK: %[[COLUMN:.*]] = arith.addi %[[AT]], %{{.*}} : i64
 // CHECK: %[[BYTE:.*]] = arith.muli %[[COLUMN]], %[[C4]] : i64
 // CHECK: llvm.getelementptr %[[BASE]][%[[BYTE]]] : (!llvm.ptr<1>, i64) -> !llvm.ptr<1>, i8
-// CHECK: arith.muli %[[N]], %[[S0]]
+// CHECK: %[[M:.*]] = arith.trunci %[[N]] : i64 to i32
+// CHECK: %[[WIDE:.*]] = arith.extsi %[[M]] : i32 to i64
+// CHECK: arith.muli %[[WIDE]], %[[S0]]
 // CHECK: llvm.return
 // LLVM-LABEL: llvm.func @arguments
 tile.kernel @arguments(%x: memref<?x4x?xf32, strided<[?, 256, 1]>>, %f: f32, %i: i32, %n: i64) {
@@ -61,13 +66,13 @@ tile.kernel @arguments(%x: memref<?x4x?xf32, strided<[?, 256, 1]>>, %f: f32, %i:
 // CHECK-LABEL: llvm.func @loop
 // CHECK-DAG: %[[ONE:.*]] = arith.constant 1.000000e+00 : f32
 // CHECK-DAG: %[[TWO:.*]] = arith.constant 2.000000e+00 : f32
-// CHECK: %[[R:.*]]:3 = scf.for {{.*}} iter_args(%[[A:.*]] = %[[ONE]], %[[B:.*]] = %[[ONE]], %[[C:.*]] = %[[TWO]]) -> (f32, f32, f32) : i64 {
+// CHECK: %[[R:.*]]:3 = scf.for {{.*}} iter_args(%[[A:.*]] = %[[ONE]], %[[B:.*]] = %[[ONE]], %[[C:.*]] = %[[TWO]]) -> (f32, f32, f32) : i32 {
 // CHECK: arith.mulf %[[A]], %[[C]]
 // CHECK: arith.mulf %[[B]], %[[C]]
 // CHECK: arith.mulf %[[C]], %[[C]]
-// CHECK: llvm.insertelement %[[R]]#0
-// CHECK: llvm.insertelement %[[R]]#1
-// CHECK: llvm.store {{.*}} {alignment = 8 : i64} : vector<2x{{f32|i32}}>, !llvm.ptr<1>
+// CHECK: llvm.bitcast %[[R]]#0 : f32 to i32
+// CHECK: llvm.bitcast %[[R]]#1 : f32 to i32
+// CHECK: llvm.store {{.*}} {alignment = 8 : i64} : vector<2xi32>, !llvm.ptr<1>
 // LLVM-LABEL: llvm.func @loop
 // LLVM: llvm.cond_br
 tile.kernel @loop(%x: memref<?xf32>, %n: i64) {
@@ -96,8 +101,8 @@ tile.kernel @loop(%x: memref<?xf32>, %n: i64) {
 // CHECK: %[[U:.*]] = math.absf
 // CHECK: %[[V:.*]] = math.absf
 // CHECK: scf.yield %[[U]], %[[V]]
-// CHECK: llvm.insertelement %[[R]]#0
-// CHECK: llvm.insertelement %[[R]]#1
+// CHECK: llvm.bitcast %[[R]]#0 : f32 to i32
+// CHECK: llvm.bitcast %[[R]]#1 : f32 to i32
 tile.kernel @branch(%x: memref<?xf32>, %n: i64) {
   %c0 = arith.constant 0 : index
   %n0 = arith.constant 0 : i64

@@ -49,6 +49,12 @@ static void addModelOptions(CLI::App &app, Options &o) {
       ->group(group)
       ->delimiter(',')
       ->capture_default_str();
+  app.add_option("--query-tokens", o.queryTokens,
+                 "of attend: query tokens per request, a kernel for each that "
+                 "needs one of its own")
+      ->group(group)
+      ->delimiter(',')
+      ->capture_default_str();
   app.add_option("--iterations", o.iterations, "of flush: normalization rounds")
       ->group(group)
       ->capture_default_str();

@@ -13,6 +13,7 @@ struct Options {
   std::string format, layout = "reference", dtype = "f16", sourceLayout;
   int64_t headDim = 128, queryHeads = 0, kvHeads = 0;
   std::vector<std::string> kernels, features = {"causal"};
+  std::vector<int64_t> queryTokens = {1};
   int64_t iterations = 8;
   bool prescale = false;
   std::string range = "minmax", frame = "original";

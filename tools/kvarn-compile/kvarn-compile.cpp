@@ -128,6 +128,10 @@ static int checkModel(Request &request) {
                 ": expected positive numbers, the first a multiple of the "
                 "second");
   model.ratio = o.queryHeads / o.kvHeads;
+  for (int64_t tokens : o.queryTokens)
+    if (tokens < 1)
+      return fail("--query-tokens=" + Twine(tokens) +
+                  ": expected positive numbers");
   if (model.ratio > 16)
     return fail(Twine(model.ratio) +
                 " query heads per KV head, expected at most 16");
@@ -297,6 +301,7 @@ private:
   int printResources();
   int emit();
   int writeLibrary();
+  bool needsProgram(Program &program, const Target &target);
   int saveStages(StringRef kernel, ModuleOp module, CompileOptions compile);
   CompileOptions optionsFor(const Target &target) const {
     return {&target, request.scheduleFrom, request.options.schedule,
@@ -307,13 +312,23 @@ private:
   MLIRContext &context;
   llvm::SourceMgr &sources;
   std::vector<Program> programs;
+  DenseMap<const Target *, SmallVector<int64_t>> rowsOf; // of attend
 };
 
 } // namespace
 
-/// One model, or for both ways of a change of layout two.
+/// One model, one for each number of query tokens, or for both ways of a change
+/// of layout two.
 static SmallVector<Model> modelsFor(const Request &request, StringRef kernel) {
   Model model = request.model;
+  if (kernel == "attend") {
+    SmallVector<Model> models;
+    for (int64_t tokens : request.options.queryTokens) {
+      model.queryTokens = tokens;
+      models.push_back(model);
+    }
+    return models;
+  }
   if (kernel != "relayout" || !request.options.sourceLayout.empty())
     return {model};
   Model back = model;
@@ -438,12 +453,37 @@ int Driver::saveStages(StringRef kernel, ModuleOp module,
   return 0;
 }
 
+/// Whether `target` has no program of as many query rows yet; if it has others,
+/// the number goes into the key.
+bool Driver::needsProgram(Program &program, const Target &target) {
+  if (program.key.kernel != "attend")
+    return true;
+  ScheduleAttr schedule;
+  if (!request.options.schedule.empty())
+    schedule = parseSchedule(&context, request.options.schedule);
+  else
+    schedule = defaultSchedule(
+        &context, request.scheduleFrom ? *request.scheduleFrom : target,
+        *program.module->getOps<func::FuncOp>().begin());
+  if (!schedule)
+    return true;
+  SmallVector<int64_t> &known = rowsOf[&target];
+  int64_t rows = schedule.getRows();
+  if (llvm::is_contained(known, rows))
+    return false;
+  program.key.queryRows = known.empty() ? 0 : rows;
+  known.push_back(rows);
+  return true;
+}
+
 int Driver::writeLibrary() {
   LibraryWriter writer(request.options.output, compilerVersion());
   for (Program &program : programs)
     for (const Target *target : request.targets) {
       CompileOptions compile = optionsFor(*target);
       compile.portable = target != request.targets.front();
+      if (!needsProgram(program, *target))
+        continue;
       std::string name = programName(program.key);
       if (name.empty())
         name = "program";
