@@ -206,6 +206,18 @@ static void describeDevice(const Target &target, Variant &variant) {
     variant.requirements.cpu = target.cpu.str();
 }
 
+/// NVIDIA code reads and writes rows of heads and records 16 bytes at a time.
+static constexpr size_t kRowRank = 3;
+static constexpr int64_t kRowAlignment = 16;
+
+static void requireAlignment(const Target &target, Variant &variant) {
+  for (::kvarn::Parameter &parameter : variant.parameters)
+    if (target.backend == Backend::Nvptx &&
+        parameter.kind == ::kvarn::Parameter::Kind::Tensor &&
+        parameter.shape.size() >= kRowRank)
+      parameter.alignment = kRowAlignment;
+}
+
 /// Threads and memory become known during code generation.
 static LogicalResult readNeeds(ModuleOp module, Variant &variant) {
   for (::kvarn::Launch &launch : variant.launches) {
@@ -263,6 +275,7 @@ static LogicalResult addProgram(ModuleOp program, func::FuncOp host,
   variant->scheduleFrom =
       (options.scheduleFrom ? options.scheduleFrom : &target)->name.str();
   describeDevice(target, *variant);
+  requireAlignment(target, *variant);
   if (failed(compileToLlvm(program, target)) ||
       failed(readNeeds(program, *variant)))
     return failure();
