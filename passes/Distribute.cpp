@@ -9,6 +9,7 @@
 
 #include "passes/MatrixLayouts.h"
 #include "passes/Passes.h"
+#include "passes/Products.h"
 
 #include <deque>
 
@@ -20,16 +21,6 @@ namespace mlir::kvarn {
 #define GEN_PASS_DEF_TILEDISTRIBUTE
 #include "passes/Passes.h.inc"
 } // namespace mlir::kvarn
-
-static RankedTensorType tileOf(Value value) {
-  return dyn_cast<RankedTensorType>(value.getType());
-}
-
-static bool isElementwise(Operation *op) {
-  return op->getNumResults() == 1 && tileOf(op->getResult(0)) &&
-         (isa<ExpandOp, HadamardOp, RecallOp, ScanOp>(op) ||
-          OpTrait::hasElementwiseMappableTraits(op));
-}
 
 /// Of a layout.
 static constexpr size_t kMaxRegisterBits = 10;
@@ -71,11 +62,6 @@ static bool overWarps(ReduceOp reduce) {
 
 namespace {
 
-/// The layouts of one product.
-struct Product {
-  Layout lhs, rhs, result;
-};
-
 class Distributor {
 public:
   Distributor(KernelOp kernel, const MatrixInstruction &matrix)
@@ -85,12 +71,6 @@ public:
   LogicalResult run();
 
 private:
-  // Which layouts products want.
-  LogicalResult planProducts();
-  LogicalResult checkShape(DotOp dot);
-  void plan(DotOp dot);
-  DotOp productBehind(Value lhs);
-
   // Spreading.
   void set(Value value, const Layout &layout);
   void setAlways(Value value, const Layout &layout);
@@ -124,132 +104,13 @@ private:
   const MatrixInstruction &matrix;
   MLIRContext *context;
   OpBuilder builder;
-  llvm::MapVector<Operation *, Product> products;
+  Products products;
   DenseMap<Value, Layout> layouts;
   DenseMap<std::pair<Value, Attribute>, Value> copies;
   std::deque<Value> reached;
 };
 
 } // namespace
-
-//===----------------------------------------------------------------------===//
-// Products
-//===----------------------------------------------------------------------===//
-
-/// The product of whose result `lhs` is an elementwise function, or null.
-DotOp Distributor::productBehind(Value lhs) {
-  SmallVector<Value> open = {lhs};
-  DenseSet<Value> seen;
-  while (!open.empty()) {
-    Value value = open.pop_back_val();
-    Operation *op = value.getDefiningOp();
-    if (!op || !seen.insert(value).second)
-      continue;
-    if (auto dot = dyn_cast<DotOp>(op))
-      return dot;
-    if (auto branch = dyn_cast<scf::IfOp>(op)) {
-      unsigned index = cast<OpResult>(value).getResultNumber();
-      open.push_back(branch.thenYield().getOperand(index));
-      open.push_back(branch.elseYield().getOperand(index));
-    } else if (isElementwise(op)) {
-      for (Value operand : op->getOperands())
-        if (tileOf(operand) &&
-            tileOf(operand).getShape() == tileOf(value).getShape())
-          open.push_back(operand);
-    }
-  }
-  return {};
-}
-
-LogicalResult Distributor::checkShape(DotOp dot) {
-  ArrayRef<int64_t> a = tileOf(dot.getLhs()).getShape();
-  int64_t columns = tileOf(dot.getRhs()).getRank() == 2
-                        ? tileOf(dot.getRhs()).getDimSize(1)
-                        : matrix.columns;
-  int64_t least = int64_t(1) << matrix.outerLanes.size();
-  for (auto [what, extent, multiple] : {std::tuple("rows", a[0], least),
-                                        std::tuple("depth", a[1], matrix.depth),
-                                        std::tuple("columns", columns, least)})
-    if (extent < multiple || !llvm::isPowerOf2_64(extent))
-      return dot.emitOpError() << what << " are " << extent
-                               << ", expected a power of two of at least "
-                               << multiple << " for " << matrix.name;
-  return success();
-}
-
-/// The format and part of the codes that `value` is made from, or null.
-static std::pair<FormatAttr, RecordPart> codesBehind(Value value) {
-  if (auto expand = value.getDefiningOp<ExpandOp>())
-    return {expand.getFormat(), expand.getPart()};
-  return {};
-}
-
-void Distributor::plan(DotOp dot) {
-  RankedTensorType rhs = tileOf(dot.getRhs());
-  DotOp before = productBehind(dot.getLhs());
-  auto [format, part] = codesBehind(dot.getRhs());
-  if (!format)
-    part = before ? RecordPart::Value : RecordPart::Key;
-  // Results of one shape meet in a sum, whether from codes or not.
-  FormatAttr columnsOf = format;
-  if (!format && part == RecordPart::Value)
-    kernel.walk([&](ExpandOp op) { columnsOf = op.getFormat(); });
-  SmallVector<int64_t> shape(rhs.getShape());
-  if (shape.size() == 1)
-    shape.push_back(matrix.columns);
-  OperandLanes lanes = lanesOf(matrix, columnsOf, part, shape);
-  if (before) {
-    Strides outer = lanes.outer;
-    lanes = transposedPieces(matrix, products.find(before)->second.result);
-    lanes.outer = outer;
-  }
-  Product product;
-  product.lhs = lhsLayout(matrix, tileOf(dot.getLhs()).getShape(), lanes);
-  product.rhs = rhsLayout(matrix, rhs.getShape(), lanes);
-  product.result = resultLayout(matrix, tileOf(dot.getResult()).getShape(),
-                                product.lhs, product.rhs);
-  products.insert({dot, product});
-}
-
-LogicalResult Distributor::planProducts() {
-  SmallVector<DotOp> dots, vectors;
-  WalkResult walked = kernel.walk([&](DotOp dot) {
-    (tileOf(dot.getRhs()).getRank() == 2 ? dots : vectors).push_back(dot);
-    return WalkResult(checkShape(dot));
-  });
-  if (walked.wasInterrupted())
-    return failure();
-  for (DotOp dot : dots)
-    plan(dot);
-  // The product with a vector has the lanes of a matrix of the same depth.
-  for (DotOp dot : vectors) {
-    // Best one beside it: what others do with its operand counts less.
-    DotOp like;
-    int64_t best = 0;
-    for (DotOp other : dots) {
-      bool beside = other->getBlock() == dot->getBlock();
-      int64_t fit = 0;
-      if (other.getLhs() == dot.getLhs())
-        fit = beside ? 3 : 1;
-      else if (beside && other.getLhs().getType() == dot.getLhs().getType() &&
-               productBehind(other.getLhs()) == productBehind(dot.getLhs()))
-        fit = 2;
-      if (fit > best)
-        like = other;
-      best = std::max(best, fit);
-    }
-    if (!like) {
-      plan(dot);
-      continue;
-    }
-    Product product = products.find(like)->second;
-    product.rhs = product.rhs.without(1);
-    product.result = resultLayout(matrix, tileOf(dot.getResult()).getShape(),
-                                  product.lhs, product.rhs);
-    products.insert({dot, product});
-  }
-  return success();
-}
 
 //===----------------------------------------------------------------------===//
 // Spreading
@@ -634,7 +495,7 @@ void Distributor::assign() {
 }
 
 LogicalResult Distributor::run() {
-  if (failed(planProducts()))
+  if (failed(planProducts(kernel, matrix, products)))
     return failure();
   // In program order: what several products reach belongs to the first.
   for (auto &[op, product] : products) {

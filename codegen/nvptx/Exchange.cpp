@@ -70,7 +70,8 @@ static bool isNeverNegative(Value value) {
   if (matchPattern(value, m_Constant(&number)))
     return !number.getValue().isNegative();
   SplatElementsAttr splat;
-  return matchPattern(value, m_Constant(&splat)) &&
+  return isa<FloatType>(getElementTypeOrSelf(value)) &&
+         matchPattern(value, m_Constant(&splat)) &&
          !splat.getSplatValue<APFloat>().isNegative();
 }
 

@@ -104,6 +104,8 @@ LogicalResult KernelEmitter::checkSupported() {
     }
     return WalkResult::advance();
   });
+  if (result.wasInterrupted())
+    return failure();
   // Without regions of their own, warps share tiles.
   if (warps == 1)
     kernel.getBody().walk([&](Operation *op) {
@@ -111,7 +113,7 @@ LogicalResult KernelEmitter::checkSupported() {
         if (isTile(value))
           warps = std::max(warps, int64_t(1) << layout(value).warps.size());
     });
-  return failure(result.wasInterrupted());
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

@@ -19,7 +19,7 @@ void mlir::kvarn::buildNvptxPipeline(OpPassManager &manager,
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
   manager.addPass(createConvertSCFToCFPass());
-  // Divisions that round up.
+  // Ops without instructions of their own, in programs that users write.
   manager.addPass(arith::createArithExpandOpsPass());
   manager.addPass(createConvertMathToLLVMPass());
   manager.addPass(createArithToLLVMConversionPass());

@@ -159,3 +159,24 @@ tile.kernel @scale_lanes(%x: memref<?xf32>) {
   %s = tile.expand_scale part key format <key_bits = 4, value_bits = 2, group = 64, head_dim = 64, layout = reference> : tensor<32xf32, #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = []>>
   tile.return
 }
+
+// -----
+
+tile.kernel @store_shared_bytes(%p: memref<?x?x?xi8>) {
+  %c0 = arith.constant 0 : index
+  %a = arith.constant dense<1> : tensor<64x64xi8, #tile.layout<rank = 2, registers = [(4, 0), (8, 0), (16, 0), (32, 0), (0, 2), (0, 4), (0, 32)], lanes = [(1, 0), (2, 0), (0, 1), (0, 8), (0, 16)], warps = []>>
+  // expected-error @+1 {{'tile.store_codes' op has lanes that share bytes}}
+  tile.store_codes key %a, %p[%c0, %c0] format <key_bits = 4, value_bits = 2, group = 64, head_dim = 64, layout = reference> : tensor<64x64xi8, #tile.layout<rank = 2, registers = [(4, 0), (8, 0), (16, 0), (32, 0), (0, 2), (0, 4), (0, 32)], lanes = [(1, 0), (2, 0), (0, 1), (0, 8), (0, 16)], warps = []>>, memref<?x?x?xi8>
+  tile.return
+}
+
+// -----
+
+tile.kernel @hadamard_apart() {
+  %a = arith.constant dense<1.0> : tensor<64xf32, #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = [(32)]>>
+  tile.warps 2 (%w) {
+    // expected-error @+1 {{'tile.hadamard' op combines warps that do not wait for one another}}
+    %b = tile.hadamard %a : tensor<64xf32, #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = [(32)]>>
+  }
+  tile.return
+}

@@ -101,9 +101,8 @@ tile.kernel @whole(%x: memref<?xf32>, %n: memref<?xi32>, %h: memref<?xf16>) {
 // CHECK-LABEL: llvm.func @magnitude
 // CHECK: %[[M:.*]] = llvm.intr.maxnum
 // CHECK-NEXT: %[[BITS:.*]] = llvm.bitcast %[[M]] : f32 to i32
-// CHECK-NEXT: %[[MOST:.*]] = llvm.call_intrinsic "llvm.nvvm.redux.sync.max"(%[[BITS]], %{{.*}}) : (i32, i32) -> i32
-// CHECK-NEXT: llvm.bitcast %[[MOST]] : i32 to f32
-// CHECK-NOT: nvvm.shfl
+// CHECK-NEXT: llvm.call_intrinsic "llvm.nvvm.redux.sync.max"(%[[BITS]], %{{.*}}) : (i32, i32) -> i32
+// CHECK-NOT: {{shfl|xori}}
 // CHECK: llvm.return
 tile.kernel @magnitude(%x: memref<?xf32>) {
   %c0 = arith.constant 0 : index
@@ -137,18 +136,30 @@ tile.kernel @integers(%x: memref<?xi32>) {
   tile.return
 }
 
+// A constant is asked for its sign only if it is a float.
+// CHECK-LABEL: llvm.func @constant
+// CHECK: llvm.call_intrinsic "llvm.nvvm.redux.sync.max"
+tile.kernel @constant(%x: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %five = arith.constant dense<5> : tensor<64xi32, #v>
+  %m = tile.reduce max %five dim 0 : tensor<64xi32, #v> -> i32
+  %v = tile.splat %m : tensor<64xi32, #v>
+  tile.store %v, %x[%c0] : tensor<64xi32, #v>, memref<?xi32>, index
+  tile.return
+}
+
 // The largest number of a matrix: every lane looks through its own in several
-// chains, then one instruction for all rows.
+// chains; then there is one instruction.
 // CHECK-LABEL: llvm.func @largest
 // CHECK-COUNT-7: llvm.intr.maxnum
 // CHECK-NOT: llvm.intr.maxnum
 // CHECK: llvm.call_intrinsic "llvm.nvvm.redux.sync.max"
-// CHECK-NOT: {{redux|shfl|maxnum}}
+// CHECK-NOT: {{redux|shfl}}
 // CHECK: llvm.return
-tile.kernel @largest(%x: memref<?xf32>) {
+tile.kernel @largest(%x: memref<?xf32>, %y: memref<?x?xf32>) {
   %c0 = arith.constant 0 : index
-  %c = tile.iota 1 : tensor<8x32xi32, #rows>
-  %a = arith.sitofp %c : tensor<8x32xi32, #rows> to tensor<8x32xf32, #rows>
+  %i = tile.iota 0 : tensor<8xindex, #row>
+  %a = tile.load %y[%i, %c0] : memref<?x?xf32>, tensor<8xindex, #row>, index -> tensor<8x32xf32, #rows>
   %r = tile.reduce max %a dim 1 : tensor<8x32xf32, #rows> -> tensor<8xf32, #row>
   %m = tile.reduce max %r dim 0 : tensor<8xf32, #row> -> f32
   %s = tile.splat %m : tensor<64xf32, #v>
@@ -234,6 +245,51 @@ tile.kernel @hadamard(%x: memref<?x?xf32>) {
   tile.return
 }
 
+// A stage between warps goes through shared memory: 2 x 1 x 128 bytes.
+// CHECK-LABEL: llvm.func @hadamard_warps
+// CHECK-SAME: kvarn.shared_bytes = 256 : i64
+// CHECK-SAME: nvvm.maxntid = array<i32: 64>
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : i32
+// CHECK-COUNT-5: nvvm.shfl.sync bfly
+// CHECK: %[[SIGN:.*]] = arith.select
+// CHECK: llvm.store {{.*}} : f32, !llvm.ptr<3>
+// CHECK: nvvm.barrier0
+// CHECK: arith.xori %{{.*}}, %[[C1]]
+// CHECK: %[[OTHER:.*]] = llvm.load {{.*}} : !llvm.ptr<3> -> f32
+// CHECK: nvvm.barrier0
+// CHECK: %[[OWN:.*]] = arith.mulf %{{.*}}, %[[SIGN]]
+// CHECK: arith.addf %[[OWN]], %[[OTHER]]
+// CHECK: llvm.return
+#two_warps = #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = [(32)]>
+tile.kernel @hadamard_warps(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #two_warps>
+  %b = tile.hadamard %a : tensor<64xf32, #two_warps>
+  tile.store %b, %x[%c0] : tensor<64xf32, #two_warps>, memref<?xf32>, index
+  tile.return
+}
+
+// Narrow elements change warps in rows: here a lane writes four of them at once,
+// 512 bytes in all.
+// CHECK-LABEL: llvm.func @through_rows
+// CHECK-SAME: kvarn.shared_bytes = 512 : i64
+// CHECK-NOT: nvvm.shfl.sync bfly
+// CHECK: llvm.store {{.*}} {alignment = 8 : i64} : vector<2xi32>, !llvm.ptr<3>
+// CHECK: nvvm.barrier0
+// CHECK-COUNT-4: llvm.load {{.*}} {alignment = 2 : i64} : !llvm.ptr<3> -> f16
+// CHECK-NOT: !llvm.ptr<3>
+// CHECK: nvvm.barrier0
+// CHECK: llvm.return
+#four_each = #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (16), (32), (64)], warps = [(128)]>
+#one_each = #tile.layout<rank = 1, registers = [(64), (128)], lanes = [(1), (2), (4), (8), (16)], warps = [(32)]>
+tile.kernel @through_rows(%x: memref<?xf16>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xf16>, index -> tensor<256xf16, #four_each>
+  %b = tile.convert_layout %a : tensor<256xf16, #four_each> -> tensor<256xf16, #one_each>
+  tile.store %b, %x[%c0] : tensor<256xf16, #one_each>, memref<?xf16>, index
+  tile.return
+}
+
 // A layout is changed by shuffles: each register of the result from the lane
 // that has it. Which of two registers there depends on the reader's lane.
 // CHECK-LABEL: llvm.func @shuffles
@@ -259,6 +315,7 @@ tile.kernel @shuffles(%x: memref<?xf32>) {
 
 // Lanes that have all they need only choose.
 // CHECK-LABEL: llvm.func @selects
+// CHECK: llvm.load
 // CHECK-NOT: nvvm.shfl
 // CHECK: %[[ODD:.*]] = arith.cmpi eq
 // CHECK: %[[A:.*]] = arith.select %[[ODD]]
@@ -281,6 +338,7 @@ tile.kernel @selects(%x: memref<?xf32>) {
 
 // Pieces of 8x8 fp16 pairs are transposed by one instruction each.
 // CHECK-LABEL: llvm.func @pieces
+// CHECK: llvm.load
 // CHECK-NOT: nvvm.shfl
 // CHECK-COUNT-2: llvm.inline_asm has_side_effects "movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;", "=r,r" %{{.*}} : (i32) -> i32
 // CHECK-NOT: movmatrix

@@ -147,6 +147,20 @@ tile.kernel @warps(%x: memref<?x?xf32>, %y: memref<?xf32>) {
   tile.return
 }
 
+// Programs of balanced work are all there at once.
+// CHECK-LABEL: llvm.func @balanced
+// CHECK-SAME: nvvm.minctasm = 3 : i32
+// One program is always there.
+// CHECK-LABEL: llvm.func @single
+// CHECK-NOT: nvvm.minctasm
+// CHECK: llvm.return
+tile.kernel @balanced() attributes {schedule = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 0, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, programs = 3>} {
+  tile.return
+}
+tile.kernel @single() attributes {schedule = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 0, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, programs = 1>} {
+  tile.return
+}
+
 // Host functions are no part of the machine code; others stay.
 // CHECK-NOT: func.func @host
 // CHECK: func.func @other

@@ -422,6 +422,34 @@ func.func @f(%p: tensor<?x2xi32>, %n: tensor<i32>, %c: !kvarn.cache<#fmt>) {
 
 // -----
 
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+#other = #kvarn.format<key_bits = 4, value_bits = 4, group = 128, head_dim = 128, layout = mma16816>
+func.func @f(%p: tensor<?x2xi32>, %n: tensor<1xi32>, %s: !kvarn.cache<#other>, %c: !kvarn.cache<#fmt>) {
+  // expected-error @+1 {{'kvarn.relayout' op copies records of #kvarn.format<key_bits = 4, value_bits = 4, group = 128, head_dim = 128, layout = mma16816> to #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>, expected formats that differ in their layout}}
+  %0 = kvarn.relayout %p, %n, %s to %c : tensor<?x2xi32>, tensor<1xi32>, !kvarn.cache<#other>, !kvarn.cache<#fmt>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%p: tensor<?x3xi32>, %n: tensor<1xi32>, %c: !kvarn.cache<#fmt>) {
+  // expected-error @+1 {{'kvarn.relayout' op pairs is 'tensor<?x3xi32>', expected shape [?, 2]}}
+  %0 = kvarn.relayout %p, %n, %c to %c : tensor<?x3xi32>, tensor<1xi32>, !kvarn.cache<#fmt>, !kvarn.cache<#fmt>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%p: tensor<?x2xi32>, %n: tensor<i32>, %c: !kvarn.cache<#fmt>) {
+  // expected-error @+1 {{'kvarn.relayout' op count is 'tensor<i32>', expected shape [1]}}
+  %0 = kvarn.relayout %p, %n, %c to %c : tensor<?x2xi32>, tensor<i32>, !kvarn.cache<#fmt>, !kvarn.cache<#fmt>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<8x4xf32>) {
   // expected-error @+1 {{'kvarn.normalize' op iterations is -1, expected 0 to 64}}
   %0:3 = kvarn.normalize %x {iterations = -1 : i64} : tensor<8x4xf32> -> tensor<8xf32>, tensor<4xf32>

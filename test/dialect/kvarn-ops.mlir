@@ -4,6 +4,7 @@
 
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
 !cache = !kvarn.cache<#fmt>
+!mma = !kvarn.cache<<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = mma16816>>
 
 // CHECK-LABEL: func.func @rotate
 func.func @rotate(%h: tensor<?x8x128xf16>, %b: tensor<64xbf16>, %f: tensor<2x2x2x256xf32>) {
@@ -106,4 +107,11 @@ func.func @flush(%pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %cache: !cache)
   // CHECK: kvarn.flush %{{.*}}, %{{.*}}, %{{.*}} {iterations = 4 : i64, prescale, range = #kvarn<range mse>} : tensor<?x2xi32>, tensor<1xi32>, <<
   %1 = kvarn.flush %pairs, %count, %0 {iterations = 4 : i64, prescale, range = #kvarn<range mse>} : tensor<?x2xi32>, tensor<1xi32>, !cache
   return %1 : !cache
+}
+
+// CHECK-LABEL: func.func @relayout
+func.func @relayout(%pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %source: !mma, %cache: !cache) -> !cache {
+  // CHECK: kvarn.relayout %{{.*}}, %{{.*}}, %{{.*}} to %{{.*}} : tensor<?x2xi32>, tensor<1xi32>, <<{{.*}} layout = mma16816>>, <<{{.*}} layout = reference>>
+  %0 = kvarn.relayout %pairs, %count, %source to %cache : tensor<?x2xi32>, tensor<1xi32>, !mma, !cache
+  return %0 : !cache
 }

@@ -23,7 +23,8 @@ func.func @plain(%q: tensor<?x?x128xbf16>, %start: tensor<?xi32>, %pages: tensor
 // CHECK: tile.kernel @window_attend({{.*}}, %[[WINDOW:[a-z0-9]+]]: i32, %{{[a-z0-9]+}}: memref<?x?x128xf16
 // CHECK: arith.index_cast %[[WINDOW]] : i32 to index
 // CHECK: %[[FIRST:.*]] = arith.divui %{{.*}}, %c128
-// CHECK: %[[LAST:.*]] = arith.ceildivsi %{{.*}}, %c128
+// CHECK: %[[UP:.*]] = arith.addi %{{.*}}, %c127
+// CHECK: %[[LAST:.*]] = arith.divui %[[UP]], %c128
 // CHECK: scf.for %{{.*}} = %[[FIRST]] to %[[LAST]] step %c1
 // CHECK: arith.cmpi slt
 // CHECK: arith.cmpi sle

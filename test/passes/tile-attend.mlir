@@ -52,7 +52,7 @@
 // CHECK: scf.for %{{.*}} = %[[C0]] to %{{.*}} step %[[C4]] {
 // CHECK-DAG: tile.load {{.*}} -> tensor<4x64xf16
 // CHECK-DAG: tile.hadamard {{.*}} tensor<4x64xf32
-// CHECK-DAG: %[[BLOCKS:.*]] = arith.ceildivsi %{{.*}}, %[[C128]]
+// CHECK-DAG: %[[BLOCKS:.*]] = arith.divui %{{.*}}, %[[C128]]
 // Blocks, one after the other, with the running softmax.
 // CHECK: %[[STATE:.*]]:3 = scf.for %[[BLOCK:.*]] = %[[C0]] to %[[BLOCKS]] step %[[C1]] iter_args({{.*}}) -> (tensor<4xf32{{.*}}>, tensor<4xf32{{.*}}>, tensor<4x64xf32{{.*}}>) {
 // CHECK: memref.load %{{.*}}[%[[REQUEST]], %[[BLOCK]]]
@@ -65,7 +65,17 @@
 // CHECK-DAG: %[[KC:.*]] = tile.load_codes key %{{.*}} start %[[C0]] {{.*}} -> tensor<64x128xi8
 // CHECK-DAG: %[[KX:.*]] = tile.expand convert %[[KC]] part key {{.*}} -> tensor<64x128xf32
 // CHECK-DAG: tile.dot %{{.*}}, %[[KX]], %{{.*}} -> tensor<4x128xf32
+// As long as all weights fit, the maximum stays behind and nothing shrinks.
 // CHECK: tile.reduce max {{.*}} dim 1
+// CHECK: %[[MOST:.*]] = tile.reduce max {{.*}} dim 0 : tensor<4xf32> -> f32
+// CHECK: %[[FITS:.*]] = arith.cmpf ole, %[[MOST]]
+// CHECK: scf.if %[[FITS]] -> (tensor<4x128xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4x64xf32>) {
+// CHECK-NEXT: scf.yield
+// CHECK-NEXT: } else {
+// CHECK: tile.reduce max {{.*}} dim 1
+// CHECK: math.exp2 {{.*}} tensor<4xf32
+// CHECK: arith.mulf {{.*}} tensor<4x64xf32
+// CHECK: scf.yield
 // CHECK-DAG: math.exp2 {{.*}} tensor<4x128xf32
 // CHECK-DAG: tile.reduce add {{.*}} dim 1
 // CHECK-DAG: tile.load_vector value_scale
@@ -173,7 +183,7 @@
 // SPLITS: tile.kernel @decode_attend({{.*}}splits = 8,
 // SPLITS-DAG: %[[C8:.*]] = arith.constant 8 : index
 // SPLITS: %[[SPLIT:.*]] = tile.program_id z
-// SPLITS: %[[SHARE:.*]] = arith.ceildivsi %{{.*}}, %[[C8]]
+// SPLITS: %[[SHARE:.*]] = arith.divui %{{.*}}, %[[C8]]
 // SPLITS: arith.muli %[[SPLIT]], %[[SHARE]]
 // The output is neither rotated nor rounded yet; where it goes has the split in
 // front.
@@ -212,12 +222,25 @@
 //===----------------------------------------------------------------------===//
 
 // SHARES: tile.kernel @decode_attend({{.*}}splits = 0, {{.*}}programs = 2
-// Which items are this program's follows from the lengths of all requests.
+// Which items are this program's follows from the lengths of all requests. Tiles
+// shorter than half a share count five blocks more; a share has a block for each
+// warp at least.
+// SHARES: %[[FIVE:.*]] = tile.splat %c5 : tensor<32xindex>
+// SHARES-NEXT: %[[MORE:.*]] = arith.addi %[[BLOCKS:.*]], %[[FIVE]] : tensor<32xindex>
+// SHARES-NEXT: arith.select %{{.*}}, %[[MORE]], %[[BLOCKS]]
+// SHARES: %[[SHARE:.*]] = arith.divui %{{.*}}, %dim : index
+// SHARES: arith.maxsi %[[SHARE]], %c4 : index
 // SHARES: tile.scan {{.*}} : tensor<32xindex
 // SHARES: tile.warps 4
 // The last program of a row tile sums its parts; no second kernel.
 // SHARES: %[[LAST:.*]] = tile.arrive {{.*}} : memref<?xi32>
 // SHARES: scf.if %[[LAST]]
+// Eight parts at a time: all are loaded, then weighed.
+// SHARES: tile.load {{.*}} : memref<?x2x4x64xf32>
+// SHARES-NOT: math.exp2
+// SHARES-COUNT-7: tile.load {{.*}} : memref<?x2x4x64xf32>
+// SHARES-COUNT-9: math.exp2 {{.*}} : tensor<4xf32>
+// SHARES-NOT: math.exp2
 // SHARES: tile.return
 // SHARES-NOT: tile.kernel
 // SHARES: func.func @decode(
@@ -249,10 +272,28 @@
 // ASYNC: tile.kernel @decode_attend({{.*}}copy = async,
 // ASYNC: %[[KEYS:.*]] = tile.alloc_slot : {{.*}}, key>
 // ASYNC: %[[VALUES:.*]] = tile.alloc_slot : {{.*}}, value>
-// The first copies, if there is a first block and it is packed.
+// Entries of the block table are read first, then slots: all before the first
+// copies, which start if there is a first block and it is packed.
+// ASYNC: memref.load %[[TABLE:[a-z0-9]+]][%{{.*}}, %c0] : memref<?x?xi32
+// ASYNC: %[[B1:[0-9]+]] = scf.if
+// ASYNC-NEXT: memref.load %[[TABLE]][%{{.*}}, %c1]
+// ASYNC: %[[B2:[0-9]+]] = scf.if
+// ASYNC-NEXT: memref.load %[[TABLE]][%{{.*}}, %c2]
+// ASYNC: %[[S0:[0-9]+]] = scf.if
+// ASYNC-NEXT: memref.load %[[SLOTS:[a-z0-9]+]][
+// ASYNC: %[[S1:[0-9]+]] = scf.if
+// ASYNC-NEXT: memref.load %[[SLOTS]][
 // ASYNC: %[[K0:.*]] = tile.async_copy %[[PAGES:.*]][%{{.*}}, %{{.*}}] to %[[KEYS]] if %{{.*}}
 // ASYNC: %[[V0:.*]] = tile.async_copy %[[PAGES]][%{{.*}}, %{{.*}}] to %[[VALUES]] if %{{.*}}
-// ASYNC: scf.for {{.*}} iter_args({{.*}}, %[[K:[a-z0-9]+]] = %[[K0]], %[[V:[a-z0-9]+]] = %[[V0]]) -> ({{.*}}, !tile.token, !tile.token) {
+// ASYNC: scf.for %[[I:[a-z0-9]+]] = {{.*}} iter_args({{.*}}, %{{[a-z0-9]+}} = %[[S0]], %{{[a-z0-9]+}} = %[[B1]], %[[NEXT:[a-z0-9]+]] = %[[S1]], %[[LATER:[a-z0-9]+]] = %[[B2]], %[[K:[a-z0-9]+]] = %[[K0]], %[[V:[a-z0-9]+]] = %[[V0]]) -> ({{.*}}, !tile.token, !tile.token) {
+// The slot of the block two steps ahead, whose number is known by now; the entry
+// of the one after it.
+// ASYNC: %[[PLACE:.*]] = arith.index_cast %[[LATER]] : i32 to index
+// ASYNC: %[[S2:[0-9]+]] = scf.if
+// ASYNC-NEXT: memref.load %[[SLOTS]][%[[PLACE]]]
+// ASYNC: %[[FAR:.*]] = arith.addi %[[I]], %c3
+// ASYNC: %[[B3:[0-9]+]] = scf.if
+// ASYNC-NEXT: memref.load %[[TABLE]][%{{.*}}, %[[FAR]]]
 // ASYNC: scf.if {{.*}} -> ({{.*}}, !tile.token, !tile.token) {
 // ASYNC: tile.wait %[[K]]
 // ASYNC: tile.load_vector key_scale %[[KEYS]][]
@@ -272,6 +313,7 @@
 // ASYNC-NOT: tile.wait
 // ASYNC: tile.load {{.*}} -> tensor<128x64xf16
 // ASYNC: scf.yield {{.*}}, %[[K2]], %[[V2]]
+// ASYNC: scf.yield {{.*}}, %[[NEXT]], %[[LATER]], %[[S2]], %[[B3]], %
 
 //===----------------------------------------------------------------------===//
 // expand = subnormal
@@ -281,9 +323,12 @@
 // A power of two brings products with the scales into the range of fp16; what
 // the middle codes stand for is added by products with vectors.
 // SUBNORMAL: tile.load_vector key_scale
-// SUBNORMAL: math.log2
-// SUBNORMAL: math.ceil
-// SUBNORMAL: math.exp2
+// SUBNORMAL: %[[REACH:.*]] = tile.reduce max {{.*}} : tensor<64xf32
+// SUBNORMAL-NOT: math.{{log2|exp2}}
+// SUBNORMAL: arith.bitcast %{{.*}} : f32 to i32
+// SUBNORMAL: arith.addi %{{.*}}, %c8388607_i32
+// SUBNORMAL: %[[UP:.*]] = arith.andi %{{.*}}, %c2139095040_i32
+// SUBNORMAL: arith.bitcast %[[UP]] : i32 to f32
 // SUBNORMAL-DAG: tile.dot {{.*}} : tensor<4x64xf16{{.*}}>, tensor<64xf16{{.*}}> -> tensor<4xf32
 // SUBNORMAL-DAG: %[[KX:.*]] = tile.expand subnormal %{{.*}} part key {{.*}} -> tensor<64x128xf16
 // SUBNORMAL-DAG: tile.expand_scale part key {{.*}} : tensor<128xf32

@@ -11,7 +11,7 @@
 // CHECK: scf.for
 // CHECK-NOT: tile.hadamard
 // Blocks are as long as a tile, so there is one loop over them.
-// CHECK: %[[LAST:.*]] = arith.ceildivsi %{{.*}}, %[[C32]]
+// CHECK: %[[LAST:.*]] = arith.divui %{{.*}}, %[[C32]]
 // CHECK: scf.for %[[I:.*]] = %[[C0]] to %[[LAST]]
 // CHECK-NOT: scf.if
 // CHECK: arith.muli %[[I]], %[[C32]]

@@ -176,6 +176,19 @@ func.func @two_flushes(%pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %pages: t
 
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
 
+func.func @flushed_after_relayout(%pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %from: tensor<?x?x?xi8>, %pages: tensor<?x?x?xi8>, %pool: tensor<?x128x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>) -> (!kvarn.cache<#fmt>, !kvarn.cache<#fmt>) {
+  %source = kvarn.cache pages %from, pool %pool, %pool, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x128x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
+  %cache = kvarn.cache pages %pages, pool %pool, %pool, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x128x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
+  %a = kvarn.relayout %pairs, %count, %source to %cache : tensor<?x2xi32>, tensor<1xi32>, !kvarn.cache<#fmt>, !kvarn.cache<#fmt>
+  // expected-error @+1 {{uses a cache after 'kvarn.relayout' has updated it in place}}
+  %b = kvarn.flush %pairs, %count, %cache : tensor<?x2xi32>, tensor<1xi32>, !kvarn.cache<#fmt>
+  return %a, %b : !kvarn.cache<#fmt>, !kvarn.cache<#fmt>
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+
 func.func @returned_after_append(%k: tensor<?x?x128xf16>, %map: tensor<?xi64>, %pages: tensor<?x?x?xi8>, %pool: tensor<?x128x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>) -> (!kvarn.cache<#fmt>, !kvarn.cache<#fmt>) {
   %cache = kvarn.cache pages %pages, pool %pool, %pool, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x128x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
   %new = kvarn.append %k, %k, %map, %cache : tensor<?x?x128xf16>, tensor<?xi64>, !kvarn.cache<#fmt>

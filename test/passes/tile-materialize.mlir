@@ -51,7 +51,8 @@
 // CHECK-DAG: %[[H:.*]] = memref.dim %[[PAGES]], %c1
 // CHECK-DAG: %[[B:.*]] = memref.dim %[[LENS]], %c0
 // CHECK-DAG: %[[L:.*]] = memref.dim %[[KO]], %c1
-// CHECK: %[[N:.*]] = arith.ceildivsi %[[L]], %c64
+// CHECK: %[[UP:.*]] = arith.addi %[[L]], %c63
+// CHECK: %[[N:.*]] = arith.divui %[[UP]], %c64
 // CHECK-NOT: memref.alloc
 // CHECK: tile.launch @original_materialize grid(%[[H]], %[[N]], %[[B]])
 // CHECK-NEXT: return{{$}}

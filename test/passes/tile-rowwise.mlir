@@ -21,14 +21,15 @@
 // CHECK: func.func @rotate(%[[X:[a-z0-9]+]]: memref<?x8x64xf16, strided<[?, ?, 1]>>, %[[Y:[a-z0-9]+]]: memref<?x8x64xf16, strided<[?, ?, 1]>> {kvarn.name = "result0", kvarn.output}) {
 // CHECK: %[[T:.*]] = memref.dim %[[X]], %c0
 // CHECK: %[[N:.*]] = arith.muli %[[T]], %c8
-// CHECK: %[[TILES:.*]] = arith.ceildivsi %[[N]], %c16
+// CHECK: %[[UP:.*]] = arith.addi %[[N]], %c15
+// CHECK: %[[TILES:.*]] = arith.divui %[[UP]], %c16
 // CHECK: tile.launch @rotate_rotate grid(%[[TILES]], %c1, %c1) (%[[X]], %[[Y]])
 // CHECK-NEXT: return{{$}}
 
 // ROWS: tile.kernel @rotate_rotate({{.*}}rows = 32,
 // ROWS: tile.hadamard {{.*}} tensor<32x64xf32
 // ROWS: func.func @rotate
-// ROWS: arith.ceildivsi %{{.*}}, %c32
+// ROWS: arith.divui %{{.*}}, %c32
 func.func @rotate(%x: tensor<?x8x64xf16>) -> tensor<?x8x64xf16> {
   %y = kvarn.rotate %x : tensor<?x8x64xf16>
   return %y : tensor<?x8x64xf16>

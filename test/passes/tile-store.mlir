@@ -41,14 +41,15 @@
 // CHECK-DAG: %[[T:.*]] = memref.dim %[[K]], %c0
 // CHECK-DAG: %[[H:.*]] = memref.dim %[[K]], %c1
 // CHECK: %[[N:.*]] = arith.muli %[[T]], %[[H]]
-// CHECK: %[[X:.*]] = arith.ceildivsi %[[N]], %c16
+// CHECK: %[[UP:.*]] = arith.addi %[[N]], %c15
+// CHECK: %[[X:.*]] = arith.divui %[[UP]], %c16
 // CHECK: tile.launch @append_append grid(%[[X]], %c1, %c1) (%[[K]], %[[V]], %[[MAP]], %[[PK]], %[[PV]], %[[SLOTS]])
 // CHECK-NEXT: return{{$}}
 
 // ROWS4: tile.kernel @append_append({{.*}}rows = 4,
 // ROWS4: tile.load {{.*}} -> tensor<4x128xbf16
 // ROWS4: func.func @append
-// ROWS4: arith.ceildivsi %{{.*}}, %c4
+// ROWS4: arith.divui %{{.*}}, %c4
 func.func @append(%k: tensor<?x?x128xbf16> {kvarn.name = "k"}, %v: tensor<?x?x128xbf16> {kvarn.name = "v"}, %map: tensor<?xi64> {kvarn.name = "slot_mapping"},
     %pages: tensor<?x?x?xi8> {kvarn.name = "pages"}, %pool_k: tensor<?x64x?x128xf16> {kvarn.name = "pool_k"}, %pool_v: tensor<?x64x?x128xf16> {kvarn.name = "pool_v"},
     %table: tensor<?x?xi32> {kvarn.name = "block_table"}, %slots: tensor<?xi32> {kvarn.name = "block_to_slot"}, %lens: tensor<?xi32> {kvarn.name = "seq_lens"}) -> !kvarn.cache<#fmt> {

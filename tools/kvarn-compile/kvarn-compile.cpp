@@ -236,6 +236,10 @@ static int check(Request &request) {
   if (request.kernels.size() != 1)
     return fail("--emit=" + o.emit +
                 " writes one kernel, choose it with --kernels");
+  if (request.kernels[0] == "attend" && o.queryTokens.size() != 1)
+    return fail("--emit=" + o.emit +
+                " writes one kernel, choose it with one number in "
+                "--query-tokens");
   if (request.kernels[0] == "relayout" && o.sourceLayout.empty())
     return fail("--emit=" + o.emit +
                 " writes one kernel, choose its way with --source-layout");

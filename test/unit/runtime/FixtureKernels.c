@@ -67,6 +67,7 @@ int64_t recorded[128];
     (void)z;                                                                   \
     memcpy(recorded, p, N * sizeof(int64_t));                                  \
   }
+RECORD(22) /* relayout */
 RECORD(33) /* flush */
 RECORD(38) /* append */
 RECORD(54) /* attend */

@@ -1,4 +1,4 @@
-//===- KernelsTest.cpp - attend, append, flush, materialize ---------------===//
+//===- KernelsTest.cpp - attend, append, flush, materialize, relayout -----===//
 //
 // The kernels of the fixture only keep their arguments; what is tested is which
 // arguments they get, and which tensors are refused.
@@ -68,7 +68,8 @@ protected:
                 featureVariant(),
                 variant("append", "record_38", appendParameters()),
                 variant("flush", "record_33", flushParameters()),
-                variant("materialize", "record_54", materializeParameters())}),
+                variant("materialize", "record_54", materializeParameters()),
+                variant("relayout", "record_22", relayoutParameters())}),
         library(folder.open()) {}
 
   static std::vector<Parameter> cacheParameters() {
@@ -119,6 +120,13 @@ protected:
     add(all, {tensor("k_out", DType::F16, {-1, -1, -1, kDim}, true),
               tensor("v_out", DType::F16, {-1, -1, -1, kDim}, true)});
     return all;
+  }
+
+  static std::vector<Parameter> relayoutParameters() {
+    return {tensor("pairs", DType::I32, {-1, 2}),
+            tensor("count", DType::I32, {1}),
+            tensor("source_pages", DType::I8, {-1, -1, kRecord}),
+            tensor("pages", DType::I8, {-1, -1, kRecord}, true)};
   }
 
   static Variant variant(const std::string &kernel, const std::string &entry,
@@ -369,6 +377,32 @@ TEST_F(Kernels, Materialize) {
   EXPECT_EQ(
       errorOf(KVARN_STATUS_INVALID_ARGUMENT, [&] { kernel.materialize(args); }),
       "v_out: extent 1 (L) is 301, expected 300 as in k_out");
+}
+
+TEST_F(Kernels, Relayout) {
+  Step step;
+  // Caches of their own size, with records at their own distance.
+  step.add("source_pages", I8, {kBlocks + 1, kHeads, kRecord + 64});
+  auto args = make<kvarn_relayout_args>();
+  args.pairs = step["pairs"];
+  args.count = step["count"];
+  args.source_pages = step["source_pages"];
+  args.pages = step["pages"];
+  Kernel kernel = library.select("relayout.1");
+  kernel.relayout(args);
+  const int64_t *source = recorded() + 8, *pages = recorded() + 15;
+  EXPECT_EQ(recorded()[1], 7);
+  EXPECT_EQ(source[1], kBlocks + 1);
+  EXPECT_EQ(source[3], kRecord);
+  EXPECT_EQ(source[5], kRecord + 64);
+  EXPECT_EQ(pages[1], kBlocks);
+  EXPECT_EQ(pages[5], kRecord);
+  EXPECT_EQ(kernel.workspaceBytes(args), 0u);
+  step.add("source_pages", I8, {kBlocks, kHeads, 100});
+  args.source_pages = step["source_pages"];
+  EXPECT_EQ(
+      errorOf(KVARN_STATUS_INVALID_ARGUMENT, [&] { kernel.relayout(args); }),
+      "source_pages: extent 2 is 100, but a record has 7296 bytes");
 }
 
 TEST_F(Kernels, TheWorkspaceOfEach) {

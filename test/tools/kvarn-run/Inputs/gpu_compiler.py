@@ -22,7 +22,8 @@ def relabel(folder, chips):
     for chip in chips:
         for original in manifest["variants"]:
             variant = copy.deepcopy(original)
-            variant["id"] = f"{variant['key']['kernel']}.{chip}"
+            program = original["id"].removesuffix(".x86-64-v3")
+            variant["id"] = f"{program}.{chip}"
             variant["key"]["target"] = "nvidia"
             variant["requires"] = {"arch": "nvptx", "chip": chip, "cpu": "", "cpu_features": []}
             variant["binary"]["kind"] = "cubin"

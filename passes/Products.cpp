@@ -1,0 +1,161 @@
+//===- Products.cpp - Which layouts products want -------------------------===//
+//
+// A product whose left operand comes from another product takes the lanes in
+// which that one left it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Products.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using namespace mlir::kvarn::tile;
+
+bool mlir::kvarn::isElementwise(Operation *op) {
+  return op->getNumResults() == 1 && tileOf(op->getResult(0)) &&
+         (isa<ExpandOp, HadamardOp, RecallOp, ScanOp>(op) ||
+          OpTrait::hasElementwiseMappableTraits(op));
+}
+
+/// The product of whose result `lhs` is an elementwise function, or null.
+static DotOp productBehind(Value lhs) {
+  SmallVector<Value> open = {lhs};
+  DenseSet<Value> seen;
+  while (!open.empty()) {
+    Value value = open.pop_back_val();
+    Operation *op = value.getDefiningOp();
+    if (!op || !seen.insert(value).second)
+      continue;
+    if (auto dot = dyn_cast<DotOp>(op))
+      return dot;
+    if (auto branch = dyn_cast<scf::IfOp>(op)) {
+      unsigned index = cast<OpResult>(value).getResultNumber();
+      open.push_back(branch.thenYield().getOperand(index));
+      open.push_back(branch.elseYield().getOperand(index));
+    } else if (isElementwise(op)) {
+      for (Value operand : op->getOperands())
+        if (tileOf(operand) &&
+            tileOf(operand).getShape() == tileOf(value).getShape())
+          open.push_back(operand);
+    }
+  }
+  return {};
+}
+
+namespace {
+
+class Planner {
+public:
+  Planner(KernelOp kernel, const MatrixInstruction &matrix, Products &products)
+      : kernel(kernel), matrix(matrix), products(products) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult checkShape(DotOp dot);
+  void plan(DotOp dot);
+
+  KernelOp kernel;
+  const MatrixInstruction &matrix;
+  Products &products;
+};
+
+} // namespace
+
+LogicalResult Planner::checkShape(DotOp dot) {
+  ArrayRef<int64_t> a = tileOf(dot.getLhs()).getShape();
+  int64_t columns = tileOf(dot.getRhs()).getRank() == 2
+                        ? tileOf(dot.getRhs()).getDimSize(1)
+                        : matrix.columns;
+  int64_t least = int64_t(1) << matrix.outerLanes.size();
+  for (auto [what, extent, multiple] : {std::tuple("rows", a[0], least),
+                                        std::tuple("depth", a[1], matrix.depth),
+                                        std::tuple("columns", columns, least)})
+    if (extent < multiple || !llvm::isPowerOf2_64(extent))
+      return dot.emitOpError() << what << " are " << extent
+                               << ", expected a power of two of at least "
+                               << multiple << " for " << matrix.name;
+  return success();
+}
+
+/// The format and part of the codes that `value` is made from, or null.
+static std::pair<FormatAttr, RecordPart> codesBehind(Value value) {
+  if (auto expand = value.getDefiningOp<ExpandOp>())
+    return {expand.getFormat(), expand.getPart()};
+  return {};
+}
+
+void Planner::plan(DotOp dot) {
+  RankedTensorType rhs = tileOf(dot.getRhs());
+  DotOp before = productBehind(dot.getLhs());
+  auto [format, part] = codesBehind(dot.getRhs());
+  if (!format)
+    part = before ? RecordPart::Value : RecordPart::Key;
+  // Results of one shape meet in a sum, whether from codes or not.
+  FormatAttr columnsOf = format;
+  if (!format && part == RecordPart::Value)
+    kernel.walk([&](ExpandOp op) { columnsOf = op.getFormat(); });
+  SmallVector<int64_t> shape(rhs.getShape());
+  if (shape.size() == 1)
+    shape.push_back(matrix.columns);
+  OperandLanes lanes = lanesOf(matrix, columnsOf, part, shape);
+  if (before) {
+    Strides outer = lanes.outer;
+    lanes = transposedPieces(matrix, products.find(before)->second.result);
+    lanes.outer = outer;
+  }
+  Product product;
+  product.lhs = lhsLayout(matrix, tileOf(dot.getLhs()).getShape(), lanes);
+  product.rhs = rhsLayout(matrix, rhs.getShape(), lanes);
+  product.result = resultLayout(matrix, tileOf(dot.getResult()).getShape(),
+                                product.lhs, product.rhs);
+  products.insert({dot, product});
+}
+
+LogicalResult Planner::run() {
+  SmallVector<DotOp> dots, vectors;
+  WalkResult walked = kernel.walk([&](DotOp dot) {
+    (tileOf(dot.getRhs()).getRank() == 2 ? dots : vectors).push_back(dot);
+    return WalkResult(checkShape(dot));
+  });
+  if (walked.wasInterrupted())
+    return failure();
+  for (DotOp dot : dots)
+    plan(dot);
+  // The product with a vector has the lanes of a matrix of the same depth.
+  for (DotOp dot : vectors) {
+    // Best one beside it: what others do with its operand counts less.
+    DotOp like;
+    int64_t best = 0;
+    for (DotOp other : dots) {
+      bool beside = other->getBlock() == dot->getBlock();
+      int64_t fit = 0;
+      if (other.getLhs() == dot.getLhs())
+        fit = beside ? 3 : 1;
+      else if (beside && other.getLhs().getType() == dot.getLhs().getType() &&
+               productBehind(other.getLhs()) == productBehind(dot.getLhs()))
+        fit = 2;
+      if (fit > best)
+        like = other;
+      best = std::max(best, fit);
+    }
+    if (!like) {
+      plan(dot);
+      continue;
+    }
+    Product product = products.find(like)->second;
+    product.rhs = product.rhs.without(1);
+    product.result = resultLayout(matrix, tileOf(dot.getResult()).getShape(),
+                                  product.lhs, product.rhs);
+    products.insert({dot, product});
+  }
+  return success();
+}
+
+LogicalResult mlir::kvarn::planProducts(KernelOp kernel,
+                                        const MatrixInstruction &matrix,
+                                        Products &products) {
+  return Planner(kernel, matrix, products).run();
+}
