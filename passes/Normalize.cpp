@@ -23,6 +23,13 @@ static constexpr double kSmallestRange = 0.4;
 // Normalization
 //===----------------------------------------------------------------------===//
 
+/// `x` divided by a vector along `dim`. A division for
+/// each element would cost ten times as much, and differ in its last bit.
+static Value divideAlong(TileBuilder &b, Value x, Value divisor, int64_t dim) {
+  Value inverse = b.div(b.f32(1), divisor);
+  return b.mul(x, b.along(inverse, dim, shapeOf(x)));
+}
+
 /// Sample standard deviation of the elements along `dim`.
 static Value deviation(TileBuilder &b, Value x, int64_t dim) {
   SmallVector<int64_t> shape(shapeOf(x));
@@ -71,9 +78,9 @@ Normalized mlir::kvarn::normalizeTile(TileBuilder &b, Value x, int64_t rowDim,
   };
   // Balanced tiles take all registers that there are.
   auto balance = [&](Value rowScale, Value columnScale) {
-    Value y = b.div(scaled(b.op<tile::RecallOp>(x)),
-                    b.along(columnScale, columnDim, shape));
-    return b.div(y, b.along(rowScale, rowDim, shape));
+    Value y =
+        divideAlong(b, scaled(b.op<tile::RecallOp>(x)), columnScale, columnDim);
+    return divideAlong(b, y, rowScale, rowDim);
   };
   // A column's deviation is taken down the rows.
   auto columnStd = [&](Value y) { return deviation(b, y, rowDim); };
@@ -134,8 +141,8 @@ Normalized mlir::kvarn::normalizeTile(TileBuilder &b, Value x, int64_t rowDim,
 static Value roundTile(TileBuilder &b, Value x, int64_t rowDim, int64_t bits,
                        Value scale, Value zero) {
   SmallVector<int64_t> shape(shapeOf(x));
-  Value steps = b.div(b.sub(x, b.along(zero, rowDim, shape)),
-                      b.along(scale, rowDim, shape));
+  Value steps =
+      divideAlong(b, b.sub(x, b.along(zero, rowDim, shape)), scale, rowDim);
   return b.clamp(b.op<math::RoundEvenOp>(steps), 0.0, double((1 << bits) - 1));
 }
 
