@@ -251,9 +251,7 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
 Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
                                Value slot, const Softmax &state,
                                RecordReader *record) {
-  // Dense tensors are walked in blocks of one tile.
-  int64_t step = spec.schedule.getPoolTokens();
-  int64_t tokens = spec.format ? spec.format.getGroup() : step;
+  int64_t step = spec.schedule.getPoolTokens(), tokens = blockTokens();
   Value firstPosition = b.mul(index, b.index(tokens));
   if (!spec.format) {
     auto place = [&](Value start) -> SmallVector<Value> {
@@ -364,8 +362,7 @@ Softmax AttendKernel::copiedBlocks(const QueryRows &r, Value from, Value to,
 }
 
 Softmax AttendKernel::overBlocks(const QueryRows &r) {
-  int64_t tokens =
-      spec.format ? spec.format.getGroup() : spec.schedule.getPoolTokens();
+  int64_t tokens = blockTokens();
   Value first = b.div(r.firstPosition, b.index(tokens));
   Value last = b.ceilDiv(r.lastPosition, b.index(tokens));
   int64_t splits = spec.schedule.getSplits();
@@ -471,6 +468,23 @@ void AttendKernel::build() {
   });
 }
 
+/// `state` and partial results of the same rows.
+Softmax AttendKernel::addParts(const Softmax &state, ArrayRef<Value> lses,
+                               ArrayRef<Value> outs) {
+  Value highest = state.max;
+  for (Value lse : lses)
+    highest = b.max(highest, lse);
+  Value alpha = b.exp2(b.sub(state.max, highest));
+  Value sum = b.mul(state.sum, alpha);
+  Value total = b.mul(state.out, b.along(alpha, 0, tile(depth)));
+  for (auto [lse, out] : llvm::zip(lses, outs)) {
+    Value weight = b.exp2(b.sub(lse, highest));
+    sum = b.add(sum, weight);
+    total = b.add(total, b.mul(out, b.along(weight, 0, tile(depth))));
+  }
+  return {highest, sum, total};
+}
+
 void AttendKernel::buildCombine() {
   forEachRowTile([&](Value firstRow) {
     QueryRows r = makeRows(firstRow);
@@ -480,16 +494,9 @@ void AttendKernel::buildCombine() {
           Softmax state = Softmax::from(carried);
           Value at = b.splat(part, {rows});
           Value lse = b.gather(args.partialLse, {at, r.token, r.head}, r.valid);
-          Value highest = b.max(state.max, lse);
-          Value alpha = b.exp2(b.sub(state.max, highest));
-          Value weight = b.exp2(b.sub(lse, highest));
           Value out = b.load(args.partialOut, {at, r.token, r.head, b.index(0)},
                              tile(depth), r.valid);
-          state.max = highest;
-          state.sum = b.add(b.mul(state.sum, alpha), weight);
-          state.out = b.add(b.mul(state.out, b.along(alpha, 0, tile(depth))),
-                            b.mul(out, b.along(weight, 0, tile(depth))));
-          return state.list();
+          return addParts(state, lse, out).list();
         });
     finish(r, Softmax::from(sum));
   });

@@ -140,6 +140,8 @@ private:
                Value from, Value to);
   void finishEmptyRequests();
   SmallVector<Value> combineParts(const WorkUnit &unit);
+  Softmax addParts(const Softmax &state, ArrayRef<Value> lses,
+                   ArrayRef<Value> outs);
   Softmax sumParts(Value firstProgram, Value endProgram, const WorkUnit &unit);
   void forEachRowTile(function_ref<void(Value firstRow)> body);
   QueryRows makeRows(Value firstRow);
@@ -168,6 +170,10 @@ private:
                      ArrayRef<Value> place);
   Value normalizeBy(Value out, Value sum);
 
+  /// Dense tensors are walked in blocks of one tile.
+  int64_t blockTokens() const {
+    return spec.format ? spec.format.getGroup() : spec.schedule.getPoolTokens();
+  }
   SmallVector<int64_t> tile(int64_t columns) const { return {rows, columns}; }
   Softmax empty() {
     return {b.tileOf(kNoScore, {rows}), b.tileOf(0.0, {rows}),

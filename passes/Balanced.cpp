@@ -31,8 +31,7 @@ static constexpr int64_t kShortTileItems = 5;
 //===----------------------------------------------------------------------===//
 
 RequestWork AttendKernel::workOf(Value count, Value len) {
-  int64_t tokens =
-      spec.format ? spec.format.getGroup() : spec.schedule.getPoolTokens();
+  int64_t tokens = blockTokens();
   auto divideUp = [&](Value x, int64_t by) {
     return b.div(b.add(x, b.index(by - 1)), b.index(by));
   };
@@ -210,8 +209,7 @@ void AttendKernel::requestSegments(Value itemsBefore, Value from, Value to) {
 /// Blocks [from, to) of a row tile, counted from its first one.
 void AttendKernel::segment(const WorkUnit &unit, Value firstRow,
                            Value firstBlock, Value from, Value to) {
-  int64_t tokens =
-      spec.format ? spec.format.getGroup() : spec.schedule.getPoolTokens();
+  int64_t tokens = blockTokens();
   QueryRows r = makeRows(firstRow);
   // What this tile sees may be less than what all tiles of the request see.
   Value least = b.div(r.firstPosition, b.index(tokens));
@@ -255,37 +253,24 @@ SmallVector<Value> AttendKernel::combineParts(const WorkUnit &unit) {
 
 /// What the programs `first` to `end` have left of one row tile.
 Softmax AttendKernel::sumParts(Value first, Value end, const WorkUnit &unit) {
-  return Softmax::from(b.loop(
-      first, end, b.index(kParts), empty().list(),
-      [&](Value start, ValueRange carried) -> SmallVector<Value> {
-        Softmax state = Softmax::from(carried);
-        Value highest = state.max;
-        SmallVector<Value> lses, outs;
-        for (int64_t i = 0; i < kParts; ++i) {
-          // Behind the last part it is read again and weighs nothing: no load
-          // waits for a branch.
-          Value number = b.add(start, b.index(i));
-          Value part = b.min(number, b.sub(end, b.index(1)));
-          Value starts = b.lessEqual(b.mul(part, share), unit.firstItem);
-          Value place = b.select(starts, b.index(1), b.index(0));
-          SmallVector<Value> at = {part, place, b.iota(0, {rows})};
-          Value lse = b.gather(args.partialLse, at);
-          at.push_back(b.index(0));
-          outs.push_back(b.load(args.partialOut, at, tile(depth)));
-          lses.push_back(
-              b.select(b.less(number, end), lse, b.tileOf(-INFINITY, {rows})));
-          highest = b.max(highest, lses.back());
-        }
-        Value alpha = b.exp2(b.sub(state.max, highest));
-        state.max = highest;
-        state.sum = b.mul(state.sum, alpha);
-        state.out = b.mul(state.out, b.along(alpha, 0, tile(depth)));
-        for (auto [lse, out] : llvm::zip(lses, outs)) {
-          Value weight = b.exp2(b.sub(lse, highest));
-          state.sum = b.add(state.sum, weight);
-          state.out =
-              b.add(state.out, b.mul(out, b.along(weight, 0, tile(depth))));
-        }
-        return state.list();
-      }));
+  return Softmax::from(
+      b.loop(first, end, b.index(kParts), empty().list(),
+             [&](Value start, ValueRange carried) -> SmallVector<Value> {
+               SmallVector<Value> lses, outs;
+               for (int64_t i = 0; i < kParts; ++i) {
+                 // Behind the last part it is read again and weighs nothing: no
+                 // load waits for a branch.
+                 Value number = b.add(start, b.index(i));
+                 Value part = b.min(number, b.sub(end, b.index(1)));
+                 Value starts = b.lessEqual(b.mul(part, share), unit.firstItem);
+                 Value place = b.select(starts, b.index(1), b.index(0));
+                 SmallVector<Value> at = {part, place, b.iota(0, {rows})};
+                 Value lse = b.gather(args.partialLse, at);
+                 at.push_back(b.index(0));
+                 outs.push_back(b.load(args.partialOut, at, tile(depth)));
+                 lses.push_back(b.select(b.less(number, end), lse,
+                                         b.tileOf(-INFINITY, {rows})));
+               }
+               return addParts(Softmax::from(carried), lses, outs).list();
+             }));
 }

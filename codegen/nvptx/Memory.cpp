@@ -70,8 +70,6 @@ LogicalResult KernelEmitter::emitLoad(LoadOp op) {
     // In whole words: there are fewer of them to choose.
     int64_t words = covered.size() * bytesOf(element) / 4;
     Type unit = words && bytesOf(element) < 4 ? ir.getI32Type() : element;
-    if (unit.isIndex())
-      unit = ir.getI32Type();
     Values loaded =
         loadRun(ir, address, unit, unit == element ? covered.size() : words);
     for (Value &value : loaded)

@@ -7,7 +7,7 @@ using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
 int64_t mlir::kvarn::nvptx::bytesOf(Type element) {
-  return element.isIndex() ? 8 : (element.getIntOrFloatBitWidth() + 7) / 8;
+  return element.isIndex() ? 4 : (element.getIntOrFloatBitWidth() + 7) / 8;
 }
 
 Run::Run(const Layout &layout, Type element) {

@@ -243,10 +243,8 @@ void KernelEmitter::emitIota(IotaOp op) {
   int64_t dim = op.getDim();
   Value offset = laneOffset(place, dim);
   Values values;
-  for (int64_t i = 0; i < place.registerCount(); ++i) {
-    Value value = ir.add(offset, ir.i32(place.placeOf(i)[dim]));
-    values.push_back(value);
-  }
+  for (int64_t i = 0; i < place.registerCount(); ++i)
+    values.push_back(ir.add(offset, ir.i32(place.placeOf(i)[dim])));
   define(op.getResult(), values);
 }
 

@@ -201,8 +201,8 @@
 // SPLITS-DAG: %[[C1:.*]] = arith.constant 1 : index
 // SPLITS: scf.for %{{.*}} = %{{.*}} to %[[C8]] step %[[C1]]
 // SPLITS: tile.gather {{.*}} memref<8x?x?xf32>
-// SPLITS: math.exp2
 // SPLITS: tile.load {{.*}} memref<8x?x?x64xf32>
+// SPLITS: math.exp2
 // SPLITS: scf.yield
 // SPLITS: tile.hadamard
 // SPLITS: arith.truncf

@@ -60,6 +60,9 @@ private:
   kvarn_tensor view = {};
 };
 
+/// How often the buffer is read that takes the place of everything else.
+constexpr int kColdReads = 4;
+
 class CudaDevice : public Device {
 public:
   explicit CudaDevice(const run::Running &running) : gpu(running.gpu()) {}
@@ -78,8 +81,9 @@ public:
                                        LaunchFunction launch) override;
   double readBandwidth() override;
 
+  /// Takes so long that what follows is in the queue when it ends.
   void flushCache() const {
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < kColdReads; ++i)
       read(cold, coldRounds);
   }
   /// Seconds that `work` takes on the stream.

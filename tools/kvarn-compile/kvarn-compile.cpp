@@ -301,6 +301,7 @@ public:
 private:
   int load();
   int checkTools();
+  ScheduleAttr scheduleFor(const Target &target, func::FuncOp function);
   int printSchedules();
   int printResources();
   int emit();
@@ -385,20 +386,23 @@ int Driver::checkTools() {
   return 0;
 }
 
+/// The one given, or else the default. Null, after an error, if the one given
+/// is none.
+ScheduleAttr Driver::scheduleFor(const Target &target, func::FuncOp function) {
+  if (!request.options.schedule.empty())
+    return parseSchedule(&context, request.options.schedule);
+  return defaultSchedule(&context,
+                         request.scheduleFrom ? *request.scheduleFrom : target,
+                         function);
+}
+
 int Driver::printSchedules() {
-  ScheduleAttr given;
-  if (!request.options.schedule.empty()) {
-    given = parseSchedule(&context, request.options.schedule);
-    if (!given)
-      return kUsage;
-  }
   for (Program &program : programs)
     for (auto function : program.module->getOps<func::FuncOp>())
       for (const Target *target : request.targets) {
-        const Target *from =
-            request.scheduleFrom ? request.scheduleFrom : target;
-        ScheduleAttr schedule =
-            given ? given : defaultSchedule(&context, *from, function);
+        ScheduleAttr schedule = scheduleFor(*target, function);
+        if (!schedule)
+          return kUsage;
         llvm::outs() << function.getName() << " " << target->name << " "
                      << Attribute(schedule) << "\n";
       }
@@ -462,13 +466,8 @@ int Driver::saveStages(StringRef kernel, ModuleOp module,
 bool Driver::needsProgram(Program &program, const Target &target) {
   if (program.key.kernel != "attend")
     return true;
-  ScheduleAttr schedule;
-  if (!request.options.schedule.empty())
-    schedule = parseSchedule(&context, request.options.schedule);
-  else
-    schedule = defaultSchedule(
-        &context, request.scheduleFrom ? *request.scheduleFrom : target,
-        *program.module->getOps<func::FuncOp>().begin());
+  ScheduleAttr schedule =
+      scheduleFor(target, *program.module->getOps<func::FuncOp>().begin());
   if (!schedule)
     return true;
   SmallVector<int64_t> &known = rowsOf[&target];
