@@ -187,11 +187,13 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
       failed(within("register_rows", registerRows, 32)) ||
       failed(within("register_columns", registerColumns, 256)))
     return failure();
-  for (auto [name, value] :
-       {std::pair("tokens", tokens), std::pair("pool_tokens", poolTokens)})
-    if (value % 32)
+  // The order of codes repeats after 32 tokens at most; a step of a matrix
+  // product is 16 deep.
+  for (auto [name, value, unit] : {std::tuple("tokens", tokens, 32),
+                                   std::tuple("pool_tokens", poolTokens, 16)})
+    if (value % unit)
       return emitError() << name << " is " << value
-                         << ", expected a multiple of 32";
+                         << ", expected a multiple of " << unit;
   if (!operand.isF16() && !operand.isF32())
     return emitError() << "operand is " << operand << ", expected f16 or f32";
   if (expand == ExpandMode::Subnormal && !operand.isF16())

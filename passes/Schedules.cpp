@@ -12,18 +12,21 @@ namespace {
 
 enum class Family { Attend, Store };
 
-/// One row of the table. `rows` of attention is a limit: a program of few query
-/// rows takes no more than it has.
+/// One row of the table; the first that fits is taken. `rows` of attention is a
+/// limit: a program of few query rows takes no more than it has.
 struct Defaults {
   Backend backend;
   Family family;
-  int64_t headDim; // the largest
+  int64_t headDim;                    // the largest
+  std::optional<RecordLayout> layout; // or kAnyLayout
   int64_t rows, tokens, poolTokens, warps, splits, programs;
   CopyMode copy;
   ExpandMode expand;
   bool narrow; // fp16 operands
   int64_t registerRows;
 };
+
+constexpr std::nullopt_t kAnyLayout = std::nullopt;
 
 /// Warps of a program that stores share its tiles, the block of a head being
 /// the largest: what a lane has of it leaves room for what becomes of it.
@@ -34,20 +37,24 @@ constexpr int64_t kMaxRegisterVectors = 8;
 
 } // namespace
 
+/// For NVIDIA, tiles of the pool are as small as registers need: where nothing
+/// spills otherwise, 32 tokens.
 static constexpr Defaults kDefaults[] = {
-    {Backend::Cpu, Family::Attend, 256, 8, 128, 128, 1, 1, 0, CopyMode::Direct,
-     ExpandMode::Convert, false, 8},
-    {Backend::Cpu, Family::Store, 256, 16, 128, 128, 1, 1, 0, CopyMode::Direct,
-     ExpandMode::Convert, false, 8},
-    {Backend::Nvptx, Family::Attend, 64, 16, 128, 32, 4, 0, 3, CopyMode::Async,
-     ExpandMode::Subnormal, true, 8},
-    {Backend::Nvptx, Family::Attend, 256, 16, 128, 32, 4, 0, 2, CopyMode::Async,
-     ExpandMode::Subnormal, true, 8},
-    {Backend::Nvptx, Family::Store, 256, 16, 32, 128, 8, 1, 0, CopyMode::Direct,
-     ExpandMode::Convert, false, 8},
-    {Backend::Amdgpu, Family::Attend, 256, 16, 64, 64, 4, 4, 0,
+    {Backend::Cpu, Family::Attend, 256, kAnyLayout, 8, 128, 128, 1, 1, 0,
+     CopyMode::Direct, ExpandMode::Convert, false, 8},
+    {Backend::Cpu, Family::Store, 256, kAnyLayout, 16, 128, 128, 1, 1, 0,
+     CopyMode::Direct, ExpandMode::Convert, false, 8},
+    {Backend::Nvptx, Family::Attend, 64, kAnyLayout, 16, 128, 32, 4, 0, 3,
+     CopyMode::Async, ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Attend, 128, RecordLayout::Mma16816, 16, 128, 32,
+     4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Attend, 256, kAnyLayout, 16, 128, 16, 4, 0, 2,
+     CopyMode::Async, ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Store, 256, kAnyLayout, 16, 32, 128, 8, 1, 0,
+     CopyMode::Direct, ExpandMode::Convert, false, 8},
+    {Backend::Amdgpu, Family::Attend, 256, kAnyLayout, 16, 64, 64, 4, 4, 0,
      CopyMode::Direct, ExpandMode::Convert, true, 8},
-    {Backend::Amdgpu, Family::Store, 256, 16, 128, 128, 4, 1, 0,
+    {Backend::Amdgpu, Family::Store, 256, kAnyLayout, 16, 128, 128, 4, 1, 0,
      CopyMode::Direct, ExpandMode::Convert, false, 8},
 };
 
@@ -56,11 +63,13 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
                                           func::FuncOp program) {
   Family family = Family::Store;
   int64_t group = ::kvarn::kGroups.back(), ratio = 0, block = 0, headDim = 0;
+  auto layout = RecordLayout::Mma16816;
   program.walk([&](Operation *op) {
     for (Value operand : op->getOperands())
       if (auto cache = dyn_cast<CacheType>(operand.getType())) {
         FormatAttr format = cache.getFormat();
         group = std::min(group, format.getGroup());
+        layout = format.getLayout();
         block = std::max(block, format.getGroup() * format.getHeadDim());
       }
     auto isAttention = [&](auto attention) {
@@ -75,7 +84,7 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
   });
   const Defaults *row = llvm::find_if(kDefaults, [&](const Defaults &d) {
     return d.backend == target.backend && d.family == family &&
-           headDim <= d.headDim;
+           headDim <= d.headDim && (!d.layout || *d.layout == layout);
   });
   int64_t rows = row->rows, queryRows = ratio;
   if (auto tokens = program->getAttrOfType<IntegerAttr>(kQueryTokensAttr))

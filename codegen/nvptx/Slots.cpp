@@ -129,17 +129,18 @@ void KernelEmitter::emitLaneCopies(const Slot &slot, Value predicate,
     Value source =
         ir.create<LLVM::PtrToIntOp>(ir.getI64Type(), ir.at(from, own));
     Value sink = sharedNumber(ir.at(to, own));
+    // Distances are part of the instruction: sums of them would be registers.
     for (int64_t at = 0; at < slot.bytes; at += 32 * 16) {
       Value inside = ir.i32(1);
       if (int64_t left = (slot.bytes - at) / 16; left < 32)
         inside = ir.create<arith::ExtUIOp>(
             ir.getI32Type(), ir.create<arith::CmpIOp>(arith::CmpIPredicate::ult,
                                                       lane, ir.i32(left)));
-      ir.assembly(
-          "{\n .reg .pred p;\n setp.ne.b32 p, $2, 0;\n"
-          " @p cp.async.cg.shared.global [$0], [$1], 16;\n}",
-          "r,l,r,~{memory}",
-          {ir.add(sink, ir.i32(at)), ir.add(source, ir.i64(at)), inside});
+      std::string distance = std::to_string(at);
+      ir.assembly("{\n .reg .pred p;\n setp.ne.b32 p, $2, 0;\n"
+                  " @p cp.async.cg.shared.global [$0+" +
+                      distance + "], [$1+" + distance + "], 16;\n}",
+                  "r,l,r,~{memory}", {sink, source, inside});
     }
   }
   ir.assembly("cp.async.commit_group;", "~{memory}", {});

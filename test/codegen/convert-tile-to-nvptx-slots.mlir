@@ -66,10 +66,10 @@
 // LANES-DAG: %[[C24:.*]] = arith.constant 24 : i32
 // LANES: nvvm.barrier0
 // LANES: nvvm.bar.warp.sync %[[ALL]]
-// LANES-COUNT-4: llvm.inline_asm has_side_effects "{{.*}}@p cp.async.cg.shared.global [$0], [$1], 16;{{.*}}", "r,l,r,~{memory}" %{{.*}}, %{{.*}}, %[[C1]] : (i32, i64, i32) -> ()
+// LANES-COUNT-4: llvm.inline_asm has_side_effects "{{.*}}@p cp.async.cg.shared.global [$0+{{[0-9]+}}], [$1+{{[0-9]+}}], 16;{{.*}}", "r,l,r,~{memory}" %[[TO:.*]], %[[FROM:.*]], %[[C1]] : (i32, i64, i32) -> ()
 // LANES: %[[Q:.*]] = arith.cmpi ult, %{{.*}}, %[[C24]]
 // LANES: %[[REST:.*]] = arith.extui %[[Q]] : i1 to i32
-// LANES: llvm.inline_asm has_side_effects "{{.*}}cp.async.cg.shared.global{{.*}}" %{{.*}}, %{{.*}}, %[[REST]] :
+// LANES: llvm.inline_asm has_side_effects "{{.*}}cp.async.cg.shared.global [$0+2048], [$1+2048], 16;{{.*}}" %{{.*}}, %{{.*}}, %[[REST]] :
 // LANES-NEXT: llvm.inline_asm has_side_effects "cp.async.commit_group;", "~{memory}"
 // LANES-COUNT-3: llvm.inline_asm has_side_effects "{{.*}}cp.async.cg.shared.global
 // LANES-NEXT: llvm.inline_asm has_side_effects "cp.async.commit_group;"

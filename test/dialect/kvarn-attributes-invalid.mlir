@@ -60,8 +60,8 @@
 
 // -----
 
-// expected-error @+1 {{pool_tokens is 48, expected a multiple of 32}}
-"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 48, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+// expected-error @+1 {{pool_tokens is 40, expected a multiple of 16}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 40, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
 
