@@ -27,6 +27,13 @@ public:
       failed |= bool(parser.parseInteger(value));
   }
 
+  /// The last field, which may be missing.
+  void lastInteger(StringRef name, int64_t &value) {
+    if (!failed && succeeded(parser.parseOptionalComma()))
+      failed |= parser.parseKeyword(name) || parser.parseEqual() ||
+                parser.parseInteger(value);
+  }
+
   void type(StringRef name, Type &value) {
     if (key(name))
       failed |= bool(parser.parseType(value));
@@ -142,8 +149,7 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   fields.type("operand", operand);
   fields.integer("register_rows", registerRows);
   fields.integer("register_columns", registerColumns);
-  if (splits == 0)
-    fields.integer("programs", programs);
+  fields.lastInteger("programs", programs);
   if (!fields.finish())
     return {};
   return parser.getChecked<ScheduleAttr>(
@@ -160,7 +166,7 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
           << ", operand = " << getOperand()
           << ", register_rows = " << getRegisterRows()
           << ", register_columns = " << getRegisterColumns();
-  if (getSplits() == 0)
+  if (getPrograms())
     printer << ", programs = " << getPrograms();
   printer << ">";
 }
@@ -183,7 +189,7 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
       failed(within("pool_tokens", poolTokens, 128)) ||
       failed(within("warps", warps, 32)) ||
       failed(within("splits", splits, 1024, 0)) ||
-      (splits == 0 && failed(within("programs", programs, 32))) ||
+      failed(within("programs", programs, 32, splits == 0 ? 1 : 0)) ||
       failed(within("register_rows", registerRows, 32)) ||
       failed(within("register_columns", registerColumns, 256)))
     return failure();

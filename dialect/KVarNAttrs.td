@@ -116,6 +116,7 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
     | `pool_tokens` | tokens of one tile of K and V that are not packed, divides the group |
     | `warps` | warps of one program; each owns whole records |
     | `splits` | parts into which the blocks of a request are cut; 0: the work of all requests is cut into equal shares, one for each of `programs` programs per multiprocessor |
+    | `programs` | programs that one multiprocessor of a GPU must hold at once, which limits their registers; may be left out where `splits` is not 0 |
     | `copy` | `direct` from the pages, or `async` into slots |
     | `expand` | codes to operands: `convert`, or fp16 `subnormal` numbers |
     | `operand` | element type of matrix operands, `f32` or `f16` |

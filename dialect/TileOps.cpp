@@ -91,6 +91,9 @@ LogicalResult ReduceOp::verify() {
   if (!matches)
     return emitOpError() << "cannot reduce dimension " << getDim() << " of "
                          << from << " to " << getResult().getType();
+  if (getKind() == ReduceKind::Squares &&
+      !isa<FloatType>(from.getElementType()))
+    return emitOpError() << "squares need floats, got " << from;
   return success();
 }
 

@@ -35,7 +35,7 @@ def Tile_AxisAttr : EnumAttr<Tile_Dialect, Tile_Axis, "axis"> {
 
 def Tile_ReduceKind : I32EnumAttr<"ReduceKind", "reduction", [
     I32EnumAttrCase<"Add", 0, "add">, I32EnumAttrCase<"Max", 1, "max">,
-    I32EnumAttrCase<"Min", 2, "min">]> {
+    I32EnumAttrCase<"Min", 2, "min">, I32EnumAttrCase<"Squares", 3, "squares">]> {
   let cppNamespace = "::mlir::kvarn::tile";
   let genSpecializedAttr = 0;
 }
@@ -258,25 +258,11 @@ def Tile_ConvertLayoutOp : Tile_Op<"convert_layout", [Pure]> {
   let hasFolder = 1;
 }
 
-def Tile_RecallOp : Tile_Op<"recall", [
-    SameOperandsAndResultType, MemoryEffects<[MemRead, MemWrite]>]> {
-  let summary = "a tile again, out of fast memory";
-  let description = [{
-    Gives back its operand, which so needs no registers until then: on a GPU
-    every lane keeps what it holds of it in shared memory. It counts as an access
-    to memory, so that two of them stay two.
-
-    Example: `%y = tile.recall %x : tensor<128x128xf16>`
-  }];
-  let arguments = (ins Tile_Tile:$input);
-  let results = (outs Tile_Tile:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input)";
-}
-
 def Tile_ReduceOp : Tile_Op<"reduce", [Pure]> {
   let summary = "reduce one dimension of a tile";
   let description = [{
-    Integers are signed. `max` and `min` ignore the order of equal elements, and
+    `squares` sums the squares of differences from the mean, of floats, without
+    losing what a large mean has in common. Integers are signed. `max` and `min` ignore the order of equal elements, and
     the result where one element is NaN is unspecified.
 
     Example: `%m = tile.reduce max %x dim 1 : tensor<16x32xf32> -> tensor<16xf32>`

@@ -344,7 +344,7 @@ static bool canRemake(Value value) {
       crossesWarps(op))
     return true;
   return isElementwise(op) &&
-         !isa<HadamardOp, ScanOp, ExpandOp, RecallOp>(op) &&
+         !isa<HadamardOp, ScanOp, ExpandOp>(op) &&
          llvm::all_of(op->getOperands(), [](Value operand) {
            return !tileOf(operand) || canRemake(operand);
          });

@@ -8,6 +8,8 @@
 
 #include "passes/Normalize.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace mlir::kvarn;
 
@@ -30,24 +32,22 @@ static Value divideAlong(TileBuilder &b, Value x, Value divisor, int64_t dim) {
   return b.mul(x, b.along(inverse, dim, shapeOf(x)));
 }
 
-/// Sample standard deviation of the elements along `dim`.
-static Value deviation(TileBuilder &b, Value x, int64_t dim) {
-  SmallVector<int64_t> shape(shapeOf(x));
-  double count = double(shape[dim]);
-  Value mean = b.mul(b.sum(x, dim), b.f32(1.0 / count));
-  Value centred = b.sub(x, b.along(mean, 1 - dim, shape));
-  Value squares = b.sum(b.mul(centred, centred), dim);
-  return b.op<math::SqrtOp>(b.mul(squares, b.f32(1.0 / (count - 1))));
+/// Sample variance of the elements along `dim`.
+static Value variance(TileBuilder &b, Value x, int64_t dim) {
+  Value squares = b.reduce(tile::ReduceKind::Squares, x, dim);
+  return b.mul(squares, b.f32(1.0 / double(shapeOf(x)[dim] - 1)));
 }
 
 /// max / min of both kinds of deviation, added.
-static Value imbalance(TileBuilder &b, Value columnStd, Value rowStd) {
-  auto ratio = [&](Value std) {
-    Value high = b.reduce(tile::ReduceKind::Max, std, 0);
-    Value low = b.reduce(tile::ReduceKind::Min, std, 0);
-    return b.div(high, b.max(low, b.f32(1e-8)));
+static Value imbalance(TileBuilder &b, Value columnVariance,
+                       Value rowVariance) {
+  auto ratio = [&](Value variance) {
+    Value high = b.reduce(tile::ReduceKind::Max, variance, 0);
+    Value low = b.reduce(tile::ReduceKind::Min, variance, 0);
+    return b.div(b.op<math::SqrtOp>(high),
+                 b.max(b.op<math::SqrtOp>(low), b.f32(1e-8)));
   };
-  return b.add(ratio(columnStd), ratio(rowStd));
+  return b.add(ratio(columnVariance), ratio(rowVariance));
 }
 
 /// The power of two that brings the tile's standard deviation nearest to 1, as
@@ -64,64 +64,89 @@ static Value prescaleExponent(TileBuilder &b, Value x) {
   return b.op<math::RoundEvenOp>(b.mul(log, b.f32(-0.5)));
 }
 
-Normalized mlir::kvarn::normalizeTile(TileBuilder &b, Value x, int64_t rowDim,
-                                      int64_t iterations, bool prescale) {
-  SmallVector<int64_t> shape(shapeOf(x));
-  int64_t columnDim = 1 - rowDim;
-  SmallVector<int64_t> rows = {shape[rowDim]}, columns = {shape[columnDim]};
-  Value exponent;
-  if (prescale)
-    exponent = prescaleExponent(b, b.toF32(x));
-  auto scaled = [&](Value tile) {
-    tile = b.toF32(tile);
-    return prescale ? b.mul(tile, b.exp2(exponent)) : tile;
-  };
-  // Balanced tiles take all registers that there are.
-  auto balance = [&](Value rowScale, Value columnScale) {
-    Value y =
-        divideAlong(b, scaled(b.op<tile::RecallOp>(x)), columnScale, columnDim);
-    return divideAlong(b, y, rowScale, rowDim);
-  };
-  // A column's deviation is taken down the rows.
-  auto columnStd = [&](Value y) { return deviation(b, y, rowDim); };
-  auto rowStd = [&](Value y) { return deviation(b, y, columnDim); };
-  auto step = [&](Value log, Value std) {
-    Value change = b.op<math::LogOp>(b.clamp(std, kMinStd, kMaxStd));
-    return b.clamp(b.add(log, change), kMinLog, kMaxLog);
-  };
-  auto exp = [&](Value log) -> Value { return b.op<math::ExpOp>(log); };
+/// exp(factor * log)
+static Value scaleOf(TileBuilder &b, Value log, double factor) {
+  return b.op<math::ExpOp>(b.mul(log, b.f32(factor)));
+}
 
-  // The column deviations that judge one iterate start the next.
-  Value first = scaled(x), start = columnStd(first);
-  SmallVector<Value> initial = {b.tileOf(0, columns),
-                                b.tileOf(0, rows),
-                                start,
-                                imbalance(b, start, rowStd(first)),
-                                b.tileOf(1, columns),
-                                b.tileOf(1, rows)};
+/// `x` divided by the scales along `dim`.
+static Value balance(TileBuilder &b, Value x, Value log, int64_t dim) {
+  return b.mul(x, b.along(scaleOf(b, log, -1), dim, shapeOf(x)));
+}
+
+namespace {
+/// Logarithms of scales.
+struct Logs {
+  Value row, column;
+};
+} // namespace
+
+/// Of the best iterate. Dividing by the scale of a row divides its deviation by
+/// it: the variances of a balanced tile follow from those of a tile that only
+/// the scales of the other dimension have divided. So a round looks at the tile
+/// twice.
+static Logs findScales(TileBuilder &b, Value x, int64_t rowDim,
+                       int64_t iterations) {
+  int64_t columnDim = 1 - rowDim;
+  SmallVector<int64_t> rows = {shapeOf(x)[rowDim]},
+                       columns = {shapeOf(x)[columnDim]};
+  Value noRows = b.tileOf(0, rows), noColumns = b.tileOf(0, columns);
+  if (iterations == 0)
+    return {noRows, noColumns};
+  auto step = [&](Value log, Value variance) {
+    Value change = b.op<math::LogOp>(
+        b.clamp(variance, kMinStd * kMinStd, kMaxStd * kMaxStd));
+    return b.clamp(b.add(log, b.mul(change, b.f32(0.5))), kMinLog, kMaxLog);
+  };
+  auto divided = [&](Value variance, Value log) {
+    return b.mul(variance, scaleOf(b, log, -2));
+  };
+  // A column's variance is taken down the rows. Those that judge one iterate
+  // start the next. The first of all leaves the tile as it is: variances of 1
+  // change no scale.
+  SmallVector<Value> initial = {
+      noColumns,       noRows,    b.tileOf(1, columns),
+      b.f32(INFINITY), noColumns, noRows};
   SmallVector<Value> best = b.loop(
-      b.index(0), b.index(iterations), b.index(1), initial,
-      [&](Value, ValueRange carried) -> SmallVector<Value> {
+      b.index(0), b.index(iterations + 1), b.index(1), initial,
+      [&](Value i, ValueRange carried) -> SmallVector<Value> {
         Value columnLog = step(carried[0], carried[2]);
-        Value rowLog = carried[1], lowest = carried[3];
-        Value columnScale = exp(columnLog);
-        rowLog = step(rowLog, rowStd(balance(exp(rowLog), columnScale)));
-        Value rowScale = exp(rowLog);
-        Value y = balance(rowScale, columnScale);
-        Value std = columnStd(y);
-        Value found = imbalance(b, std, rowStd(y));
-        Value better = b.lessEqual(found, lowest);
+        Value rowVariance =
+            variance(b, balance(b, x, columnLog, columnDim), columnDim);
+        Value rowLog = step(carried[1], divided(rowVariance, carried[1]));
+        Value original = b.splat(b.equal(i, b.index(0)), rows);
+        rowLog = b.select(original, carried[1], rowLog);
+        Value columnVariance =
+            variance(b, balance(b, x, rowLog, rowDim), rowDim);
+        columnVariance = divided(columnVariance, columnLog);
+        Value found =
+            imbalance(b, columnVariance, divided(rowVariance, rowLog));
+        Value lowest = carried[3], better = b.lessEqual(found, lowest);
         return {columnLog,
                 rowLog,
-                std,
+                columnVariance,
                 b.select(better, found, lowest),
-                b.select(b.splat(better, columns), columnScale, carried[4]),
-                b.select(b.splat(better, rows), rowScale, carried[5])};
+                b.select(b.splat(better, columns), columnLog, carried[4]),
+                b.select(b.splat(better, rows), rowLog, carried[5])};
       });
+  return {best[5], best[4]};
+}
+
+Normalized mlir::kvarn::normalizeTile(TileBuilder &b, Value x, int64_t rowDim,
+                                      int64_t iterations, bool prescale) {
+  int64_t columnDim = 1 - rowDim;
+  x = b.toF32(x);
+  Value exponent;
+  if (prescale) {
+    exponent = prescaleExponent(b, x);
+    x = b.mul(x, b.exp2(exponent));
+  }
+  Logs logs = findScales(b, x, rowDim, iterations);
   Normalized result;
-  result.columnScale = best[4];
-  result.rowScale = best[5];
-  result.balanced = balance(result.rowScale, result.columnScale);
+  result.columnScale = scaleOf(b, logs.column, 1);
+  result.rowScale = scaleOf(b, logs.row, 1);
+  result.balanced =
+      balance(b, balance(b, x, logs.column, columnDim), logs.row, rowDim);
   if (prescale) {
     // Split evenly, or a small tile would store subnormal scales.
     Value half = b.op<math::FloorOp>(b.mul(exponent, b.f32(0.5)));

@@ -32,6 +32,9 @@ constexpr std::nullopt_t kAnyLayout = std::nullopt;
 /// the largest: what a lane has of it leaves room for what becomes of it.
 constexpr int64_t kStoredElements = 64;
 
+/// Warps of programs of which a multiprocessor has registers for two.
+constexpr int64_t kStoreWarps = 8;
+
 /// More vectors of a row than this no longer hide the latency of its sums.
 constexpr int64_t kMaxRegisterVectors = 8;
 
@@ -100,6 +103,10 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
   if (family == Family::Store && block && target.backend == Backend::Nvptx)
     warps = std::clamp<int64_t>(
         block / (target.vectorBits / 32 * kStoredElements), 1, 32);
+  // Two programs of more warps would leave a lane less than its share needs.
+  int64_t programs = row->programs;
+  if (family == Family::Store && warps > kStoreWarps)
+    programs = std::min<int64_t>(programs, 1);
   Builder builder(context);
   Type operand =
       row->narrow ? Type(builder.getF16Type()) : builder.getF32Type();
@@ -112,8 +119,7 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
   return ScheduleAttr::get(context, rows, std::min(row->tokens, group),
                            std::min(row->poolTokens, group), warps, row->splits,
                            row->copy, row->expand, operand, registerRows,
-                           std::min<int64_t>(vectors * lanes, 128),
-                           row->programs);
+                           std::min<int64_t>(vectors * lanes, 128), programs);
 }
 
 ScheduleAttr mlir::kvarn::parseSchedule(MLIRContext *context, StringRef text) {

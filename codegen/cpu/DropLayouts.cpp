@@ -39,6 +39,37 @@ static void replaceByReduction(tile::DotOp op) {
   op.erase();
 }
 
+/// Squares of differences from the mean by two sums, one after the other.
+static void replaceByTwoSums(tile::ReduceOp op) {
+  OpBuilder builder(op);
+  ImplicitLocOpBuilder b(op.getLoc(), builder);
+  RankedTensorType type = op.getInput().getType();
+  Type result = op.getType();
+  double count = double(type.getDimSize(op.getDim()));
+  auto sum = [&](Value x) -> Value {
+    return b.create<tile::ReduceOp>(result, tile::ReduceKind::Add, x,
+                                    op.getDim());
+  };
+  auto constant = b.getFloatAttr(type.getElementType(), 1 / count);
+  Value share = b.create<arith::ConstantOp>(constant);
+  auto vector = dyn_cast<RankedTensorType>(result);
+  if (vector)
+    share = b.create<tile::SplatOp>(vector, share);
+  Value mean = b.create<arith::MulFOp>(sum(op.getInput()), share);
+  if (vector) {
+    SmallVector<int64_t> dims;
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (i != int64_t(op.getDim()))
+        dims.push_back(i);
+    mean = b.create<tile::BroadcastOp>(type, mean, dims);
+  } else {
+    mean = b.create<tile::SplatOp>(type, mean);
+  }
+  Value centred = b.create<arith::SubFOp>(op.getInput(), mean);
+  op.replaceAllUsesWith(sum(b.create<arith::MulFOp>(centred, centred)));
+  op.erase();
+}
+
 void mlir::kvarn::cpu::dropLayouts(tile::KernelOp kernel) {
   kernel.walk([](Operation *op) {
     for (Value result : op->getResults())
@@ -49,14 +80,16 @@ void mlir::kvarn::cpu::dropLayouts(tile::KernelOp kernel) {
           drop(argument);
   });
   // Every tile is in memory, or made where it is used.
-  kernel.walk([](Operation *op) {
-    if (!isa<tile::ConvertLayoutOp, tile::RecallOp>(op))
-      return;
-    op->replaceAllUsesWith(op->getOperands());
-    op->erase();
+  kernel.walk([](tile::ConvertLayoutOp op) {
+    op.replaceAllUsesWith(op.getInput());
+    op.erase();
   });
   kernel.walk([](tile::DotOp op) {
     if (cast<RankedTensorType>(op.getRhs().getType()).getRank() == 1)
       replaceByReduction(op);
+  });
+  kernel.walk([](tile::ReduceOp op) {
+    if (op.getKind() == tile::ReduceKind::Squares)
+      replaceByTwoSums(op);
   });
 }

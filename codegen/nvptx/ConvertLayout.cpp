@@ -75,6 +75,9 @@ void KernelEmitter::emitPieceTransposition(ConvertLayoutOp op) {
 }
 
 LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
+  if (auto reduce = op.getInput().getDefiningOp<ReduceOp>();
+      reduce && onlyConversion(reduce))
+    return emitSquares(reduce, op.getResult());
   Layout from = layout(op.getInput()), to = layout(op.getResult());
   Type element = op.getType().getElementType();
   if (element.isF16() && isTransposedPieces(from, to)) {

@@ -15,11 +15,6 @@ using namespace mlir::kvarn::tile;
 /// Sums of one lane that are computed side by side.
 static constexpr size_t kChains = 4;
 
-static arith::FastMathFlagsAttr contract(Ir &ir) {
-  return arith::FastMathFlagsAttr::get(ir.getContext(),
-                                       arith::FastMathFlags::contract);
-}
-
 Value KernelEmitter::combine(ReduceKind kind, Value a, Value b) {
   if (!isa<FloatType>(a.getType())) {
     if (kind == ReduceKind::Add)
@@ -30,13 +25,15 @@ Value KernelEmitter::combine(ReduceKind kind, Value a, Value b) {
   }
   switch (kind) {
   case ReduceKind::Add:
-    return ir.create<arith::AddFOp>(a, b, contract(ir));
+    return ir.addFloat(a, b);
   case ReduceKind::Max:
     return ir.create<LLVM::MaxNumOp>(a, b);
   case ReduceKind::Min:
     return ir.create<LLVM::MinNumOp>(a, b);
+  case ReduceKind::Squares:
+    break;
   }
-  llvm_unreachable("unknown reduction");
+  llvm_unreachable("squares are merged with sums, see Squares.cpp");
 }
 
 /// Floats as integers of the same order, or back.
@@ -91,7 +88,7 @@ Value KernelEmitter::reduceLanes(ReduceKind kind, Value value, bool signs) {
 /// Whether `op` is a step on the way to one number, that the last step does.
 static bool isStep(ReduceOp op) {
   if (!isTile(op.getResult()) || !op.getResult().hasOneUse() ||
-      op.getKind() == ReduceKind::Add ||
+      (op.getKind() != ReduceKind::Max && op.getKind() != ReduceKind::Min) ||
       !op.getInput().getType().getElementType().isF32())
     return false;
   auto last = dyn_cast<ReduceOp>(*op.getResult().user_begin());
@@ -109,8 +106,21 @@ Value KernelEmitter::combineAll(ReduceKind kind, ArrayRef<Value> values) {
   return sums[0];
 }
 
+/// The numbers of the warps that share a dimension with warp 0.
+SmallVector<int64_t> KernelEmitter::warpsAlong(const Layout &layout,
+                                               int64_t dim) {
+  SmallVector<int64_t> numbers = {0};
+  for (auto [bit, basis] : llvm::enumerate(layout.warps))
+    if (basis[dim])
+      for (size_t i = 0, end = numbers.size(); i < end; ++i)
+        numbers.push_back(numbers[i] | int64_t(1) << bit);
+  return numbers;
+}
+
 /// First within each lane, then between lanes, then between warps.
 LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
+  if (op.getKind() == ReduceKind::Squares)
+    return onlyConversion(op) ? success() : emitSquares(op, op.getResult());
   if (isStep(op))
     return success();
   auto step = op.getInput().getDefiningOp<ReduceOp>();
@@ -144,11 +154,7 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
       for (Value &value : values)
         value = combine(op.getKind(), value,
                         ir.shuffleXor(value, int64_t(1) << bit));
-  SmallVector<int64_t> parts = {0}; // warp numbers
-  for (auto [bit, basis] : llvm::enumerate(from.warps))
-    if (basis[dim])
-      for (size_t i = 0, end = parts.size(); i < end; ++i)
-        parts.push_back(parts[i] | int64_t(1) << bit);
+  SmallVector<int64_t> parts = warpsAlong(from, dim);
   if (parts.size() > 1) {
     if (insideWarps)
       return op.emitOpError("reduces over warps that do not wait for one "
@@ -165,7 +171,8 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
 
 /// Where shared memory, [warp][register][lane] of layout `from`, has the
 /// element at `place`, in elements.
-static int64_t indexOf(const Layout &from, ArrayRef<int64_t> place) {
+int64_t KernelEmitter::sharedIndex(const Layout &from,
+                                   ArrayRef<int64_t> place) {
   int64_t index = 0;
   SmallVector<int64_t> rest(place);
   auto take = [&](const Bases &bases, int64_t weight) {
@@ -203,7 +210,7 @@ Value KernelEmitter::sharedPlace(const Layout &from, const Layout &to,
   auto addBits = [&](const Bases &bases, Value number) {
     for (auto [bit, basis] : llvm::enumerate(bases)) {
       Value set = ir.both(ir.shiftRight(number, bit), ir.i32(1));
-      if (int64_t index = indexOf(from, basis))
+      if (int64_t index = sharedIndex(from, basis))
         offset = ir.add(offset, ir.mul(set, ir.i32(index * bytes)));
     }
   };
@@ -221,8 +228,8 @@ Values KernelEmitter::exchange(const Layout &from, const Layout &to,
   shareRegisters(own);
   Value base = sharedPlace(from, to, bytes);
   for (int64_t i = 0; i < to.registerCount(); ++i)
-    result.push_back(ir.load(ir.at(base, indexOf(from, to.placeOf(i)) * bytes),
-                             type, bytes));
+    result.push_back(ir.load(
+        ir.at(base, sharedIndex(from, to.placeOf(i)) * bytes), type, bytes));
   ir.syncBlock();
   return result;
 }
@@ -239,7 +246,7 @@ Values KernelEmitter::reduceOverWarps(ReduceKind kind, const Layout &from,
   Value base = sharedPlace(from, to, bytes);
   Values sums;
   for (int64_t i = 0; i < to.registerCount(); ++i) {
-    int64_t place = indexOf(from, to.placeOf(i)) * bytes;
+    int64_t place = sharedIndex(from, to.placeOf(i)) * bytes;
     Value sum;
     for (int64_t number : parts) {
       Value part =
@@ -354,8 +361,7 @@ LogicalResult KernelEmitter::emitHadamard(HadamardOp op) {
     return ir.create<arith::SelectOp>(upper, ir.f32(-1), ir.f32(1));
   };
   auto meet = [&](Value own, Value sign, Value other) -> Value {
-    own = ir.create<arith::MulFOp>(own, sign, contract(ir));
-    return ir.create<arith::AddFOp>(own, other, contract(ir));
+    return ir.addFloat(ir.mulFloat(own, sign), other);
   };
   for (auto [bit, basis] : llvm::enumerate(place.lanes)) {
     if (!basis[dim])

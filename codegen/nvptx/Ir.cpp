@@ -95,23 +95,22 @@ Value Ir::at(Value pointer, int64_t bytes) {
                                    ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
 }
 
-Value Ir::load(Value pointer, Type type, int64_t align, bool isVolatile) {
-  return create<LLVM::LoadOp>(type, pointer, unsigned(align), isVolatile);
+Value Ir::load(Value pointer, Type type, int64_t align) {
+  return create<LLVM::LoadOp>(type, pointer, unsigned(align));
 }
 
 void Ir::store(Value value, Value pointer, int64_t align) {
   create<LLVM::StoreOp>(value, pointer, unsigned(align));
 }
 
-Values Ir::loadWords(Value pointer, int64_t bytes, bool isVolatile) {
+Values Ir::loadWords(Value pointer, int64_t bytes) {
   if (bytes < 4) {
-    Value small = load(pointer, getIntegerType(8 * bytes), bytes, isVolatile);
+    Value small = load(pointer, getIntegerType(8 * bytes), bytes);
     return {create<arith::ExtUIOp>(getI32Type(), small)};
   }
   if (bytes == 4)
-    return {load(pointer, getI32Type(), 4, isVolatile)};
-  Value vector = load(pointer, VectorType::get(bytes / 4, getI32Type()), bytes,
-                      isVolatile);
+    return {load(pointer, getI32Type(), 4)};
+  Value vector = load(pointer, VectorType::get(bytes / 4, getI32Type()), bytes);
   Values words;
   for (int64_t i = 0; i < bytes / 4; ++i)
     words.push_back(create<LLVM::ExtractElementOp>(vector, i32(i)));

@@ -42,6 +42,17 @@ public:
 
   //===--- Floats ---------------------------------------------------------===//
 
+  /// These may become one fused multiplication and addition.
+  Value addFloat(Value a, Value b) {
+    return create<arith::AddFOp>(a, b, arith::FastMathFlags::contract);
+  }
+  Value subFloat(Value a, Value b) {
+    return create<arith::SubFOp>(a, b, arith::FastMathFlags::contract);
+  }
+  Value mulFloat(Value a, Value b) {
+    return create<arith::MulFOp>(a, b, arith::FastMathFlags::contract);
+  }
+
   Value f32(double value);
   /// Two f16 in one register; `low` in the lower half.
   Value roundPair(Value low, Value high);
@@ -57,10 +68,10 @@ public:
   Type pointerType(Space space);
   Value at(Value pointer, Value bytes);
   Value at(Value pointer, int64_t bytes);
-  Value load(Value pointer, Type type, int64_t align, bool isVolatile = false);
+  Value load(Value pointer, Type type, int64_t align);
   void store(Value value, Value pointer, int64_t align);
   /// `bytes` (1, 2, or a multiple of 4 up to 16) as i32 words.
-  Values loadWords(Value pointer, int64_t bytes, bool isVolatile = false);
+  Values loadWords(Value pointer, int64_t bytes);
   void storeWords(ValueRange words, Value pointer);
 
   //===--- Instructions ---------------------------------------------------===//

@@ -18,7 +18,6 @@ KernelEmitter::KernelEmitter(KernelOp kernel, const Target &target)
 LogicalResult KernelEmitter::run() {
   if (failed(checkSupported()) || failed(allocateSlots()))
     return failure();
-  findKeptTiles();
   LLVM::LLVMFuncOp function = createFunction();
   ir.setInsertionPointToStart(function.addEntryBlock(ir));
   mapArguments(function);
@@ -26,7 +25,7 @@ LogicalResult KernelEmitter::run() {
   if (failed(emitBlock(kernel.getBody().front())))
     return failure();
   ir.create<LLVM::ReturnOp>(ValueRange());
-  int64_t bytes = keptBytes + std::max(warps * slotBytes, scratchBytes);
+  int64_t bytes = std::max(warps * slotBytes, scratchBytes);
   function->setAttr("kvarn.shared_bytes", ir.getI64IntegerAttr(bytes));
   kernel.erase();
   return success();
@@ -198,9 +197,8 @@ void KernelEmitter::mapArguments(LLVM::LLVMFuncOp function) {
   programId = {special(ir.create<NVVM::BlockIdXOp>(i32)),
                special(ir.create<NVVM::BlockIdYOp>(i32)),
                special(ir.create<NVVM::BlockIdZOp>(i32))};
-  keptMemory = ir.create<LLVM::AddressOfOp>(ir.pointerType(Space::Shared),
-                                            kSharedMemory);
-  shared = ir.at(keptMemory, keptBytes);
+  shared = ir.create<LLVM::AddressOfOp>(ir.pointerType(Space::Shared),
+                                        kSharedMemory);
 }
 
 //===----------------------------------------------------------------------===//
@@ -212,9 +210,6 @@ LogicalResult KernelEmitter::emitBlock(Block &block) {
     ir.setLoc(op.getLoc());
     if (failed(emitOp(op)))
       return failure();
-    for (Value result : op.getResults())
-      if (kept.contains(result))
-        keep(result);
   }
   return success();
 }
@@ -247,7 +242,6 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
 void KernelEmitter::emitSimpleOp(Operation *op) {
   llvm::TypeSwitch<Operation *>(op)
       .Case<ExpandOp>([&](auto op) { emitExpand(op); })
-      .Case<RecallOp>([&](auto op) { emitRecall(op); })
       .Case<StoreVectorOp>([&](auto op) { emitStoreVector(op); })
       .Case<AsyncCopyOp>([&](auto op) { emitAsyncCopy(op); })
       .Case<WaitOp>([&](auto op) { emitWait(op); })

@@ -41,15 +41,14 @@ struct Slot {
   Value phase; // i32 on the stack: copies so far
 };
 
-/// A tile in shared memory; offsets from the first byte.
-struct KeptTile {
-  int64_t begin, end;
-  bool shares; // memory with other tiles
-};
-
 /// Writes a PTX kernel for one tile kernel (see codegen/Codegen.h). Each tile
 /// is a list of scalars, one for each register of its layout; fp16 tiles may be
 /// packed, two registers of the first register bit in one word.
+/// A sum of numbers, and of the squares of their differences from the mean.
+struct Moments {
+  Value sum, squares;
+};
+
 class KernelEmitter {
 public:
   KernelEmitter(tile::KernelOp kernel, const Target &target);
@@ -113,10 +112,13 @@ private:
   LogicalResult emitScan(tile::ScanOp op);
   void emitArrive(tile::ArriveOp op);
   void shareRegisters(ArrayRef<Value> values);
+  static int64_t sharedIndex(const tile::Layout &from, ArrayRef<int64_t> place);
   Value sharedPlace(const tile::Layout &from, const tile::Layout &to,
                     int64_t bytes);
   Values exchange(const tile::Layout &from, const tile::Layout &to,
                   const Values &values);
+  static SmallVector<int64_t> warpsAlong(const tile::Layout &layout,
+                                         int64_t dim);
   Value sumOf(ArrayRef<Value> parts);
   Value combineAll(tile::ReduceKind kind, ArrayRef<Value> values);
   Value reduceLanes(tile::ReduceKind kind, Value value, bool signs);
@@ -127,17 +129,21 @@ private:
   LogicalResult emitHadamard(tile::HadamardOp op);
   Values otherWarp(ArrayRef<Value> values, int64_t bit);
 
+  //===--- Squares of differences from the mean (Squares.cpp) -------------===//
+  /// Sums of squares that are only there to be converted are made in the
+  /// layout of the conversion.
+  tile::ConvertLayoutOp onlyConversion(tile::ReduceOp op);
+  LogicalResult emitSquares(tile::ReduceOp op, Value result);
+  void mergeLanes(SmallVector<Moments> &moments, tile::Layout &held,
+                  const tile::Layout &wanted, size_t bit, int64_t count);
+  Moments momentsOf(ArrayRef<Value> values);
+  Moments merge(const Moments &a, const Moments &b, int64_t count);
+  Values squaresOverWarps(const tile::Layout &from, const tile::Layout &to,
+                          ArrayRef<Moments> own, int64_t count,
+                          ArrayRef<int64_t> parts);
+
   //===--- Matrix products (Dot.cpp) --------------------------------------===//
   LogicalResult emitDot(tile::DotOp op);
-
-  //===--- Tiles in shared memory (Recall.cpp) ----------------------------===//
-  void findKeptTiles();
-  void placeKeptTiles(Block &block, int64_t start, bool apart);
-  void keep(Value tile);
-  void emitRecall(tile::RecallOp op);
-  /// Where `chunk` of this thread's part of a kept tile lies, and its elements.
-  Value keptAddress(Value tile, int64_t chunk);
-  int64_t keptChunk(Value tile);
 
   //===--- Memory (Memory.cpp) --------------------------------------------===//
   Value address(Value memref, ArrayRef<Value> indices);
@@ -190,12 +196,10 @@ private:
   bool bulkCopies;
   int64_t warps = 1;
   bool insideWarps = false;
-  DenseMap<Value, KeptTile> kept;
-  int64_t keptBytes = 0;    // in front of all other shared memory
   int64_t slotBytes = 0;    // of one warp
   int64_t scratchBytes = 0; // of all warps; shares memory with the slots
   Value copies; // i32 on the stack: asynchronous copies of this warp so far
-  Value lane, warp, keptMemory, shared;
+  Value lane, warp, shared;
   IRMapping scalars;
   DenseMap<Value, Memory> memories;
   DenseMap<Value, Values> tiles, packed;

@@ -33,11 +33,11 @@ SmallVector<int64_t> Run::from(int64_t first) const {
 }
 
 /// A single element; truth values are bytes in memory.
-static Value loadElement(Ir &ir, Value pointer, Type element, bool isVolatile) {
+static Value loadElement(Ir &ir, Value pointer, Type element) {
   if (!element.isInteger(1))
-    return ir.load(pointer, element, bytesOf(element), isVolatile);
-  return ir.create<arith::TruncIOp>(
-      element, ir.load(pointer, ir.getI8Type(), 1, isVolatile));
+    return ir.load(pointer, element, bytesOf(element));
+  return ir.create<arith::TruncIOp>(element,
+                                    ir.load(pointer, ir.getI8Type(), 1));
 }
 
 static void storeElement(Ir &ir, Value value, Value pointer) {
@@ -48,17 +48,16 @@ static void storeElement(Ir &ir, Value value, Value pointer) {
 }
 
 Values mlir::kvarn::nvptx::loadRun(Ir &ir, Value pointer, Type element,
-                                   int64_t count, bool isVolatile) {
+                                   int64_t count) {
   int64_t bytes = bytesOf(element);
   Values values;
   if (bytes > 4 || count * bytes < 4) {
     for (int64_t i = 0; i < count; ++i)
-      values.push_back(
-          loadElement(ir, ir.at(pointer, i * bytes), element, isVolatile));
+      values.push_back(loadElement(ir, ir.at(pointer, i * bytes), element));
     return values;
   }
   int64_t perWord = 4 / bytes;
-  for (Value word : ir.loadWords(pointer, count * bytes, isVolatile)) {
+  for (Value word : ir.loadWords(pointer, count * bytes)) {
     if (perWord == 1) {
       values.push_back(ir.bitcast(word, element));
       continue;

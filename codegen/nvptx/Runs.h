@@ -27,8 +27,7 @@ struct Run {
 };
 
 /// `count` elements that lie at `pointer`, and the way back.
-Values loadRun(Ir &ir, Value pointer, Type element, int64_t count,
-               bool isVolatile = false);
+Values loadRun(Ir &ir, Value pointer, Type element, int64_t count);
 void storeRun(Ir &ir, ValueRange values, Value pointer);
 
 } // namespace mlir::kvarn::nvptx

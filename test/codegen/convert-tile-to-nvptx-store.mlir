@@ -1,91 +1,11 @@
 // RUN: kvarn-opt %s --convert-tile-to-nvptx=target=sm_90a --canonicalize --cse | FileCheck %s
 
-// Records that are written, and tiles that wait in shared memory.
+// Records that are written.
 
 #v = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (8), (16), (32)], warps = []>
 #copies = #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (16), (32), (0)], warps = []>
 #codes = #tile.layout<rank = 2, registers = [(2, 0), (4, 0), (0, 1), (1, 0), (0, 2), (0, 4)], lanes = [(8, 0), (16, 0), (0, 8), (0, 16), (0, 32)], warps = [(32, 0)]>
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 64, layout = mma16816>
-
-// Every lane keeps what it holds, 8 bytes beside those of the lane before. Nobody
-// waits; the load is volatile, or the tile would stay in registers.
-// CHECK-LABEL: llvm.func @recall
-// CHECK-SAME: kvarn.shared_bytes = 256 : i64
-// CHECK-DAG: %[[C8:.*]] = arith.constant 8 : i32
-// CHECK-DAG: %[[SHARED:.*]] = llvm.mlir.addressof @kvarn_shared
-// CHECK-DAG: %[[LANE:.*]] = nvvm.read.ptx.sreg.tid.x
-// CHECK-NOT: nvvm.barrier
-// CHECK: %[[OFFSET:.*]] = arith.muli %[[LANE]], %[[C8]]
-// CHECK: %[[AT:.*]] = llvm.getelementptr %[[SHARED]][%[[OFFSET]]]
-// CHECK: llvm.store %{{.*}}, %[[AT]] {alignment = 8 : i64} : vector<2xi32>, !llvm.ptr<3>
-// CHECK: arith.mulf
-// CHECK: %[[AGAIN:.*]] = llvm.load volatile %[[AT]] {alignment = 8 : i64} : !llvm.ptr<3> -> vector<2xi32>
-// CHECK: llvm.extractelement %[[AGAIN]]
-// CHECK-NOT: nvvm.barrier
-// CHECK: llvm.return
-tile.kernel @recall(%x: memref<?xf32>) {
-  %c0 = arith.constant 0 : index
-  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
-  %b = arith.mulf %a, %a : tensor<64xf32, #v>
-  tile.store %b, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
-  %c = tile.recall %a : tensor<64xf32, #v>
-  tile.store %c, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
-  tile.return
-}
-
-// Tiles of two branches share memory: all have to be done with the other one.
-// CHECK-LABEL: llvm.func @branches
-// CHECK-SAME: kvarn.shared_bytes = 256 : i64
-// CHECK: scf.if
-// CHECK: nvvm.barrier0
-// CHECK: llvm.store {{.*}} !llvm.ptr<3>
-// CHECK: llvm.load volatile
-// CHECK: } else {
-// CHECK: nvvm.barrier0
-// CHECK: llvm.store {{.*}} !llvm.ptr<3>
-// CHECK: llvm.load volatile
-tile.kernel @branches(%x: memref<?xf32>, %n: i64) {
-  %c0 = arith.constant 0 : index
-  %n0 = arith.constant 0 : i64
-  %q = arith.cmpi sgt, %n, %n0 : i64
-  scf.if %q {
-    %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
-    %b = tile.recall %a : tensor<64xf32, #v>
-    tile.store %b, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
-  } else {
-    %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
-    %b = tile.recall %a : tensor<64xf32, #v>
-    tile.store %b, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
-  }
-  tile.return
-}
-
-// Warps that run apart do not: 256 bytes for each of two tiles and two warps.
-// CHECK-LABEL: llvm.func @apart
-// CHECK-SAME: kvarn.shared_bytes = 1024 : i64
-// CHECK: llvm.store {{.*}} !llvm.ptr<3>
-// CHECK-NOT: nvvm.barrier
-// CHECK: } else {
-// CHECK-NOT: nvvm.barrier
-// CHECK: llvm.getelementptr %{{.*}}[512] : (!llvm.ptr<3>) -> !llvm.ptr<3>
-// CHECK: llvm.store {{.*}} !llvm.ptr<3>
-tile.kernel @apart(%x: memref<?xf32>, %n: i64) {
-  %c0 = arith.constant 0 : index
-  %n0 = arith.constant 0 : i64
-  %q = arith.cmpi sgt, %n, %n0 : i64
-  tile.warps 2 (%w) {
-    scf.if %q {
-      %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
-      %b = tile.recall %a : tensor<64xf32, #v>
-      tile.store %b, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
-    } else {
-      %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
-      %b = tile.recall %a : tensor<64xf32, #v>
-      tile.store %b, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
-    }
-  }
-  tile.return
-}
 
 // Four numbers of a vector are one store of the first of two copies. key_zero
 // lies behind 64 * 64 / 2 bytes of codes and 64 scales.

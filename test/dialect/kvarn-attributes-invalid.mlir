@@ -90,13 +90,18 @@
 
 // -----
 
-// expected-error @+1 {{expected ','}}
+// expected-error @+1 {{programs is 0, expected 1 to 32}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 0, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
 
-// expected-error @+1 {{expected '>'}}
-"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, programs = 2>} : () -> ()
+// expected-error @+1 {{expected 'programs'}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, blocks = 2>}
+
+// -----
+
+// expected-error @+1 {{programs is 33, expected 0 to 32}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, programs = 33>} : () -> ()
 
 // -----
 

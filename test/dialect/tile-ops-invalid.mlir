@@ -254,6 +254,14 @@ func.func @f(%x: tensor<4x8xf32>) {
 
 // -----
 
+func.func @f(%x: tensor<4x8xi32>) {
+  // expected-error @+1 {{'tile.reduce' op squares need floats, got 'tensor<4x8xi32>'}}
+  %0 = tile.reduce squares %x dim 1 : tensor<4x8xi32> -> tensor<4xi32>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<8xf32>) {
   // expected-error @+1 {{'tile.reduce' op cannot reduce dimension 0 of 'tensor<8xf32>' to 'f16'}}
   %0 = tile.reduce add %x dim 0 : tensor<8xf32> -> f16

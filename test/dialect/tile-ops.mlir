@@ -99,8 +99,8 @@ func.func @encoded(%x: tensor<16x8xf32, #mma>) -> tensor<16x8xf32, #mma> {
   %1 = math.exp2 %0 : tensor<16x8xf32, #mma>
   // CHECK: tile.convert_layout %{{.*}} : tensor<16x8xf32, #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = []>> -> tensor<16x8xf32>
   %2 = tile.convert_layout %1 : tensor<16x8xf32, #mma> -> tensor<16x8xf32>
-  // CHECK: tile.recall %{{.*}} : tensor<16x8xf32>
-  %recalled = tile.recall %2 : tensor<16x8xf32>
+  // CHECK: tile.reduce squares %{{.*}} dim 0 : tensor<16x8xf32> -> tensor<8xf32>
+  %squares = tile.reduce squares %2 dim 0 : tensor<16x8xf32> -> tensor<8xf32>
   return %1 : tensor<16x8xf32, #mma>
 }
 

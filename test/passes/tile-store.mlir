@@ -77,7 +77,7 @@ func.func @unrotated(%k: tensor<?x?x128xf16>, %v: tensor<?x?x128xf16>, %map: ten
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 128, layout = reference>
 
 // CHECK: tile.kernel @flush_flush(%[[PAIRS:[a-z0-9]+]]: memref<?x2xi32, {{.*}}>, %[[COUNT:[a-z0-9]+]]: memref<1xi32>, %[[PAGES:[a-z0-9]+]]: memref<?x?x?xi8, {{.*}}>, %[[PK:[a-z0-9]+]]: memref<?x64x?x128xf16, {{.*}}>, %[[PV:[a-z0-9]+]]: memref<?x64x?x128xf16, {{.*}}>) attributes {schedule =
-// CHECK-DAG: %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG: %[[C4:.*]] = arith.constant 4 : index
 // CHECK: %[[HEAD:.*]] = tile.program_id x
 // CHECK: %[[PAIR:.*]] = tile.program_id y
 // CHECK: %[[PART:.*]] = tile.program_id z
@@ -91,10 +91,15 @@ func.func @unrotated(%k: tensor<?x?x128xf16>, %v: tensor<?x?x128xf16>, %map: ten
 // CHECK: arith.cmpi eq, %[[PART]], %c0
 // CHECK: scf.if
 // CHECK: tile.load %[[PK]][%{{.*}}, %{{.*}}, %[[HEAD]], %c0] {{.*}} -> tensor<64x128xf16
-// `iterations` rounds, of which the best is kept.
-// CHECK: scf.for %{{.*}} = %c0 to %[[C3]] step %c1 iter_args
+// The tile as it is and `iterations` rounds, of which the best is kept. A round
+// looks at the tile twice: divided by the scales of its columns for the rows,
+// and the other way round.
+// CHECK: scf.for %{{.*}} = %c0 to %[[C4]] step %c1 iter_args
 // CHECK: math.log
 // CHECK: math.exp
+// CHECK: tile.reduce squares {{.*}} dim 0
+// CHECK: tile.reduce squares {{.*}} dim 1
+// CHECK-NOT: tile.reduce squares
 // CHECK: math.sqrt
 // CHECK: arith.cmpf ole
 // CHECK: arith.select
