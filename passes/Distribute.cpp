@@ -343,8 +343,7 @@ static bool canRemake(Value value) {
           op) ||
       crossesWarps(op))
     return true;
-  return isElementwise(op) &&
-         !isa<HadamardOp, ScanOp, ExpandOp>(op) &&
+  return isElementwise(op) && !isa<HadamardOp, ScanOp, ExpandOp>(op) &&
          llvm::all_of(op->getOperands(), [](Value operand) {
            return !tileOf(operand) || canRemake(operand);
          });
