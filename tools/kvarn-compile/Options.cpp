@@ -17,6 +17,10 @@ static void addOutputOptions(CLI::App &app, Options &o) {
   app.add_option("--emit", o.emit, "stage to stop after, see --print-stages")
       ->group("Output")
       ->capture_default_str();
+  app.add_flag("--header", o.header,
+               "write a C header with requests for the kernels, NAME.h beside "
+               "NAME.kvlib")
+      ->group("Output");
   app.add_flag("--save-temps", o.saveTemps,
                "keep the stages beside the library, as NAME.kvlib.temps/")
       ->group("Output");
@@ -135,7 +139,7 @@ ParsedOptions parseOptions(int argc, const char *const *argv,
   addModelOptions(app, options);
   addTargetOptions(app, options);
   addListOptions(app, options);
-  app.footer("Exit codes: 0 done, 1 --inspect found damage, 2 usage or input, "
+  app.footer("Exit codes: 0 done, 1 a check failed, 2 usage or input, "
              "3 a needed tool is missing, 70 internal.\n"
              "Example: kvarn-compile --format=kvarn_k4v2_g128 "
              "--query-heads=64 --kv-heads=8 -o qwen.kvlib");

@@ -22,7 +22,8 @@ struct Options {
   bool printSchedule = false, printResources = false;
   bool noFuse = false, saveTemps = false;
   bool printStages = false, listTargets = false, listFormats = false;
-  std::string inspect, header;
+  std::string inspect;
+  bool header = false;
 };
 
 /// What came of parsing.

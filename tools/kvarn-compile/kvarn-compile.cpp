@@ -2,6 +2,8 @@
 
 #include "tools/kvarn-compile/kvarn-compile.h"
 
+#include "tools/kvarn-compile/Inspect.h"
+#include "tools/kvarn-compile/Lists.h"
 #include "tools/kvarn-compile/Options.h"
 
 #include "codegen/library/Binary.h"
@@ -26,45 +28,7 @@
 using namespace mlir;
 using namespace mlir::kvarn;
 
-static constexpr int kUsage = 2, kMissingTool = 3;
-
-//===----------------------------------------------------------------------===//
-// Lists
-//===----------------------------------------------------------------------===//
-
-static void printTargets(llvm::raw_ostream &out) {
-  auto line = [&](StringRef name, const Twine &text) {
-    out << llvm::left_justify(name, 12) << text << "\n";
-  };
-  for (const TargetFamily &family : targetFamilies())
-    line(family.name, "the best that the machine has of " +
-                          llvm::join(family.members, ", "));
-  for (const Target &target : knownTargets())
-    line(target.name, target.description +
-                          "; up to --emit=" + stagesOf(target).back()->name);
-}
-
-static void printFormats(llvm::raw_ostream &out) {
-  out << "format            bytes per token and KV head, head_dim 64 / "
-         "128 / 256\n";
-  for (int64_t keyBits : ::kvarn::kBits)
-    for (int64_t valueBits : ::kvarn::kBits)
-      for (int64_t group : ::kvarn::kGroups) {
-        ::kvarn::Format format{keyBits, valueBits, group};
-        out << llvm::left_justify(format.name(), 18);
-        for (int64_t headDim : ::kvarn::kHeadDims) {
-          format.headDim = headDim;
-          out << (headDim == 64 ? "" : " / ")
-              << llvm::format("%g", format.bytesPerToken());
-        }
-        out << "\n";
-      }
-}
-
-static void printStages(llvm::raw_ostream &out) {
-  for (const StageRow &row : kStages)
-    out << llvm::left_justify(row.name, 10) << row.description << "\n";
-}
+static constexpr int kCheckFailed = 1, kUsage = 2, kMissingTool = 3;
 
 //===----------------------------------------------------------------------===//
 // From options to a request
@@ -242,6 +206,9 @@ static int check(Request &request) {
     return 0;
   if (o.output.empty())
     return request.fail("expected -o");
+  if (o.header && request.stage->stage != Stage::Library)
+    return request.fail("--header describes a library, --emit=" + o.emit +
+                        " makes none");
   if (request.stage->stage == Stage::Library || !o.input.empty())
     return 0;
   if (request.kernels.size() != 1)
@@ -256,6 +223,33 @@ static int check(Request &request) {
         "--emit=" + o.emit +
         " writes one kernel, choose its way with --source-layout");
   return 0;
+}
+
+//===----------------------------------------------------------------------===//
+// Finished libraries
+//===----------------------------------------------------------------------===//
+
+static int writeHeader(const Request &request, const std::string &library,
+                       const ::kvarn::Manifest &manifest) {
+  std::string error;
+  if (failed(writeFileAtomically(headerPath(library),
+                                 makeHeader(library, manifest), error)))
+    return request.fail(error);
+  return 0;
+}
+
+static int inspect(const Request &request) {
+  const std::string &library = request.options.inspect;
+  std::string error;
+  auto manifest = openManifest(library, error);
+  if (!manifest)
+    return request.fail(error);
+  Inspection inspection = inspectLibrary(library, *manifest);
+  request.out << inspection.text;
+  if (request.options.header)
+    if (int code = writeHeader(request, library, *manifest))
+      return code;
+  return inspection.damaged ? kCheckFailed : 0;
 }
 
 //===----------------------------------------------------------------------===//
@@ -511,7 +505,12 @@ int Driver::writeLibrary() {
     }
   if (failed(writer.finish()))
     return request.fail(writer.error());
-  return 0;
+  if (!request.options.header)
+    return 0;
+  std::string error;
+  auto manifest = openManifest(request.options.output, error);
+  return manifest ? writeHeader(request, request.options.output, *manifest)
+                  : request.fail(error);
 }
 
 int Driver::run() {
@@ -525,6 +524,10 @@ int Driver::run() {
     return printResources();
   return request.stage->stage == Stage::Library ? writeLibrary() : emit();
 }
+
+//===----------------------------------------------------------------------===//
+// The whole
+//===----------------------------------------------------------------------===//
 
 int mlir::kvarn::runCompiler(int argc, const char *const *argv,
                              llvm::raw_ostream &out, llvm::raw_ostream &err) {
@@ -540,9 +543,12 @@ int mlir::kvarn::runCompiler(int argc, const char *const *argv,
     return printTargets(out), 0;
   if (options.listFormats)
     return printFormats(out), 0;
-  while (options.output.size() > 1 && options.output.back() == '/')
-    options.output.pop_back();
+  for (std::string *path : {&options.output, &options.inspect})
+    while (path->size() > 1 && path->back() == '/')
+      path->pop_back();
   Request request(options, out, err);
+  if (!options.inspect.empty())
+    return inspect(request);
   if (int code = check(request))
     return code;
 
