@@ -49,8 +49,13 @@ TEST(JitCache, TheFolderMustBeTheUsersOwn) {
 
 TEST(JitCache, TheEnvironmentNamesIt) {
   TempCache home;
-  setenv("KVARN_COMPILER", KVARN_COMPILE, 1);
+  ScopedEnvironment compiler("KVARN_COMPILER", KVARN_COMPILE);
+  ScopedEnvironment noFolder("KVARN_CACHE_DIR", nullptr),
+      noXdg("XDG_CACHE_HOME", nullptr), noHome("HOME", nullptr);
   auto options = make<kvarn_jit_options>();
+  EXPECT_EQ(ioError(options),
+            "there is no folder for compiled kernels: none of "
+            "KVARN_CACHE_DIR, XDG_CACHE_HOME and HOME is set");
   auto compileInto = [&](const std::string &folder) {
     Jit jit({}, options);
     jit.get(kernelNumber(0).request());
@@ -58,23 +63,21 @@ TEST(JitCache, TheEnvironmentNamesIt) {
     EXPECT_EQ(fs::status(folder).permissions(), fs::perms::owner_all);
     EXPECT_FALSE(fs::is_empty(folder)) << folder;
   };
-  std::string old = std::getenv("HOME") ? std::getenv("HOME") : "";
+  ScopedEnvironment variable("HOME", home.path("home").c_str());
+  compileInto(home.path("home/.cache/kvarn"));
+  EXPECT_EQ(fs::status(home.path("home/.cache")).permissions(),
+            fs::perms::owner_all);
   {
-    ScopedEnvironment variable("HOME", home.path("home").c_str());
-    compileInto(home.path("home/.cache/kvarn"));
-    EXPECT_EQ(fs::status(home.path("home/.cache")).permissions(),
-              fs::perms::owner_all);
-    ScopedEnvironment xdg("XDG_CACHE_HOME", home.path("xdg").c_str());
-    compileInto(home.path("xdg/kvarn"));
-    ScopedEnvironment mine("KVARN_CACHE_DIR", home.path("mine").c_str());
-    compileInto(home.path("mine"));
+    // Relative paths are to be ignored, says XDG.
+    ScopedEnvironment xdg("XDG_CACHE_HOME", "relative");
+    Jit jit({}, options);
+    jit.get(kernelNumber(0).request());
+    EXPECT_EQ(jit.stats().from_cache, 1);
   }
-  EXPECT_EQ(ioError(options),
-            "there is no folder for compiled kernels: none of "
-            "KVARN_CACHE_DIR, XDG_CACHE_HOME and HOME is set");
-  if (!old.empty())
-    setenv("HOME", old.c_str(), 1);
-  unsetenv("KVARN_COMPILER");
+  ScopedEnvironment xdg("XDG_CACHE_HOME", home.path("xdg").c_str());
+  compileInto(home.path("xdg/kvarn"));
+  ScopedEnvironment mine("KVARN_CACHE_DIR", home.path("mine").c_str());
+  compileInto(home.path("mine"));
 }
 
 TEST(JitCache, SizesInTheEnvironment) {
