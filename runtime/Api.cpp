@@ -57,7 +57,9 @@ kvarn_status kvarn_select(kvarn_library *library, const kvarn_request *request,
       return isNull(library ? "kernel" : "library");
     kvarn_request copy;
     KVARN_TRY(readRequest(request, copy));
-    return selectKernel(*library, copy, *kernel);
+    thread_local std::string key; // memory to keep
+    makeRequestKey(copy, key);
+    return selectKernel(*library, copy, key, *kernel);
   });
 }
 

@@ -56,41 +56,53 @@ kvarn_status kvarn_jit::get(kvarn_request request, kvarn_kernel *&kernel) {
   // A program without a format has no layout either.
   if (!request.layout && request.format)
     request.layout = kDefaultLayout;
-  thread_local std::string requestKey;
-  makeRequestKey(request, requestKey);
-  requestKey += static_cast<char>(compiledQueryTokens(request));
+  thread_local std::string key, knownKey; // memory to keep
+  makeRequestKey(request, key);
+  knownKey = key;
+  knownKey += static_cast<char>(compiledQueryTokens(request));
   kvarn_library *library = nullptr;
   {
     std::shared_lock lock(knownMutex);
-    auto found = known.find(requestKey);
+    auto found = known.find(knownKey);
     if (found != known.end())
       library = found->second;
   }
   if (library)
-    return selectKernel(*library, request, kernel);
-  KVARN_TRY(find(request, library));
-  KVARN_TRY(selectKernel(*library, request, kernel));
+    return selectKernel(*library, request, key, kernel);
+  KVARN_TRY(find(request, library, kernel));
   std::lock_guard lock(knownMutex);
   if (known.size() >= kMaxKnown)
     known.clear();
-  known.emplace(requestKey, library);
+  known.emplace(knownKey, library);
   return KVARN_STATUS_OK;
 }
 
+static kvarn_status selectFrom(kvarn_library &library,
+                               const kvarn_request &request,
+                               kvarn_kernel *&kernel) {
+  std::string key;
+  makeRequestKey(request, key);
+  return selectKernel(library, request, key, kernel);
+}
+
 kvarn_status kvarn_jit::find(const kvarn_request &request,
-                             kvarn_library *&library) {
+                             kvarn_library *&library, kvarn_kernel *&kernel) {
   KVARN_TRY(findInLibraries(request, library));
-  if (library)
-    return KVARN_STATUS_OK;
-  Recipe recipe;
-  KVARN_TRY(makeRecipe(request, recipe));
-  {
-    std::lock_guard lock(mutex);
-    if (!cache)
-      KVARN_TRY(Cache::open(cacheFolder.empty() ? nullptr : cacheFolder.c_str(),
-                            cacheBytes, cache));
+  if (!library) {
+    Recipe recipe;
+    KVARN_TRY(makeRecipe(request, recipe));
+    KVARN_TRY(openCache());
+    KVARN_TRY(findInCache(recipe, request, library));
   }
-  return findInCache(recipe, request, library);
+  return selectFrom(*library, request, kernel);
+}
+
+kvarn_status kvarn_jit::openCache() {
+  std::lock_guard lock(mutex);
+  if (cache)
+    return KVARN_STATUS_OK;
+  return Cache::open(cacheFolder.empty() ? nullptr : cacheFolder.c_str(),
+                     cacheBytes, cache);
 }
 
 /// The first library that has a variant which runs here, if one has. Damage is
@@ -99,7 +111,7 @@ kvarn_status kvarn_jit::findInLibraries(const kvarn_request &request,
                                         kvarn_library *&library) {
   for (kvarn_library *candidate : libraries) {
     kvarn_kernel *kernel = nullptr;
-    kvarn_status status = selectKernel(*candidate, request, kernel);
+    kvarn_status status = selectFrom(*candidate, request, kernel);
     if (status == KVARN_STATUS_NOT_FOUND || status == KVARN_STATUS_UNSUPPORTED)
       continue;
     if (status == KVARN_STATUS_OK) {
@@ -150,7 +162,7 @@ kvarn_status kvarn_jit::openEntry(const std::string &key,
     return fail(KVARN_STATUS_CORRUPT,
                 opened->folder + ": was made by " + opened->manifest.compiler +
                     ", expected " + compilerOfThisBuild());
-  KVARN_TRY(selectKernel(*opened, request, kernel));
+  KVARN_TRY(selectFrom(*opened, request, kernel));
   cache->touch(key);
   std::lock_guard lock(mutex);
   library = entries.try_emplace(key, std::move(opened)).first->second.get();

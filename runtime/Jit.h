@@ -30,7 +30,9 @@ public:
 private:
   using Recipe = kvarn::runtime::Recipe;
 
-  kvarn_status find(const kvarn_request &request, kvarn_library *&library);
+  kvarn_status find(const kvarn_request &request, kvarn_library *&library,
+                    kvarn_kernel *&kernel);
+  kvarn_status openCache();
   kvarn_status findInLibraries(const kvarn_request &request,
                                kvarn_library *&library);
   kvarn_status findInCache(const Recipe &recipe, const kvarn_request &request,

@@ -396,9 +396,7 @@ static void keepPreferred(std::vector<Candidate> &candidates) {
 }
 
 kvarn_status selectKernel(kvarn_library &library, const kvarn_request &request,
-                          kvarn_kernel *&kernel) {
-  thread_local std::string key;
-  makeRequestKey(request, key);
+                          const std::string &key, kvarn_kernel *&kernel) {
   {
     std::shared_lock lock(library.selectionMutex);
     auto found = library.remembered.find(key);

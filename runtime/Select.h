@@ -43,9 +43,9 @@ std::string explainSelection(const kvarn_library &library,
 void makeRequestKey(const kvarn_request &request, std::string &key);
 
 /// Selects and loads. The candidates of a request are remembered, and only its
-/// hints looked at when it comes again.
+/// hints looked at when it comes again. `key` is that of the request.
 kvarn_status selectKernel(kvarn_library &library, const kvarn_request &request,
-                          kvarn_kernel *&kernel);
+                          const std::string &key, kvarn_kernel *&kernel);
 
 } // namespace kvarn::runtime
 
