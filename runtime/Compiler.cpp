@@ -37,10 +37,10 @@ struct CompilerLibrary {
 
 /// The file beside libkvarn.so, or else its plain name, for the loader.
 static std::string findCompilerLibrary() {
+  static const char here = 0; // unlike a function, surely in libkvarn.so
   Dl_info info;
   std::error_code ignored;
-  if (dladdr(reinterpret_cast<void *>(&kvarn_version), &info) &&
-      info.dli_fname) {
+  if (dladdr(&here, &info) && info.dli_fname) {
     fs::path self = fs::canonical(info.dli_fname, ignored);
     fs::path beside = self.parent_path() / KVARN_COMPILER_LIBRARY;
     if (fs::exists(beside, ignored))

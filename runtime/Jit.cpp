@@ -185,7 +185,9 @@ kvarn_status kvarn_jit::make(const Recipe &recipe, const kvarn_request &request,
     count(&kvarn_jit_stats::from_cache);
   if (!isDamage(status))
     return status;
-  KVARN_TRY(compile(recipe, key));
+  std::string damage =
+      status == KVARN_STATUS_NOT_FOUND ? "" : kvarn_last_error();
+  KVARN_TRY(compile(recipe, request, damage));
   count(&kvarn_jit_stats::compiled);
   count(&kvarn_jit_stats::evicted, static_cast<int64_t>(cache->evict(key)));
   return openEntry(key, request, library);
@@ -203,7 +205,10 @@ struct Staged {
 };
 } // namespace
 
-kvarn_status kvarn_jit::compile(const Recipe &recipe, const std::string &key) {
+/// `damage` is what is wrong with the entry that is there, if there is one.
+kvarn_status kvarn_jit::compile(const Recipe &recipe,
+                                const kvarn_request &request,
+                                const std::string &damage) {
   Staged staged;
   KVARN_TRY(cache->stage(staged.path));
   std::string made = staged.path + kStagedName;
@@ -211,14 +216,20 @@ kvarn_status kvarn_jit::compile(const Recipe &recipe, const std::string &key) {
   arguments.insert(arguments.end(), {"-o", made});
   Compilation compilation = compiler.run(arguments);
   if (!compilation.missing.empty() || !compilation.failure.empty())
-    return explainFailure(recipe, compilation);
+    return explainFailure(recipe, compilation, damage);
   std::unique_ptr<kvarn_library> opened;
   KVARN_TRY(openLibrary(made.c_str(), opened));
   if (!opened->manifest.compiler.starts_with(compilerOfThisBuild()))
     return fail(KVARN_STATUS_COMPILER,
                 compiler.programName() + " is " + opened->manifest.compiler +
                     ", but this runtime needs " + compilerOfThisBuild());
-  return cache->publish(made, key);
+  Selection selection;
+  KVARN_TRY(selectVariant(*opened, request, selection));
+  if (selection.status == KVARN_STATUS_NOT_FOUND)
+    return fail(KVARN_STATUS_INVALID_ARGUMENT,
+                recipe.kernel + ": the compiler makes none as requested: " +
+                    selection.reasons[0]);
+  return cache->publish(made, recipe.key());
 }
 
 std::string kvarn_jit::commandText(const Recipe &recipe) const {
@@ -230,11 +241,15 @@ std::string kvarn_jit::commandText(const Recipe &recipe) const {
 
 /// Exit code 2 is a mistake in the request.
 kvarn_status kvarn_jit::explainFailure(const Recipe &recipe,
-                                       const Compilation &compilation) {
+                                       const Compilation &compilation,
+                                       const std::string &damage) {
   count(&kvarn_jit_stats::failed);
   bool missing = !compilation.missing.empty();
   std::string where = " is in none of the " + std::to_string(libraries.size()) +
-                      " libraries and not in the cache " + cache->folder();
+                      " libraries and " + (damage.empty() ? "not" : "damaged") +
+                      " in the cache " + cache->folder();
+  if (!damage.empty())
+    where += " (" + damage + ")";
   return fail(compilation.exitCode == 2 ? KVARN_STATUS_INVALID_ARGUMENT
                                         : KVARN_STATUS_COMPILER,
               recipe.kernel + (missing ? where : " cannot be compiled") +

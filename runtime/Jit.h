@@ -41,9 +41,11 @@ private:
                          kvarn_library *&library);
   kvarn_status make(const Recipe &recipe, const kvarn_request &request,
                     kvarn_library *&library);
-  kvarn_status compile(const Recipe &recipe, const std::string &key);
+  kvarn_status compile(const Recipe &recipe, const kvarn_request &request,
+                       const std::string &damage);
   kvarn_status explainFailure(const Recipe &recipe,
-                              const kvarn::runtime::Compilation &compilation);
+                              const kvarn::runtime::Compilation &compilation,
+                              const std::string &damage);
   std::string commandText(const Recipe &recipe) const;
   void count(int64_t kvarn_jit_stats::*member, int64_t by = 1);
 

@@ -7,6 +7,7 @@
 #include "format/Hash.h"
 #include "runtime/Backend.h"
 #include "runtime/Compiler.h"
+#include "runtime/Cpu.h"
 #include "runtime/Select.h"
 #include "runtime/Status.h"
 
@@ -15,7 +16,7 @@
 
 namespace kvarn::runtime {
 
-static constexpr std::string_view kAttend = "attend";
+static constexpr std::string_view kAttend = "attend", kRelayout = "relayout";
 
 namespace {
 /// An option of a kernel's key, as the compiler's command line has it.
@@ -73,7 +74,9 @@ static kvarn_status checkRequest(const kvarn_request &request) {
     return invalid(request, "query_rows", "0, it has none,");
   if (!attends && request.features && *request.features)
     return invalid(request, "features", "NULL, it has none,");
-  return KVARN_STATUS_OK;
+  if (request.kernel == kRelayout && request.dtype)
+    return invalid(request, "dtype", "NULL, it has none,");
+  return checkForcedCpu();
 }
 
 /// A family is compiled for the member that fits the device, anything else as

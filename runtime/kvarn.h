@@ -244,7 +244,8 @@ KVARN_API kvarn_status kvarn_library_explain(const kvarn_library *library,
  * crashes, so does the program. The environment variable KVARN_COMPILER=PATH
  * names a program kvarn-compile instead, whose crash is an error of the one
  * call; KVARN_COMPILER=none switches compiling off. Compiler and runtime must
- * be of one build. */
+ * be of one build. A program that ignores SIGCHLD must use the child: the
+ * compiler waits for the linker. */
 typedef struct kvarn_jit kvarn_jit;
 
 typedef enum kvarn_compiler {

@@ -22,5 +22,7 @@ int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   for (int number : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE})
     std::signal(number, endAsInternalError);
+  // Who starts us may ignore it, and then nobody is told how the linker ended.
+  std::signal(SIGCHLD, SIG_DFL);
   return mlir::kvarn::runCompiler(argc, argv, llvm::outs(), llvm::errs());
 }

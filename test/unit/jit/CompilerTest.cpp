@@ -4,6 +4,7 @@
 #include "test/unit/jit/JitFixture.h"
 #include "test/unit/runtime/Fixture.h"
 
+#include <csignal>
 #include <fstream>
 
 using namespace kvarn;
@@ -59,6 +60,14 @@ TEST(JitCompiler, AChildCompiles) {
   EXPECT_EQ(inProcess.stats().from_cache, 1);
 }
 
+TEST(JitCompiler, AChildOfAProgramThatIgnoresChildren) {
+  TempCache cache;
+  signal(SIGCHLD, SIG_IGN);
+  Jit jit({}, child(cache.path(), KVARN_COMPILE));
+  EXPECT_EQ(small().check(jit.get(small().request()), 1), "");
+  signal(SIGCHLD, SIG_DFL);
+}
+
 TEST(JitCompiler, TheEnvironmentChooses) {
   TempCache cache;
   {
@@ -94,6 +103,26 @@ TEST(JitCompiler, WithoutOneTheErrorNamesKernelAndCommand) {
       "cache " +
           cache.path() + "; to build it: " + commandOf(other, absent) +
           "\nno compiler: '" + absent + "' is not a program that can be run");
+}
+
+TEST(JitCompiler, WithoutOneADamagedEntryIsNamed) {
+  TempCache cache;
+  {
+    Jit jit({}, jitOptions(cache.path()));
+    jit.get(small().request());
+  }
+  std::string entry = cache.path("cache/" + cache.list(".kvlib")[0]);
+  std::ofstream(entry + "/manifest.json") << "{";
+  Jit jit({}, jitOptions(cache.path(), KVARN_COMPILER_NONE));
+  std::string error =
+      errorOf(KVARN_STATUS_COMPILER, [&] { jit.get(small().request()); });
+  EXPECT_TRUE(error.starts_with(
+      "kernel 'append' is in none of the 0 libraries and damaged in the "
+      "cache " +
+      cache.path() + " (" + entry +
+      ": manifest.json: not valid JSON; the file is damaged or truncated); to "
+      "build it: "))
+      << error;
 }
 
 TEST(JitCompiler, ACrashOfAChildIsAnErrorAndNotRemembered) {

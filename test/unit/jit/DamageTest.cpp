@@ -94,7 +94,8 @@ static std::string damage(const fs::path &folder, oracle::Rng &rng) {
 static const std::vector<SmallKernel> &kernels() {
   static const std::vector<SmallKernel> all = [] {
     std::vector<SmallKernel> list = smallKernels();
-    return std::vector<SmallKernel>{list[0], list[18], list[36]};
+    // They compile fast: they are made again often.
+    return std::vector<SmallKernel>{list[0], list[2], list[18]};
   }();
   return all;
 }
@@ -121,7 +122,7 @@ TEST(JitDamage, ALibraryGivesAnErrorOrRightNumbers) {
       "--kernels=append,materialize -o " +
       whole;
   ASSERT_EQ(std::system(command.c_str()), 0);
-  SmallKernel used[] = {kernels()[0], kernels()[2]};
+  SmallKernel used[] = {smallKernels()[0], smallKernels()[36]};
   int errors = 0, good = 0;
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
     oracle::Rng rng(seed);

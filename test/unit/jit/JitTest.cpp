@@ -121,6 +121,8 @@ TEST(Jit, WhatSpecializesMakesAnotherKernel) {
   EXPECT_STREQ(
       jit.get(Request(relayout).options("source=mma16816")).variant().options,
       "source=mma16816");
+  // Both ways are made; the layout says which one is meant.
+  EXPECT_STREQ(jit.get(relayout).variant().options, "source=mma16816");
 }
 
 TEST(Jit, QueryTokensChooseTheRowsOfTiles) {
@@ -138,6 +140,11 @@ TEST(Jit, QueryTokensChooseTheRowsOfTiles) {
   EXPECT_EQ(rows(16), 8);
   EXPECT_EQ(cache.list(".kvlib").size(), 3u);
   EXPECT_EQ(jit.get(attendRequest().queryRows(4)).variant().query_rows, 4);
+  EXPECT_EQ(cache.list(".kvlib").size(), 3u);
+  EXPECT_EQ(errorOf(KVARN_STATUS_INVALID_ARGUMENT,
+                    [&] { jit.get(attendRequest().queryRows(13)); }),
+            "kernel 'attend': the compiler makes none as requested: query_rows "
+            "is 8, requested 13");
   EXPECT_EQ(cache.list(".kvlib").size(), 3u);
 }
 
@@ -171,6 +178,18 @@ TEST(Jit, RequestsThatCannotBeCompiled) {
   EXPECT_EQ(error(Request(append).features("causal")),
             "request.features: expected NULL, it has none, to compile kernel "
             "'append'");
+  EXPECT_EQ(error(Request("relayout")
+                      .format("kvarn_k4v2_g64")
+                      .headDim(64)
+                      .dtype("f16")),
+            "request.dtype: expected NULL, it has none, to compile kernel "
+            "'relayout'");
+  ScopedEnvironment noLevel("KVARN_CPU", nullptr);
+  {
+    ScopedEnvironment cpu("KVARN_CPU", "486");
+    EXPECT_EQ(error(append), "KVARN_CPU is '486', expected x86-64, x86-64-v2, "
+                             "x86-64-v3 or x86-64-v4");
+  }
   EXPECT_EQ(error(Request(append).options("iterations=8")),
             "request.options: kernel 'append' has no option 'iterations'");
   EXPECT_EQ(error(Request(append).options("iterations")),
