@@ -1,5 +1,6 @@
 # libkvarn-compiler.so: every object library that kvarn_compiler_library() made,
-# and the registration that all programs share. Programs link this one library;
+# the registration that all programs share, and what kvarn-compile does (see its
+# folder). Programs link this one library;
 # a second copy of a dialect in the same process would not be the same dialect.
 get_property(libraries GLOBAL PROPERTY KVARN_COMPILER_LIBRARIES)
 add_library(kvarn-compiler SHARED
@@ -12,7 +13,8 @@ endforeach()
 add_dependencies(kvarn-compiler ${libraries})
 # All of the format library, so that nobody needs a copy beside this one.
 target_link_libraries(kvarn-compiler
-  PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,kvarn_format> PUBLIC MLIR LLVM)
+  PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,kvarn_format> kvarn_fingerprint
+  PUBLIC MLIR LLVM)
 set_target_properties(kvarn-compiler PROPERTIES
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
 

@@ -2,12 +2,12 @@
 
 #include "codegen/ExternalTool.h"
 
+#include "format/Environment.h"
+
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
-
-#include <cstdlib>
 
 using namespace mlir;
 using namespace mlir::kvarn;
@@ -53,8 +53,8 @@ ToolRun mlir::kvarn::runTool(ArrayRef<StringRef> command) {
 }
 
 std::string mlir::kvarn::cudaHome() {
-  const char *home = std::getenv("CUDA_HOME");
-  return home && *home ? home : "/usr/local/cuda";
+  const char *home = ::kvarn::environment(::kvarn::Variable::CudaHome);
+  return home ? home : "/usr/local/cuda";
 }
 
 std::string mlir::kvarn::findCudaTool(StringRef name) {

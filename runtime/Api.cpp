@@ -56,12 +56,10 @@ kvarn_status kvarn_select(kvarn_library *library, const kvarn_request *request,
     if (!library || !kernel)
       return isNull(library ? "kernel" : "library");
     kvarn_request copy;
-    KVARN_TRY(copyIn(request, copy, "request"));
-    Selection selection;
-    KVARN_TRY(selectVariant(*library, copy, selection));
-    if (selection.status != KVARN_STATUS_OK)
-      return fail(selection.status, selection.message);
-    return library->load(selection.chosen, *kernel);
+    KVARN_TRY(readRequest(request, copy));
+    thread_local std::string key; // memory to keep
+    makeRequestKey(copy, key);
+    return selectKernel(*library, copy, key, *kernel);
   });
 }
 
@@ -85,7 +83,7 @@ kvarn_status kvarn_library_explain(const kvarn_library *library,
     if (!library || !text)
       return isNull(library ? "text" : "library");
     kvarn_request copy;
-    KVARN_TRY(copyIn(request, copy, "request"));
+    KVARN_TRY(readRequest(request, copy));
     Selection selection;
     KVARN_TRY(selectVariant(*library, copy, selection));
     char *result = strdup(explainSelection(*library, selection).c_str());

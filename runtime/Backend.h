@@ -69,12 +69,18 @@ class Backend {
 public:
   virtual ~Backend() = default;
 
+  /// Whether there is such a device at all.
+  virtual bool isPresent() const = 0;
+
   /// Why `variant` does not run on the current device; "" if it does.
   virtual std::string missing(const Variant &variant) const = 0;
 
   /// How much `variant` makes of the device. Of variants that run here and
   /// compute the same, the one with the larger value is taken.
   virtual std::array<int64_t, 2> preference(const Variant &variant) const = 0;
+
+  /// The name that the compiler has for the current device, or why it has none.
+  virtual kvarn_status compilerTarget(std::string &name) const = 0;
 
   /// Loads the binary at `path`, whose hash has been checked.
   virtual kvarn_status load(const Variant &variant, const std::string &path,
@@ -102,6 +108,9 @@ const Backend &cudaBackend();
 
 /// The backend for Requirements::arch, or nullptr.
 const Backend *findBackend(std::string_view arch);
+
+/// The backend for kvarn_request::target, or nullptr. NULL is the CPU.
+const Backend *backendOfTarget(const char *target);
 
 } // namespace kvarn::runtime
 

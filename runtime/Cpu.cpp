@@ -2,10 +2,10 @@
 
 #include "runtime/Cpu.h"
 
+#include "format/Environment.h"
 #include "runtime/Status.h"
 
 #include <array>
-#include <cstdlib>
 #include <vector>
 
 namespace kvarn::runtime {
@@ -97,11 +97,7 @@ static std::string joinMissing(int level, int limit) {
   return missing;
 }
 
-/// Read at every selection, so that a program can set it late.
-static const char *forcedCpu() {
-  const char *value = std::getenv("KVARN_CPU");
-  return value && *value ? value : nullptr;
-}
+const char *forcedCpu() { return environment(Variable::Cpu); }
 
 kvarn_status checkForcedCpu() {
   const char *forced = forcedCpu();

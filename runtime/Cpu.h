@@ -16,6 +16,10 @@ std::string_view hostArch();
 /// 1 for x86-64, ... 4 for x86-64-v4; 0 for "" and for unknown names.
 int cpuLevel(std::string_view name);
 
+/// KVARN_CPU, or NULL. Read at every selection, so that a program can set it
+/// late.
+const char *forcedCpu();
+
 /// Whether KVARN_CPU, if set, is a level that this CPU has. Fails with a
 /// message otherwise.
 kvarn_status checkForcedCpu();

@@ -88,6 +88,8 @@ private:
 class CpuBackend : public Backend {
 public:
   std::string missing(const Variant &variant) const override;
+  bool isPresent() const override { return true; }
+  kvarn_status compilerTarget(std::string &name) const override;
   kvarn_status load(const Variant &variant, const std::string &path,
                     std::unique_ptr<LoadedVariant> &loaded) const override;
   std::array<int64_t, 2> preference(const Variant &variant) const override {
@@ -149,6 +151,22 @@ std::string CpuBackend::missing(const Variant &variant) const {
     return "is of kind " + std::string(binaryKindName(variant.binary.kind)) +
            ", which must be linked first";
   return missingOnCpu(variant.requirements);
+}
+
+kvarn_status CpuBackend::compilerTarget(std::string &name) const {
+  if (hostArch() != "x86_64") {
+    name = hostArch();
+    return KVARN_STATUS_OK;
+  }
+  std::string missing;
+  for (const char *level : {"x86-64-v4", "x86-64-v3"}) {
+    Requirements needed;
+    needed.cpu = name = level;
+    missing = missingOnCpu(needed);
+    if (missing.empty())
+      return KVARN_STATUS_OK;
+  }
+  return fail(KVARN_STATUS_UNSUPPORTED, "a compiled kernel " + missing);
 }
 
 kvarn_status CpuBackend::load(const Variant &variant, const std::string &path,
@@ -238,6 +256,14 @@ const Backend *findBackend(std::string_view arch) {
   if (arch == "x86_64" || arch == "aarch64")
     return &cpuBackend();
   return arch == "nvptx" ? &cudaBackend() : nullptr;
+}
+
+const Backend *backendOfTarget(const char *target) {
+  std::string_view name = target ? target : hostArch();
+  if (name == "x86_64" || name.starts_with("x86-64") || name == "aarch64")
+    return &cpuBackend();
+  bool nvidia = name == "nvidia" || name.starts_with("sm_");
+  return nvidia ? &cudaBackend() : nullptr;
 }
 
 } // namespace kvarn::runtime

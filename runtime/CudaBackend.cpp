@@ -82,6 +82,11 @@ private:
 class CudaBackend : public Backend {
 public:
   std::string missing(const Variant &variant) const override;
+  bool isPresent() const override {
+    std::string error;
+    return Driver::get(error) != nullptr;
+  }
+  kvarn_status compilerTarget(std::string &name) const override;
   std::array<int64_t, 2> preference(const Variant &variant) const override;
   kvarn_status load(const Variant &variant, const std::string &path,
                     std::unique_ptr<LoadedVariant> &loaded) const override;
@@ -198,6 +203,27 @@ std::string CudaBackend::missing(const Variant &variant) const {
   std::string error;
   const Driver *driver = Driver::get(error);
   return driver ? missingOn(*driver, driver->currentDevice(), variant) : error;
+}
+
+/// The chips that the compiler makes machine code for. For others it makes all
+/// of the family, of which the driver takes PTX.
+kvarn_status CudaBackend::compilerTarget(std::string &name) const {
+  static constexpr std::array<std::string_view, 4> kChips = {"sm_80", "sm_86",
+                                                             "sm_89", "sm_90a"};
+  std::string error;
+  const Driver *driver = Driver::get(error);
+  if (!driver)
+    return fail(KVARN_STATUS_UNSUPPORTED,
+                "a kernel for an NVIDIA GPU " + error);
+  const DeviceInfo &info =
+      driver->devices()[static_cast<size_t>(driver->currentDevice())];
+  name = "nvidia";
+  for (std::string_view chip : kChips) {
+    Chip parsed = *parseChip(chip);
+    if (parsed.major == info.major && parsed.minor == info.minor)
+      name = chip;
+  }
+  return KVARN_STATUS_OK;
 }
 
 /// The chip first: code for a later one may use more of it. A cubin before PTX

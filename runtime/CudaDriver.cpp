@@ -2,8 +2,9 @@
 
 #include "runtime/CudaDriver.h"
 
+#include "format/Environment.h"
+
 #include <array>
-#include <cstdlib>
 #include <dlfcn.h>
 #include <utility>
 
@@ -30,8 +31,8 @@ const Driver *Driver::get(std::string &error) {
 }
 
 std::string Driver::loadSymbols() {
-  const char *named = std::getenv("KVARN_CUDA_DRIVER");
-  const char *path = named && *named ? named : "libcuda.so.1";
+  const char *named = environment(Variable::CudaDriver);
+  const char *path = named ? named : "libcuda.so.1";
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char *reason = dlerror();

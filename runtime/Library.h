@@ -11,7 +11,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace kvarn::runtime {
@@ -26,6 +28,14 @@ struct VariantEntry {
   std::string features; // "causal,lse"
   std::string options;  // "iterations=8,range=mse"
   kvarn_variant_info info;
+};
+
+/// What decides between variants that match and run.
+struct Candidate {
+  size_t index; // in the manifest
+  std::array<int64_t, 2> preference;
+  int64_t queryRows, ratio;
+  std::array<double, 3> hintLogs; // batch, query tokens, context
 };
 
 } // namespace kvarn::runtime
@@ -47,6 +57,11 @@ struct kvarn_library {
   std::deque<kvarn::runtime::VariantEntry> entries;   // as in the manifest
   std::mutex mutex;                                   // for `kernels`
   std::vector<std::unique_ptr<kvarn_kernel>> kernels; // same order, lazily
+
+  // See selectKernel().
+  std::shared_mutex selectionMutex;
+  std::unordered_map<std::string, std::vector<kvarn::runtime::Candidate>>
+      remembered;
 
   /// Checks and loads variant number `index`, once.
   kvarn_status load(size_t index, kvarn_kernel *&kernel);

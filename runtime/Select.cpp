@@ -7,16 +7,18 @@
 
 #include <cmath>
 #include <map>
+#include <mutex>
+#include <shared_mutex>
 #include <tuple>
 
 namespace kvarn::runtime {
 
 namespace {
 /// A request, parsed.
-struct Wanted {
+struct Wanted : RequestLists {
+  explicit Wanted(const kvarn_request &request) : request(request) {}
+
   const kvarn_request &request;
-  std::vector<std::string> features;
-  std::map<std::string, std::string> options;
 };
 } // namespace
 
@@ -42,15 +44,19 @@ static std::vector<std::string> split(const char *list) {
   return items;
 }
 
-static kvarn_status parseRequest(Wanted &wanted) {
-  const kvarn_request &request = wanted.request;
-  if (!request.kernel || !*request.kernel)
-    return fail(KVARN_STATUS_INVALID_ARGUMENT, "request.kernel is not set");
-  wanted.features = split(request.features);
-  std::sort(wanted.features.begin(), wanted.features.end());
-  for (size_t i = 0; i < wanted.features.size(); ++i)
-    if (wanted.features[i].empty() ||
-        (i > 0 && wanted.features[i] == wanted.features[i - 1]))
+kvarn_status readRequest(const kvarn_request *from, kvarn_request &request) {
+  KVARN_TRY(copyIn(from, request, "request"));
+  if (request.target && request.target == std::string_view("auto"))
+    request.target = cudaBackend().isPresent() ? "nvidia" : nullptr;
+  return KVARN_STATUS_OK;
+}
+
+kvarn_status parseLists(const kvarn_request &request, RequestLists &lists) {
+  lists.features = split(request.features);
+  std::sort(lists.features.begin(), lists.features.end());
+  for (size_t i = 0; i < lists.features.size(); ++i)
+    if (lists.features[i].empty() ||
+        (i > 0 && lists.features[i] == lists.features[i - 1]))
       return fail(KVARN_STATUS_INVALID_ARGUMENT,
                   "request.features: expected different names separated by "
                   "commas, got '" +
@@ -58,13 +64,20 @@ static kvarn_status parseRequest(Wanted &wanted) {
   for (const std::string &item : split(request.options)) {
     size_t equals = item.find('=');
     if (equals == 0 || equals == std::string::npos ||
-        !wanted.options.emplace(item.substr(0, equals), item.substr(equals + 1))
+        !lists.options.emplace(item.substr(0, equals), item.substr(equals + 1))
              .second)
       return fail(KVARN_STATUS_INVALID_ARGUMENT,
                   "request.options: expected different NAME=VALUE separated by "
                   "commas, got '" +
                       std::string(request.options) + "'");
   }
+  return KVARN_STATUS_OK;
+}
+
+static kvarn_status parseRequest(Wanted &wanted) {
+  if (!wanted.request.kernel || !*wanted.request.kernel)
+    return fail(KVARN_STATUS_INVALID_ARGUMENT, "request.kernel is not set");
+  KVARN_TRY(parseLists(wanted.request, wanted));
   return checkForcedCpu();
 }
 
@@ -170,50 +183,94 @@ static std::string describeDifference(const VariantKey &a,
 // Ranking
 //===----------------------------------------------------------------------===//
 
+static constexpr double kNoHint = -1;
+
+/// The logarithm of a hint, or kNoHint.
+static double logOf(int64_t hint) {
+  return hint > 0 ? std::log2(double(hint)) : kNoHint;
+}
+
+static Candidate makeCandidate(size_t index, const Variant &variant) {
+  const Hint &hint = variant.hint;
+  return {index,
+          findBackend(variant.requirements.arch)->preference(variant),
+          variant.key.queryRows,
+          std::max<int64_t>(variant.key.ratio, 1),
+          {logOf(hint.maxBatch.value_or(0)),
+           logOf(hint.maxQueryTokens.value_or(0)),
+           logOf(hint.context.value_or(0))}};
+}
+
 /// How far a variant's query bucket is from the request: the smallest bucket
 /// that holds all rows, else the largest.
-static int64_t bucketCost(const kvarn_request &request, const VariantKey &key) {
-  if (request.max_query_tokens <= 0 || key.queryRows == 0)
+static int64_t bucketCost(int64_t queryTokens, const Candidate &candidate) {
+  if (queryTokens <= 0 || candidate.queryRows == 0)
     return 0;
-  int64_t ratio = std::max<int64_t>(key.ratio, 1), rows;
-  if (__builtin_mul_overflow(request.max_query_tokens, ratio, &rows))
+  int64_t rows;
+  if (__builtin_mul_overflow(queryTokens, candidate.ratio, &rows))
     rows = INT64_MAX;
-  return key.queryRows >= rows ? key.queryRows - rows
-                               : (int64_t(1) << 40) - key.queryRows;
+  return candidate.queryRows >= rows ? candidate.queryRows - rows
+                                     : (int64_t(1) << 40) - candidate.queryRows;
 }
+
+namespace {
+/// The hints of a request.
+struct Asked {
+  explicit Asked(const kvarn_request &request)
+      : queryTokens(request.max_query_tokens),
+        logs{logOf(request.max_batch), logOf(request.max_query_tokens),
+             logOf(request.context)} {}
+
+  int64_t queryTokens;
+  std::array<double, 3> logs;
+};
+} // namespace
 
 /// How far what the variant was tuned for is from the request.
-static double hintCost(const kvarn_request &request, const Hint &hint) {
-  auto distance = [](int64_t asked, std::optional<int64_t> tuned) {
-    return asked > 0 && tuned
-               ? std::abs(std::log2(double(asked)) - std::log2(double(*tuned)))
-               : 0.0;
-  };
-  return distance(request.max_batch, hint.maxBatch) +
-         distance(request.max_query_tokens, hint.maxQueryTokens) +
-         distance(request.context, hint.context);
+static double hintCost(const Asked &asked, const Candidate &candidate) {
+  double cost = 0;
+  for (size_t i = 0; i < asked.logs.size(); ++i)
+    if (asked.logs[i] != kNoHint && candidate.hintLogs[i] != kNoHint)
+      cost += std::abs(asked.logs[i] - candidate.hintLogs[i]);
+  return cost;
 }
 
-/// Smaller is better; the reasons are in the order of the members. Of a variant
-/// that runs here, so there is a backend.
-static auto rank(const kvarn_request &request, const Variant &variant) {
-  auto [first, second] =
-      findBackend(variant.requirements.arch)->preference(variant);
-  return std::tuple(-first, -second, bucketCost(request, variant.key),
-                    hintCost(request, variant.hint));
+/// Smaller is better; the reasons are in the order of the members.
+static auto rank(const Asked &asked, const Candidate &candidate) {
+  return std::tuple(-candidate.preference[0], -candidate.preference[1],
+                    bucketCost(asked.queryTokens, candidate),
+                    hintCost(asked, candidate));
+}
+
+/// The best of `candidates`, which are not none.
+static const Candidate &findBest(const kvarn_request &request,
+                                 const std::vector<Candidate> &candidates) {
+  Asked asked(request);
+  const Candidate *best = &candidates[0];
+  auto least = rank(asked, *best);
+  for (const Candidate &candidate : candidates) {
+    auto own = rank(asked, candidate);
+    if (own < least) {
+      best = &candidate;
+      least = own;
+    }
+  }
+  return *best;
 }
 
 static std::string whyWorse(const kvarn_request &request,
-                            const Variant &variant, const Variant &chosen) {
-  auto a = rank(request, variant), b = rank(request, chosen);
-  std::string than = " than " + chosen.id;
+                            const Candidate &candidate, const Candidate &chosen,
+                            const std::string &chosenId) {
+  Asked asked(request);
+  auto a = rank(asked, candidate), b = rank(asked, chosen);
+  std::string than = " than " + chosenId;
   if (std::get<0>(a) != std::get<0>(b) || std::get<1>(a) != std::get<1>(b))
     return "matches, but uses less of the device" + than;
   if (std::get<2>(a) != std::get<2>(b))
     return "matches, but its query_rows fit less well" + than;
   if (std::get<3>(a) != std::get<3>(b))
     return "matches, but its hints fit less well" + than;
-  return "matches, but stands behind " + chosen.id + " in the manifest";
+  return "matches, but stands behind " + chosenId + " in the manifest";
 }
 
 //===----------------------------------------------------------------------===//
@@ -246,11 +303,12 @@ static bool isAmbiguous(const kvarn_library &library,
 
 kvarn_status selectVariant(const kvarn_library &library,
                            const kvarn_request &request, Selection &selection) {
-  Wanted wanted{request, {}, {}};
+  Wanted wanted(request);
   KVARN_TRY(parseRequest(wanted));
   const std::vector<Variant> &variants = library.manifest.variants;
   selection.reasons.resize(variants.size());
-  std::vector<size_t> matching, runnable;
+  std::vector<size_t> matching;
+  std::vector<Candidate> &runnable = selection.candidates;
   for (size_t i = 0; i < variants.size(); ++i) {
     std::string &reason = selection.reasons[i];
     reason = describeMismatch(wanted, library.entries[i]);
@@ -259,7 +317,7 @@ kvarn_status selectVariant(const kvarn_library &library,
     matching.push_back(i);
     reason = describeMissing(wanted, variants[i]);
     if (reason.empty())
-      runnable.push_back(i);
+      runnable.push_back(makeCandidate(i, variants[i]));
   }
   if (matching.empty()) {
     failSelection(selection, KVARN_STATUS_NOT_FOUND,
@@ -279,15 +337,13 @@ kvarn_status selectVariant(const kvarn_library &library,
     failSelection(selection, KVARN_STATUS_UNSUPPORTED, message);
     return KVARN_STATUS_OK;
   }
-  selection.chosen = *std::min_element(
-      runnable.begin(), runnable.end(), [&](size_t a, size_t b) {
-        return rank(request, variants[a]) < rank(request, variants[b]);
-      });
-  for (size_t index : runnable)
-    selection.reasons[index] =
-        index == selection.chosen
+  const Candidate &best = findBest(request, runnable);
+  selection.chosen = best.index;
+  for (const Candidate &candidate : runnable)
+    selection.reasons[candidate.index] =
+        candidate.index == best.index
             ? "chosen"
-            : whyWorse(request, variants[index], variants[selection.chosen]);
+            : whyWorse(request, candidate, best, variants[best.index].id);
   return KVARN_STATUS_OK;
 }
 
@@ -302,6 +358,62 @@ std::string explainSelection(const kvarn_library &library,
             (selection.reasons[i].empty() ? "matches" : selection.reasons[i]) +
             "\n";
   return text;
+}
+
+//===----------------------------------------------------------------------===//
+// Selecting again
+//===----------------------------------------------------------------------===//
+
+/// More than any program asks for; then it starts anew.
+static constexpr size_t kMaxRemembered = 4096;
+
+static void appendText(std::string &key, const char *text) {
+  key += text ? '+' : '-'; // "" is not NULL
+  key += text ? text : "";
+  key += '\0';
+}
+
+void makeRequestKey(const kvarn_request &request, std::string &key) {
+  key.clear();
+  for (const char *text :
+       {request.kernel, request.format, request.layout, request.dtype,
+        request.features, request.options, request.target, forcedCpu()})
+    appendText(key, text);
+  const Backend *backend = backendOfTarget(request.target);
+  int32_t device = backend ? backend->currentDevice().id : 0;
+  for (int64_t number : {request.head_dim, request.ratio, request.query_rows,
+                         static_cast<int64_t>(device)})
+    key.append(reinterpret_cast<const char *>(&number), sizeof number);
+}
+
+/// Only those that leave the most of the device to use can win.
+static void keepPreferred(std::vector<Candidate> &candidates) {
+  auto best = candidates[0].preference;
+  for (const Candidate &candidate : candidates)
+    best = std::max(best, candidate.preference);
+  std::erase_if(candidates,
+                [&](const Candidate &c) { return c.preference != best; });
+}
+
+kvarn_status selectKernel(kvarn_library &library, const kvarn_request &request,
+                          const std::string &key, kvarn_kernel *&kernel) {
+  {
+    std::shared_lock lock(library.selectionMutex);
+    auto found = library.remembered.find(key);
+    if (found != library.remembered.end())
+      return library.load(findBest(request, found->second).index, kernel);
+  }
+  Selection selection;
+  KVARN_TRY(selectVariant(library, request, selection));
+  if (selection.status != KVARN_STATUS_OK)
+    return fail(selection.status, selection.message);
+  KVARN_TRY(library.load(selection.chosen, kernel));
+  keepPreferred(selection.candidates);
+  std::lock_guard lock(library.selectionMutex);
+  if (library.remembered.size() >= kMaxRemembered)
+    library.remembered.clear();
+  library.remembered.emplace(key, std::move(selection.candidates));
+  return KVARN_STATUS_OK;
 }
 
 } // namespace kvarn::runtime

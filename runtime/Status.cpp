@@ -63,6 +63,8 @@ const char *kvarn_status_name(kvarn_status status) {
     return "internal error";
   case KVARN_STATUS_DEVICE:
     return "device error";
+  case KVARN_STATUS_COMPILER:
+    return "compiler error";
   }
   return "unknown status";
 }

@@ -48,7 +48,8 @@ typedef enum kvarn_status {
   KVARN_STATUS_OUT_OF_MEMORY = 6,
   KVARN_STATUS_CAPACITY = 7, /* no free block, slot or request; try later */
   KVARN_STATUS_INTERNAL = 8, /* a bug in this library */
-  KVARN_STATUS_DEVICE = 9    /* the GPU's driver failed; the message says how */
+  KVARN_STATUS_DEVICE = 9,   /* the GPU's driver failed; the message says how */
+  KVARN_STATUS_COMPILER = 10 /* there is no compiler, or it failed */
 } kvarn_status;
 
 /* The ABI version of the loaded library: compare with KVARN_ABI_VERSION. */
@@ -165,7 +166,8 @@ typedef struct kvarn_request {
   const char *features; /* all of them, "causal,lse"; NULL = none of them */
   const char *options;  /* "iterations=8,range=mse" */
   /* "x86_64", "aarch64", "nvidia"; or one of those alone, "x86-64-v3",
-   * "sm_90a". NULL = the CPU of this process */
+   * "sm_90a". NULL = the CPU of this process; "auto" = "nvidia" if the driver
+   * finds a GPU, else NULL */
   const char *target;
   /* Hints: they decide between variants that compute the same. */
   int64_t query_rows;       /* take this bucket only */
@@ -188,6 +190,9 @@ typedef struct kvarn_request {
  * The driver is opened when it is first needed: libcuda.so.1, or the file that
  * the environment variable KVARN_CUDA_DRIVER names.
  *
+ * It may be called at every launch: a request that came before costs a look-up
+ * (less than 1 us), and only its hints are weighed again.
+ *
  * The environment variable KVARN_CPU (x86-64, x86-64-v2, x86-64-v3, x86-64-v4)
  * makes the runtime treat the CPU as of that level; it cannot be above the
  * real one.
@@ -208,6 +213,109 @@ KVARN_API kvarn_status kvarn_select_id(kvarn_library *library, const char *id,
 KVARN_API kvarn_status kvarn_library_explain(const kvarn_library *library,
                                              const kvarn_request *request,
                                              char **text);
+
+/*===-- Kernels on demand ---===*/
+
+/* Finds a kernel in libraries, else in a cache on disk, else has it compiled:
+ *
+ *   kvarn_jit *jit;
+ *   kvarn_request request = {sizeof request};
+ *   request.kernel = "attend";
+ *   request.format = "kvarn_k4v2_g128";
+ *   request.head_dim = 128;
+ *   request.ratio = 8;
+ *   request.features = "causal";
+ *   request.target = "auto";
+ *   if (kvarn_jit_create(NULL, &jit) || kvarn_jit_get(jit, &request, &attend))
+ *     return fprintf(stderr, "%s\n", kvarn_last_error());
+ *
+ * The cache is KVARN_CACHE_DIR, else XDG_CACHE_HOME/kvarn, else
+ * HOME/.cache/kvarn. It must belong to the user and be closed to others (mode
+ * 0700); it is made so. An entry is a kernel library. Its name is a hash of the
+ * compiler's build and of all that the compiler is told: the request and the
+ * chip. Among all threads and processes that share a cache each kernel is
+ * compiled once; the others wait. Entries appear whole. An entry is checked
+ * when it is loaded; one that is damaged is made again. What failed to compile
+ * is not remembered. When the folder outgrows its size, the kernels that were
+ * not used for the longest time go; kernels that are loaded stay usable.
+ *
+ * The compiler is libkvarn-compiler.so, which is opened when the first kernel
+ * is missing; it lies beside libkvarn.so or where the loader looks. If it
+ * crashes, so does the program. The environment variable KVARN_COMPILER=PATH
+ * names a program kvarn-compile instead, whose crash is an error of the one
+ * call; KVARN_COMPILER=none switches compiling off. Compiler and runtime must
+ * be of one build. A program that ignores SIGCHLD must use the child: the
+ * compiler waits for the linker. */
+typedef struct kvarn_jit kvarn_jit;
+
+typedef enum kvarn_compiler {
+  KVARN_COMPILER_DEFAULT = 0,    /* what KVARN_COMPILER says, else in process */
+  KVARN_COMPILER_IN_PROCESS = 1, /* libkvarn-compiler.so */
+  KVARN_COMPILER_CHILD = 2,      /* the program kvarn-compile */
+  KVARN_COMPILER_NONE = 3        /* libraries and cache only */
+} kvarn_compiler;
+
+typedef struct kvarn_jit_options {
+  size_t struct_size;
+  /* Searched first, in this order; they must outlive the kvarn_jit. One that
+   * has the kernel, for whatever query tokens, is taken. */
+  kvarn_library *const *libraries;
+  size_t library_count;
+  const char *cache_folder; /* NULL = see above */
+  int64_t cache_bytes;      /* 0 = KVARN_CACHE_SIZE, else 1 GiB */
+  int32_t compiler;         /* kvarn_compiler */
+  /* CHILD: the program; NULL = KVARN_COMPILER, else kvarn-compile beside this
+   * program or in PATH. */
+  const char *compiler_program;
+} kvarn_jit_options;
+
+/* `options` may be NULL. The cache is opened when it is first needed. */
+KVARN_API kvarn_status kvarn_jit_create(const kvarn_jit_options *options,
+                                        kvarn_jit **jit);
+/* Unloads the kernels that came from the cache; they must not be used any more.
+ * NULL is fine. */
+KVARN_API void kvarn_jit_destroy(kvarn_jit *jit);
+
+/* The kernel for the request, which lives as long as the kvarn_jit and the
+ * libraries. May be called from several threads, and at every launch: a request
+ * that came before costs less than 1 us.
+ *
+ * What kvarn_request says holds, but
+ *  - format, head_dim and (of attend) ratio must be set for a kernel that is in
+ *    no library; layout NULL is "reference", also in the libraries. dtype NULL
+ *    and options that are not stated are as kvarn-compile has them: "f16",
+ *    "iterations=8,prescale=off,range=minmax", "frame=original".
+ *  - max_query_tokens decides what is compiled: tiles of up to 16 query rows,
+ *    in powers of two.
+ *  - The chip that is compiled for is found out: "x86_64" stands for the level
+ *    of this CPU, "nvidia" for the current device.
+ *   INVALID_ARGUMENT  the request is not whole, or the compiler refuses it
+ *   COMPILER          there is no compiler, or it failed; names the kernel and
+ *                     the command that builds it
+ *   IO                the cache cannot be used; says what is wrong with it
+ *   UNSUPPORTED       nothing can be compiled for this CPU or device
+ *   CORRUPT           the library that has the kernel is damaged
+ * and whatever kvarn_select returns. */
+KVARN_API kvarn_status kvarn_jit_get(kvarn_jit *jit,
+                                     const kvarn_request *request,
+                                     kvarn_kernel **kernel);
+/* The command that builds the kernel of the request. Free *command with
+ * kvarn_string_free(). */
+KVARN_API kvarn_status kvarn_jit_command(const kvarn_jit *jit,
+                                         const kvarn_request *request,
+                                         char **command);
+
+/* Where the kernels of different requests came from, since kvarn_jit_create. */
+typedef struct kvarn_jit_stats {
+  size_t struct_size;
+  int64_t from_libraries;
+  int64_t from_cache; /* others made them */
+  int64_t compiled;
+  int64_t failed;  /* compilations */
+  int64_t evicted; /* entries of the cache */
+} kvarn_jit_stats;
+KVARN_API kvarn_status kvarn_jit_get_stats(const kvarn_jit *jit,
+                                           kvarn_jit_stats *stats);
 
 /*===-- Kernels ---===*/
 

@@ -170,7 +170,7 @@ private:
       targetName;
 };
 
-/// A loaded kernel; keeps its library open.
+/// A loaded kernel; keeps open what it came from.
 class Kernel {
 public:
   kvarn_variant_info variant() const {
@@ -246,13 +246,14 @@ public:
 
 private:
   friend class Library;
-  Kernel(std::shared_ptr<kvarn_library> library, const kvarn_kernel *kernel)
-      : library(std::move(library)), kernel(kernel) {}
+  friend class Jit;
+  Kernel(std::shared_ptr<const void> owner, const kvarn_kernel *kernel)
+      : owner(std::move(owner)), kernel(kernel) {}
 
   // Argument must be exactly a kvarn_argument: arrays of it are passed to C.
   static_assert(sizeof(Argument) == sizeof(kvarn_argument));
 
-  std::shared_ptr<kvarn_library> library;
+  std::shared_ptr<const void> owner;
   const kvarn_kernel *kernel;
 };
 
@@ -295,6 +296,47 @@ public:
 
 private:
   std::shared_ptr<kvarn_library> library;
+};
+
+/// Kernels on demand, see kvarn.h.
+class Jit {
+public:
+  /// `options.libraries` is replaced by `libraries`, which are kept open.
+  explicit Jit(const std::vector<Library> &libraries = {},
+               kvarn_jit_options options = make<kvarn_jit_options>()) {
+    std::vector<kvarn_library *> handles;
+    for (const Library &library : libraries)
+      handles.push_back(library.get());
+    options.libraries = handles.data();
+    options.library_count = handles.size();
+    kvarn_jit *created = nullptr;
+    check(kvarn_jit_create(&options, &created));
+    jit.reset(created, [libraries](kvarn_jit *jit) { kvarn_jit_destroy(jit); });
+  }
+
+  Kernel get(const Request &request) const {
+    kvarn_request c = request.get();
+    kvarn_kernel *kernel = nullptr;
+    check(kvarn_jit_get(get(), &c, &kernel));
+    return Kernel(jit, kernel);
+  }
+  std::string command(const Request &request) const {
+    kvarn_request c = request.get();
+    char *text = nullptr;
+    check(kvarn_jit_command(get(), &c, &text));
+    std::unique_ptr<char, void (*)(char *)> owner(text, kvarn_string_free);
+    return text;
+  }
+  kvarn_jit_stats stats() const {
+    auto result = make<kvarn_jit_stats>();
+    check(kvarn_jit_get_stats(get(), &result));
+    return result;
+  }
+
+  kvarn_jit *get() const { return jit.get(); }
+
+private:
+  std::shared_ptr<kvarn_jit> jit;
 };
 
 /// The page manager; see kvarn.h for the rules.

@@ -8,6 +8,7 @@
 #include "codegen/nvptx/Assemble.h"
 #include "codegen/nvptx/FatBinary.h"
 #include "dialect/TileDialect.h"
+#include "format/Fingerprint.h"
 #include "passes/Passes.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -31,7 +32,8 @@ std::string mlir::kvarn::programName(const ::kvarn::VariantKey &key) {
 }
 
 std::string mlir::kvarn::compilerVersion() {
-  return "kvarn " KVARN_VERSION ", LLVM " LLVM_VERSION_STRING;
+  return std::string("kvarn " KVARN_VERSION " (build ") +
+         ::kvarn::kFingerprint + "), LLVM " LLVM_VERSION_STRING;
 }
 
 SmallVector<const StageRow *> mlir::kvarn::stagesOf(const Target &target) {

@@ -84,7 +84,8 @@ LogicalResult addToLibrary(ModuleOp module, const ::kvarn::VariantKey &key,
 /// there.
 std::string programName(const ::kvarn::VariantKey &key);
 
-/// "kvarn 0.1.0, LLVM 19.1.7": what a manifest names as its compiler.
+/// "kvarn 0.1.0 (build 0123456789ab), LLVM 19.1.7": what a manifest names as
+/// its compiler.
 std::string compilerVersion();
 
 } // namespace mlir::kvarn

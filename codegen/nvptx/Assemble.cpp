@@ -5,11 +5,10 @@
 #include "codegen/Codegen.h"
 #include "codegen/ExternalTool.h"
 #include "codegen/nvptx/NvJitLink.h"
+#include "format/Environment.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
-
-#include <cstdlib>
 
 using namespace mlir;
 using namespace mlir::kvarn;
@@ -26,7 +25,7 @@ enum class Choice { Any, NvJitLink, Ptxas, None, Unknown };
 } // namespace
 
 static StringRef choiceText() {
-  const char *text = std::getenv(kVariable);
+  const char *text = ::kvarn::environment(::kvarn::Variable::PtxAssembler);
   return text ? text : "";
 }
 

@@ -1,5 +1,6 @@
 //===- Main.cpp - kvarn-bench ---------------------------------------------===//
 
+#include "format/Environment.h"
 #include "tools/kvarn-bench/Suite.h"
 #include "tools/kvarn-run/Help.h"
 #include "tools/kvarn-run/RunningOptions.h"
@@ -108,6 +109,10 @@ int main(int argc, char **argv) {
   app.formatter(std::make_shared<kvarn::run::HelpFormatter>());
   app.set_version_flag("--version",
                        std::string("kvarn-bench ") + kvarn_version());
+  app.add_flag_callback(
+      "--help-env",
+      [] { throw CLI::CallForVersion(kvarn::describeEnvironment(), 0); },
+      "List the environment variables and exit");
   app.require_subcommand(0, 1);
   Suite suite;
   for (int i = 0; i < argc; ++i)

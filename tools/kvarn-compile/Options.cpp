@@ -2,9 +2,11 @@
 
 #include "tools/kvarn-compile/Options.h"
 
+#include "format/Environment.h"
+
 #include <CLI/CLI.hpp>
 
-#include <iostream>
+#include <sstream>
 
 static void addOutputOptions(CLI::App &app, Options &o) {
   app.add_option("INPUT", o.input, "MLIR file, level 1 or 2; '-' = stdin");
@@ -15,6 +17,10 @@ static void addOutputOptions(CLI::App &app, Options &o) {
   app.add_option("--emit", o.emit, "stage to stop after, see --print-stages")
       ->group("Output")
       ->capture_default_str();
+  app.add_flag("--header", o.header,
+               "write a C header with requests for the kernels, NAME.h beside "
+               "NAME.kvlib")
+      ->group("Output");
   app.add_flag("--save-temps", o.saveTemps,
                "keep the stages beside the library, as NAME.kvlib.temps/")
       ->group("Output");
@@ -102,6 +108,15 @@ static void addListOptions(CLI::App &app, Options &o) {
       ->group(group);
   app.add_flag("--list-formats", o.listFormats, "the known formats")
       ->group(group);
+  app.add_option("--inspect", o.inspect,
+                 "what this library holds; checks its hashes")
+      ->type_name("DIR")
+      ->group(group);
+  app.add_flag_callback(
+         "--help-env",
+         [] { throw CLI::CallForVersion(kvarn::describeEnvironment(), 0); },
+         "the environment variables")
+      ->group(group);
 }
 
 /// An option that would have no effect, or "". --format beside INPUT is an
@@ -114,7 +129,8 @@ static std::string findIdleOption(const CLI::App &app, const Options &o) {
   return {};
 }
 
-bool parseOptions(int argc, char **argv, Options &options, int &exitCode) {
+ParsedOptions parseOptions(int argc, const char *const *argv,
+                           Options &options) {
   CLI::App app("Compiles kvarn programs, or the kernels of a model, into a "
                "kernel library.",
                "kvarn-compile");
@@ -123,27 +139,24 @@ bool parseOptions(int argc, char **argv, Options &options, int &exitCode) {
   addModelOptions(app, options);
   addTargetOptions(app, options);
   addListOptions(app, options);
-  app.footer(
-      "Exit codes: 0 done, 2 usage or input, 3 a needed tool is missing, "
-      "70 internal.\nKVARN_PTX_ASSEMBLER=nvjitlink, ptxas or none chooses what "
-      "assembles PTX.\nExample: kvarn-compile --format=kvarn_k4v2_g128 "
-      "--query-heads=64 --kv-heads=8 -o qwen.kvlib");
+  app.footer("Exit codes: 0 done, 1 a check failed, 2 usage or input, "
+             "3 a needed tool is missing, 70 internal.\n"
+             "Example: kvarn-compile --format=kvarn_k4v2_g128 "
+             "--query-heads=64 --kv-heads=8 -o qwen.kvlib");
+  auto fail = [](const std::string &message) {
+    return ParsedOptions{2, "kvarn-compile: error: " + message + "\n"};
+  };
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &success) {
-    exitCode = app.exit(success);
-    return false;
+    std::ostringstream text;
+    int code = app.exit(success, text, text);
+    return {code, text.str()};
   } catch (const CLI::ParseError &error) {
-    std::cerr << "kvarn-compile: error: " << error.what() << "\n";
-    exitCode = 2;
-    return false;
+    return fail(error.what());
   }
   std::string idle = findIdleOption(app, options);
-  if (!idle.empty()) {
-    std::cerr << "kvarn-compile: error: " << idle
-              << " describes a model and has no effect on an input file\n";
-    exitCode = 2;
-    return false;
-  }
-  return true;
+  if (!idle.empty())
+    return fail(idle + " describes a model and has no effect on an input file");
+  return {};
 }

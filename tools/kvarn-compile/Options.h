@@ -4,6 +4,7 @@
 #define KVARN_TOOLS_KVARNCOMPILE_OPTIONS_H
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,16 @@ struct Options {
   bool printSchedule = false, printResources = false;
   bool noFuse = false, saveTemps = false;
   bool printStages = false, listTargets = false, listFormats = false;
+  std::string inspect;
+  bool header = false;
 };
 
-/// Parses the command line. Returns false if the program is to end at once with
-/// `exitCode` (after --help, or after an error was printed).
-bool parseOptions(int argc, char **argv, Options &options, int &exitCode);
+/// What came of parsing.
+struct ParsedOptions {
+  std::optional<int> exitCode; // if that was all, as after --help or an error
+  std::string text;            // to be printed then
+};
+
+ParsedOptions parseOptions(int argc, const char *const *argv, Options &options);
 
 #endif // KVARN_TOOLS_KVARNCOMPILE_OPTIONS_H

@@ -1,11 +1,16 @@
 //===- kvarn-compile.cpp - From programs to kernel libraries --------------===//
 
+#include "tools/kvarn-compile/kvarn-compile.h"
+
+#include "tools/kvarn-compile/Inspect.h"
+#include "tools/kvarn-compile/Lists.h"
 #include "tools/kvarn-compile/Options.h"
 
 #include "codegen/library/Binary.h"
 #include "codegen/library/Compile.h"
 #include "codegen/nvptx/Assemble.h"
 #include "dialect/Targets.h"
+#include "format/Fingerprint.h"
 #include "passes/Programs.h"
 #include "passes/Schedules.h"
 #include "tools/Registration.h"
@@ -15,62 +20,15 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
 
-#include <csignal>
 #include <map>
-#include <unistd.h>
 
 using namespace mlir;
 using namespace mlir::kvarn;
 
-static constexpr int kUsage = 2, kMissingTool = 3, kInternal = 70;
-
-static int fail(const Twine &message) {
-  llvm::errs() << "kvarn-compile: error: " << message << "\n";
-  return kUsage;
-}
-
-//===----------------------------------------------------------------------===//
-// Lists
-//===----------------------------------------------------------------------===//
-
-static void printTargets() {
-  auto line = [](StringRef name, const Twine &text) {
-    llvm::outs() << llvm::left_justify(name, 12) << text << "\n";
-  };
-  for (const TargetFamily &family : targetFamilies())
-    line(family.name, "the best that the machine has of " +
-                          llvm::join(family.members, ", "));
-  for (const Target &target : knownTargets())
-    line(target.name, target.description +
-                          "; up to --emit=" + stagesOf(target).back()->name);
-}
-
-static void printFormats() {
-  llvm::outs()
-      << "format            bytes per token and KV head, head_dim 64 / "
-         "128 / 256\n";
-  for (int64_t keyBits : ::kvarn::kBits)
-    for (int64_t valueBits : ::kvarn::kBits)
-      for (int64_t group : ::kvarn::kGroups) {
-        ::kvarn::Format format{keyBits, valueBits, group};
-        llvm::outs() << llvm::left_justify(format.name(), 18);
-        for (int64_t headDim : ::kvarn::kHeadDims) {
-          format.headDim = headDim;
-          llvm::outs() << (headDim == 64 ? "" : " / ")
-                       << llvm::format("%g", format.bytesPerToken());
-        }
-        llvm::outs() << "\n";
-      }
-}
-
-static void printStages() {
-  for (const StageRow &row : kStages)
-    llvm::outs() << llvm::left_justify(row.name, 10) << row.description << "\n";
-}
+static constexpr int kCheckFailed = 1, kUsage = 2, kMissingTool = 3;
 
 //===----------------------------------------------------------------------===//
 // From options to a request
@@ -80,9 +38,18 @@ namespace {
 
 /// The checked form of the options.
 struct Request {
-  explicit Request(const Options &options) : options(options) {}
+  Request(const Options &options, llvm::raw_ostream &out,
+          llvm::raw_ostream &err)
+      : options(options), out(out), err(err) {}
+
+  /// Prints an error and returns the exit code of bad input.
+  int fail(const Twine &message) const {
+    err << "kvarn-compile: error: " << message << "\n";
+    return kUsage;
+  }
 
   const Options &options;
+  llvm::raw_ostream &out, &err;
   const StageRow *stage = nullptr;
   SmallVector<const Target *> targets;
   const Target *scheduleFrom = nullptr;
@@ -110,56 +77,61 @@ static int checkModel(Request &request) {
   Model &model = request.model;
   auto format = ::kvarn::parseFormatName(o.format);
   if (!format)
-    return fail("unknown format '" + o.format + "', expected one of " +
-                ::kvarn::knownFormatNames());
+    return request.fail("unknown format '" + o.format + "', expected one of " +
+                        ::kvarn::knownFormatNames());
   auto layout = ::kvarn::parseLayout(o.layout);
   if (!layout)
-    return fail("unknown layout '" + o.layout +
-                "', expected reference or mma16816");
+    return request.fail("unknown layout '" + o.layout +
+                        "', expected reference or mma16816");
   model.format = *format;
   model.format.layout = *layout;
   model.format.headDim = o.headDim;
   std::string error = ::kvarn::describeFormatError(model.format);
   if (!error.empty())
-    return fail(error);
+    return request.fail(error);
   if (o.queryHeads < 1 || o.kvHeads < 1 || o.queryHeads % o.kvHeads)
-    return fail("--query-heads=" + Twine(o.queryHeads) +
-                " and --kv-heads=" + Twine(o.kvHeads) +
-                ": expected positive numbers, the first a multiple of the "
-                "second");
+    return request.fail(
+        "--query-heads=" + Twine(o.queryHeads) +
+        " and --kv-heads=" + Twine(o.kvHeads) +
+        ": expected positive numbers, the first a multiple of the "
+        "second");
   model.ratio = o.queryHeads / o.kvHeads;
   for (int64_t tokens : o.queryTokens)
     if (tokens < 1)
-      return fail("--query-tokens=" + Twine(tokens) +
-                  ": expected positive numbers");
+      return request.fail("--query-tokens=" + Twine(tokens) +
+                          ": expected positive numbers");
   if (model.ratio > 16)
-    return fail(Twine(model.ratio) +
-                " query heads per KV head, expected at most 16");
+    return request.fail(Twine(model.ratio) +
+                        " query heads per KV head, expected at most 16");
   if (o.dtype != "f16" && o.dtype != "bf16")
-    return fail("unknown dtype '" + o.dtype + "', expected f16 or bf16");
+    return request.fail("unknown dtype '" + o.dtype +
+                        "', expected f16 or bf16");
   model.bfloat16 = o.dtype == "bf16";
   model.causal = false;
   for (const std::string &feature : o.features)
     if (!feature.empty() && feature != "none" && !setFeature(model, feature))
-      return fail("unknown feature '" + feature +
-                  "', expected causal, window, softcap, sinks, lse or none");
+      return request.fail(
+          "unknown feature '" + feature +
+          "', expected causal, window, softcap, sinks, lse or none");
   if (o.iterations < 0 || o.iterations > 64)
-    return fail("--iterations=" + Twine(o.iterations) + ": expected 0 to 64");
+    return request.fail("--iterations=" + Twine(o.iterations) +
+                        ": expected 0 to 64");
   model.iterations = o.iterations;
   model.prescale = o.prescale;
   auto range = symbolizeQuantRange(o.range);
   if (!range)
-    return fail("unknown range '" + o.range + "', expected minmax or mse");
+    return request.fail("unknown range '" + o.range +
+                        "', expected minmax or mse");
   model.range = *range;
   auto frame = symbolizeFrame(o.frame);
   if (!frame)
-    return fail("unknown frame '" + o.frame +
-                "', expected original or rotated");
+    return request.fail("unknown frame '" + o.frame +
+                        "', expected original or rotated");
   model.frame = *frame;
   for (const std::string &kernel : o.kernels)
     if (!llvm::is_contained(knownKernels(), kernel))
-      return fail("unknown kernel '" + kernel + "', expected one of " +
-                  llvm::join(knownKernels(), ", "));
+      return request.fail("unknown kernel '" + kernel + "', expected one of " +
+                          llvm::join(knownKernels(), ", "));
   for (StringRef kernel : knownKernels())
     if (llvm::is_contained(o.kernels, kernel))
       request.kernels.push_back(kernel);
@@ -168,8 +140,9 @@ static int checkModel(Request &request) {
   if (!o.sourceLayout.empty()) {
     auto source = ::kvarn::parseLayout(o.sourceLayout);
     if (!source)
-      return fail("unknown layout '" + o.sourceLayout +
-                  "' in --source-layout, expected reference or mma16816");
+      return request.fail(
+          "unknown layout '" + o.sourceLayout +
+          "' in --source-layout, expected reference or mma16816");
     model.sourceLayout = *source;
   }
   return 0;
@@ -179,14 +152,14 @@ static int checkTargets(Request &request) {
   const Options &o = request.options;
   request.targets = expandTarget(o.target);
   if (request.targets.empty())
-    return fail("unknown target '" + o.target + "', expected one of " +
-                knownTargetNames());
+    return request.fail("unknown target '" + o.target + "', expected one of " +
+                        knownTargetNames());
   if (!o.scheduleFrom.empty()) {
     SmallVector<const Target *> from = expandTarget(o.scheduleFrom);
     if (from.empty())
-      return fail("unknown target '" + o.scheduleFrom +
-                  "' in --schedule-from, expected one of " +
-                  knownTargetNames());
+      return request.fail("unknown target '" + o.scheduleFrom +
+                          "' in --schedule-from, expected one of " +
+                          knownTargetNames());
     request.scheduleFrom = from.front();
   }
   // A schedule can be shown for every target.
@@ -194,12 +167,12 @@ static int checkTargets(Request &request) {
     return 0;
   const Target &target = *request.targets[0];
   if (o.printResources && target.backend != Backend::Nvptx)
-    return fail("--print-resources is for NVIDIA targets, not for '" +
-                target.name + "'");
+    return request.fail("--print-resources is for NVIDIA targets, not for '" +
+                        target.name + "'");
   std::string error = describeUnsupported(target, *request.stage);
   if (error.empty() && target.backend == Backend::Nvptx)
     error = nvptx::describeBadAssemblerName();
-  return error.empty() ? 0 : fail(error);
+  return error.empty() ? 0 : request.fail(error);
 }
 
 static int checkStage(Request &request) {
@@ -211,8 +184,9 @@ static int checkStage(Request &request) {
   }
   if (request.stage)
     return 0;
-  return fail("unknown stage '" + request.options.emit +
-              "' in --emit, expected one of " + llvm::join(names, ", "));
+  return request.fail("unknown stage '" + request.options.emit +
+                      "' in --emit, expected one of " +
+                      llvm::join(names, ", "));
 }
 
 static int check(Request &request) {
@@ -220,8 +194,9 @@ static int check(Request &request) {
   if (int code = checkStage(request))
     return code;
   if (o.input.empty() == o.format.empty())
-    return fail(o.input.empty() ? "expected an input file or --format"
-                                : "both an input file and --format are given");
+    return request.fail(o.input.empty()
+                            ? "expected an input file or --format"
+                            : "both an input file and --format are given");
   if (int code = checkTargets(request))
     return code;
   if (o.input.empty())
@@ -230,20 +205,51 @@ static int check(Request &request) {
   if (o.printSchedule || o.printResources)
     return 0;
   if (o.output.empty())
-    return fail("expected -o");
+    return request.fail("expected -o");
+  if (o.header && request.stage->stage != Stage::Library)
+    return request.fail("--header describes a library, --emit=" + o.emit +
+                        " makes none");
   if (request.stage->stage == Stage::Library || !o.input.empty())
     return 0;
   if (request.kernels.size() != 1)
-    return fail("--emit=" + o.emit +
-                " writes one kernel, choose it with --kernels");
+    return request.fail("--emit=" + o.emit +
+                        " writes one kernel, choose it with --kernels");
   if (request.kernels[0] == "attend" && o.queryTokens.size() != 1)
-    return fail("--emit=" + o.emit +
-                " writes one kernel, choose it with one number in "
-                "--query-tokens");
+    return request.fail("--emit=" + o.emit +
+                        " writes one kernel, choose it with one number in "
+                        "--query-tokens");
   if (request.kernels[0] == "relayout" && o.sourceLayout.empty())
-    return fail("--emit=" + o.emit +
-                " writes one kernel, choose its way with --source-layout");
+    return request.fail(
+        "--emit=" + o.emit +
+        " writes one kernel, choose its way with --source-layout");
   return 0;
+}
+
+//===----------------------------------------------------------------------===//
+// Finished libraries
+//===----------------------------------------------------------------------===//
+
+static int writeHeader(const Request &request, const std::string &library,
+                       const ::kvarn::Manifest &manifest) {
+  std::string error;
+  if (failed(writeFileAtomically(headerPath(library),
+                                 makeHeader(library, manifest), error)))
+    return request.fail(error);
+  return 0;
+}
+
+static int inspect(const Request &request) {
+  const std::string &library = request.options.inspect;
+  std::string error;
+  auto manifest = openManifest(library, error);
+  if (!manifest)
+    return request.fail(error);
+  Inspection inspection = inspectLibrary(library, *manifest);
+  request.out << inspection.text;
+  if (request.options.header)
+    if (int code = writeHeader(request, library, *manifest))
+      return code;
+  return inspection.damaged ? kCheckFailed : 0;
 }
 
 //===----------------------------------------------------------------------===//
@@ -356,7 +362,7 @@ int Driver::load() {
   std::string error;
   auto file = openInputFile(request.options.input, &error);
   if (!file)
-    return fail(error);
+    return request.fail(error);
   sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
   auto module = parseSourceFile<ModuleOp>(sources, &context);
   if (!module)
@@ -374,14 +380,14 @@ int Driver::checkTools() {
     stage = Stage::Cubin;
   std::string missing = describeMissingTool(target, stage);
   if (!missing.empty()) {
-    fail(missing);
+    request.fail(missing);
     return kMissingTool;
   }
   if (target.backend == Backend::Nvptx && stage == Stage::Library) {
     missing = nvptx::describeMissingAssembler();
     if (!missing.empty())
-      llvm::errs() << "kvarn-compile: note: " << missing
-                   << "; the library holds PTX\n";
+      request.err << "kvarn-compile: note: " << missing
+                  << "; the library holds PTX\n";
   }
   return 0;
 }
@@ -403,8 +409,8 @@ int Driver::printSchedules() {
         ScheduleAttr schedule = scheduleFor(*target, function);
         if (!schedule)
           return kUsage;
-        llvm::outs() << function.getName() << " " << target->name << " "
-                     << Attribute(schedule) << "\n";
+        request.out << function.getName() << " " << target->name << " "
+                    << Attribute(schedule) << "\n";
       }
   return 0;
 }
@@ -417,7 +423,7 @@ int Driver::printResources() {
           describeResources(*copy, optionsFor(*target));
       if (failed(text))
         return kUsage;
-      llvm::outs() << *text;
+      request.out << *text;
     }
   return 0;
 }
@@ -433,7 +439,7 @@ int Driver::emit() {
     return kUsage;
   std::string error;
   if (failed(writeFileAtomically(request.options.output, *text, error)))
-    return fail(error);
+    return request.fail(error);
   return 0;
 }
 
@@ -442,7 +448,7 @@ int Driver::saveStages(StringRef kernel, ModuleOp module,
                        CompileOptions compile) {
   std::string folder = request.options.output + ".temps", error;
   if (std::error_code code = llvm::sys::fs::create_directories(folder))
-    return fail("cannot create '" + folder + "': " + code.message());
+    return request.fail("cannot create '" + folder + "': " + code.message());
   // A stage of two names is kept under that of its kind of target.
   std::map<Stage, StringRef> names;
   for (const StageRow *row : stagesOf(*compile.target))
@@ -456,7 +462,7 @@ int Driver::saveStages(StringRef kernel, ModuleOp module,
     std::string path = folder + "/" + kernel.str() + "." +
                        compile.target->name.str() + "." + name.str();
     if (failed(writeFileAtomically(path, *text, error)))
-      return fail(error);
+      return request.fail(error);
   }
   return 0;
 }
@@ -495,11 +501,16 @@ int Driver::writeLibrary() {
           return code;
       OwningOpRef<ModuleOp> copy = program.module->clone();
       if (failed(addToLibrary(*copy, program.key, compile, writer)))
-        return writer.error().empty() ? kUsage : fail(writer.error());
+        return writer.error().empty() ? kUsage : request.fail(writer.error());
     }
   if (failed(writer.finish()))
-    return fail(writer.error());
-  return 0;
+    return request.fail(writer.error());
+  if (!request.options.header)
+    return 0;
+  std::string error;
+  auto manifest = openManifest(request.options.output, error);
+  return manifest ? writeHeader(request, request.options.output, *manifest)
+                  : request.fail(error);
 }
 
 int Driver::run() {
@@ -514,32 +525,30 @@ int Driver::run() {
   return request.stage->stage == Stage::Library ? writeLibrary() : emit();
 }
 
-/// A crash is our mistake, not the input's.
-static void endAsInternalError(int) {
-  static constexpr char message[] =
-      "kvarn-compile: internal error, please report it with the command\n";
-  [[maybe_unused]] ssize_t written =
-      write(STDERR_FILENO, message, sizeof message - 1);
-  _exit(kInternal);
-}
+//===----------------------------------------------------------------------===//
+// The whole
+//===----------------------------------------------------------------------===//
 
-int main(int argc, char **argv) {
-  llvm::InitLLVM init(argc, argv);
-  for (int number : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE})
-    std::signal(number, endAsInternalError);
+int mlir::kvarn::runCompiler(int argc, const char *const *argv,
+                             llvm::raw_ostream &out, llvm::raw_ostream &err) {
   Options options;
-  int exitCode = 0;
-  if (!parseOptions(argc, argv, options, exitCode))
-    return exitCode;
+  ParsedOptions parsed = parseOptions(argc, argv, options);
+  if (parsed.exitCode) {
+    (*parsed.exitCode ? err : out) << parsed.text;
+    return *parsed.exitCode;
+  }
   if (options.printStages)
-    return printStages(), 0;
+    return printStages(out), 0;
   if (options.listTargets)
-    return printTargets(), 0;
+    return printTargets(out), 0;
   if (options.listFormats)
-    return printFormats(), 0;
-  while (options.output.size() > 1 && options.output.back() == '/')
-    options.output.pop_back();
-  Request request(options);
+    return printFormats(out), 0;
+  for (std::string *path : {&options.output, &options.inspect})
+    while (path->size() > 1 && path->back() == '/')
+      path->pop_back();
+  Request request(options, out, err);
+  if (!options.inspect.empty())
+    return inspect(request);
   if (int code = check(request))
     return code;
 
@@ -547,6 +556,23 @@ int main(int argc, char **argv) {
   registerDialects(registry);
   MLIRContext context(registry);
   llvm::SourceMgr sources;
-  SourceMgrDiagnosticHandler handler(sources, &context);
+  SourceMgrDiagnosticHandler handler(sources, &context, err);
   return Driver(request, context, sources).run();
+}
+
+//===----------------------------------------------------------------------===//
+// The C interface
+//===----------------------------------------------------------------------===//
+
+const char *kvarn_compiler_fingerprint() { return ::kvarn::kFingerprint; }
+
+int kvarn_compiler_run(int argc, const char *const *argv,
+                       void (*print)(void *context, const char *text,
+                                     size_t size),
+                       void *context) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  int code = runCompiler(argc, argv, stream, stream);
+  print(context, text.data(), text.size());
+  return code;
 }

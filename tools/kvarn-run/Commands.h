@@ -25,6 +25,7 @@ void addListCommands(CLI::App &app, Action &action);
 void addConformanceCommand(CLI::App &app, Action &action);
 void addRandomCommand(CLI::App &app, Action &action);
 void addDemoCommand(CLI::App &app, Action &action);
+void addJitCommand(CLI::App &app, Action &action);
 
 /// Options that choose a kernel and say how to run it.
 struct Selection {

@@ -2,7 +2,8 @@
 
 #include "tools/kvarn-run/Compile.h"
 
-#include "tools/kvarn-run/Process.h"
+#include "format/Environment.h"
+#include "runtime/Process.h"
 #include "tools/kvarn-run/RunningOptions.h"
 #include "tools/kvarn-run/Text.h"
 
@@ -100,7 +101,7 @@ void LibrarySource::addTo(CLI::App &app) {
 
 /// The compiler: $KVARN_COMPILER, else beside this program, else in PATH.
 static std::string findCompiler() {
-  if (const char *named = std::getenv("KVARN_COMPILER"); named && *named) {
+  if (const char *named = environment(Variable::Compiler)) {
     if (isProgram(named))
       return named;
     throw Error(kMissing, std::string("KVARN_COMPILER: '") + named +
@@ -151,14 +152,6 @@ LibrarySource::command(const Need &need, const std::string &output) const {
   return words;
 }
 
-/// For people: words that the shell would lose are quoted.
-static std::string commandText(std::vector<std::string> words) {
-  for (std::string &word : words)
-    if (word.empty() || word.find_first_of(" <>*'\"") != std::string::npos)
-      word = "'" + word + "'";
-  return joinList(words, " ");
-}
-
 const Library *LibrarySource::compile(const Need &need) {
   const Library *&found = byNeed[need.describe()];
   if (found)
@@ -168,6 +161,8 @@ const Library *LibrarySource::compile(const Need &need) {
                        ".kvlib";
   std::vector<std::string> words = command(need, output);
   ProcessResult result = runProcess(words);
+  if (!result.failure.empty())
+    throw Error(kMissing, result.failure);
   if (result.exitCode != 0) {
     ExitCode code = result.exitCode == kInput || result.exitCode == kMissing
                         ? static_cast<ExitCode>(result.exitCode)

@@ -1,5 +1,6 @@
 //===- Main.cpp - kvarn-run -----------------------------------------------===//
 
+#include "format/Environment.h"
 #include "tools/kvarn-run/Commands.h"
 #include "tools/kvarn-run/Help.h"
 
@@ -40,6 +41,11 @@ int main(int argc, char **argv) {
   addConformanceCommand(app, action);
   addRandomCommand(app, action);
   addDemoCommand(app, action);
+  addJitCommand(app, action);
+  app.add_flag_callback(
+      "--help-env",
+      [] { throw CLI::CallForVersion(kvarn::describeEnvironment(), 0); },
+      "List the environment variables and exit");
   // Last, or every command would inherit it.
   app.footer(
       "kvarn-run COMMAND --help lists the options of a command; (*) must "

@@ -13,6 +13,7 @@ namespace kvarn::run {
 static ExitCode exitCode(kvarn_status status) {
   switch (status) {
   case KVARN_STATUS_UNSUPPORTED:
+  case KVARN_STATUS_COMPILER:
     return kMissing;
   case KVARN_STATUS_INTERNAL:
   case KVARN_STATUS_OUT_OF_MEMORY:

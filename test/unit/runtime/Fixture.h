@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <gtest/gtest.h>
+#include <optional>
 
 /// Expects that `call` fails with `status` and exactly this message.
 #define EXPECT_KVARN_ERROR(call, status, message)                              \
@@ -51,16 +52,25 @@ Variant scaleVariant();
 /// sums = the sum of the squares of each row of x, through a buffer.
 Variant sumVariant();
 
-/// Sets an environment variable as long as it lives.
+/// Sets an environment variable as long as it lives, or with NULL unsets it.
 class ScopedEnvironment {
 public:
   ScopedEnvironment(const char *name, const char *value) : name(name) {
-    setenv(name, value, 1);
+    if (const char *before = std::getenv(name))
+      old = before;
+    set(value);
   }
-  ~ScopedEnvironment() { unsetenv(name); }
+  ScopedEnvironment(const ScopedEnvironment &) = delete;
+  ScopedEnvironment &operator=(const ScopedEnvironment &) = delete;
+  ~ScopedEnvironment() { set(old ? old->c_str() : nullptr); }
 
 private:
+  void set(const char *value) {
+    value ? setenv(name, value, 1) : unsetenv(name);
+  }
+
   const char *name;
+  std::optional<std::string> old;
 };
 
 /// The status and message of the exception that `body` throws.

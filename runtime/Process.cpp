@@ -1,22 +1,21 @@
 //===- Process.cpp - Other programs ---------------------------------------===//
 
-#include "tools/kvarn-run/Process.h"
+#include "runtime/Process.h"
 
-#include "tools/kvarn-run/Error.h"
-#include "tools/kvarn-run/Text.h"
+#include "format/Environment.h"
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <spawn.h>
+#include <sstream>
 #include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
 
-namespace kvarn::run {
+namespace kvarn {
 
 namespace fs = std::filesystem;
 
@@ -38,8 +37,9 @@ std::string findProgram(const std::string &name) {
   fs::path self = fs::read_symlink("/proc/self/exe", error);
   if (!error && isProgram(self.parent_path() / name))
     return self.parent_path() / name;
-  const char *path = std::getenv("PATH");
-  for (const std::string &folder : splitList(path ? path : "", ':'))
+  const char *path = environment(Variable::Path);
+  std::istringstream folders(path ? path : "");
+  for (std::string folder; std::getline(folders, folder, ':');)
     if (!folder.empty() && isProgram(fs::path(folder) / name))
       return fs::path(folder) / name;
   return "";
@@ -61,15 +61,27 @@ static std::string readPipe(int end) {
   }
 }
 
+static int waitForExit(pid_t child) {
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0)
+    // A program that ignores SIGCHLD is not told how its children ended.
+    if (errno != EINTR)
+      return 0;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 ProcessResult runProcess(const std::vector<std::string> &words) {
   std::vector<char *> arguments;
   for (const std::string &word : words)
     arguments.push_back(const_cast<char *>(word.c_str()));
   arguments.push_back(nullptr);
 
+  ProcessResult result;
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0)
-    throw Error(kInternal, std::string("pipe: ") + std::strerror(errno));
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    result.failure = std::string("pipe: ") + std::strerror(errno);
+    return result;
+  }
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
@@ -80,18 +92,27 @@ ProcessResult runProcess(const std::vector<std::string> &words) {
                             arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
-  ProcessResult result;
   if (failure == 0)
     result.output = readPipe(ends[0]);
   close(ends[0]);
-  if (failure != 0)
-    throw Error(kMissing, words[0] + ": cannot run: " + std::strerror(failure));
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-    ;
-  result.exitCode =
-      WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (failure == 0)
+    result.exitCode = waitForExit(child);
+  else
+    result.failure = words[0] + ": cannot run: " + std::strerror(failure);
   return result;
 }
 
-} // namespace kvarn::run
+std::string commandText(const std::vector<std::string> &words) {
+  std::string text;
+  for (const std::string &word : words) {
+    bool plain = !word.empty() &&
+                 word.find_first_of(" \t\n<>*?$`&;|()#'\"\\") == word.npos;
+    std::string quoted = "'";
+    for (char c : word)
+      quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    text += (text.empty() ? "" : " ") + (plain ? word : quoted + "'");
+  }
+  return text;
+}
+
+} // namespace kvarn

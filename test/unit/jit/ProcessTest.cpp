@@ -1,0 +1,51 @@
+//===- ProcessTest.cpp - Starting other programs --------------------------===//
+
+#include "runtime/Process.h"
+
+#include "test/unit/runtime/Fixture.h"
+
+#include <csignal>
+
+using namespace kvarn;
+using namespace kvarn::test;
+
+static ProcessResult shell(const std::string &script) {
+  return runProcess({"/bin/sh", "-c", script});
+}
+
+TEST(Process, OutputAndExitCode) {
+  ProcessResult result = shell("echo out; echo err >&2; exit 3");
+  EXPECT_EQ(result.failure, "");
+  EXPECT_EQ(result.exitCode, 3);
+  EXPECT_EQ(result.output, "out\nerr\n");
+  EXPECT_EQ(result.describe(), "failed with exit code 3");
+  EXPECT_EQ(shell("kill -ABRT $$").describe(), "was ended by signal 6");
+  EXPECT_EQ(shell("cat").output, ""); // nothing to read
+  EXPECT_EQ(runProcess({"/nowhere"}).failure,
+            "/nowhere: cannot run: No such file or directory");
+}
+
+TEST(Process, OfALongOutputTheEndIsKept) {
+  std::string output =
+      shell("head -c 1000000 /dev/zero | tr '\\0' x; echo end").output;
+  EXPECT_LT(output.size(), 200000u);
+  EXPECT_TRUE(output.ends_with("xend\n"));
+}
+
+TEST(Process, ProgramsThatDoNotWaitForChildren) {
+  signal(SIGCHLD, SIG_IGN);
+  EXPECT_EQ(shell("echo out").output, "out\n");
+  signal(SIGCHLD, SIG_DFL);
+}
+
+TEST(Process, FindsPrograms) {
+  EXPECT_EQ(findProgram("kvarn-jit-test").empty(), false); // beside this one
+  EXPECT_EQ(findProgram("no-such-program"), "");
+  ScopedEnvironment path("PATH", "/nowhere:/bin");
+  EXPECT_EQ(findProgram("sh"), "/bin/sh");
+}
+
+TEST(Process, CommandsAreQuoted) {
+  EXPECT_EQ(commandText({"a", "--b=c", "", "d e", "f'g", "<h>"}),
+            "a --b=c '' 'd e' 'f'\\''g' '<h>'");
+}

@@ -1,0 +1,115 @@
+//===- CudaJitTest.cpp - Kernels for a GPU on demand ----------------------===//
+//
+// A script stands in for the compiler: it hands out a library.
+//
+//===----------------------------------------------------------------------===//
+
+#include "format/Fingerprint.h"
+#include "test/unit/runtime/CudaFixture.h"
+
+#include <fstream>
+
+using namespace kvarn;
+using namespace kvarn::test;
+namespace fs = std::filesystem;
+
+namespace {
+class CudaJit : public Cuda {
+protected:
+  CudaJit() : cache(folder.path("cache")), program(folder.path("compiler")) {
+    std::string error;
+    Manifest manifest =
+        readManifest(folder.readFile("manifest.json"), error).value();
+    manifest.compiler = std::string("kvarn ") + kvarn_version() + " (build " +
+                        kFingerprint + ")";
+    folder.writeFile("manifest.json", writeManifest(manifest));
+    std::ofstream(program)
+        << "#!/bin/sh\necho \"$@\" >> \"$0.calls\"\n"
+           "while [ \"$1\" != -o ]; do shift; done\nmkdir \"$2\"\n"
+           "cp "
+        << folder.path("manifest.json") << " " << folder.path("kernels.cubin")
+        << " \"$2\"\n";
+    fs::permissions(program, fs::perms::owner_all);
+  }
+
+  kvarn_jit_options options() const {
+    auto result = make<kvarn_jit_options>();
+    result.cache_folder = cache.c_str();
+    result.compiler = KVARN_COMPILER_CHILD;
+    result.compiler_program = program.c_str();
+    return result;
+  }
+  static Request request() {
+    return Request("append")
+        .format("kvarn_k4v2_g64")
+        .headDim(64)
+        .target("nvidia");
+  }
+  static Variant append(const std::string &chip) {
+    Variant variant = onGpu(scaleVariant(), chip);
+    variant.id = "append." + chip;
+    variant.key.kernel = "append";
+    variant.key.format = "kvarn_k4v2_g64";
+    variant.key.layout = "reference";
+    variant.key.headDim = 64;
+    return variant;
+  }
+
+  TempLibrary folder{{append("sm_90a"), append("sm_80")}};
+  std::string cache, program;
+};
+} // namespace
+
+TEST_F(CudaJit, CompilesForTheCurrentDevice) {
+  Jit jit({}, options());
+  EXPECT_NE(jit.command(request()).find(" --target=sm_90a "),
+            std::string::npos);
+  EXPECT_NE(jit.command(request().target("auto")).find(" --target=sm_90a "),
+            std::string::npos);
+  EXPECT_NE(jit.command(request().target("sm_86")).find(" --target=sm_86 "),
+            std::string::npos);
+  EXPECT_STREQ(jit.get(request()).variant().id, "append.sm_90a");
+  Kernel first = jit.get(request());
+  {
+    ScopedDevice other(1);
+    EXPECT_NE(jit.command(request()).find(" --target=sm_80 "),
+              std::string::npos);
+    // The same request, on another device, is another kernel.
+    EXPECT_STREQ(jit.get(request()).variant().id, "append.sm_80");
+  }
+  EXPECT_EQ(jit.get(request()).get(), first.get());
+  EXPECT_EQ(jit.stats().compiled, 2);
+  std::ifstream calls(program + ".calls");
+  std::string line;
+  std::getline(calls, line);
+  EXPECT_NE(line.find(" --target=sm_90a "), std::string::npos) << line;
+  std::getline(calls, line);
+  EXPECT_NE(line.find(" --target=sm_80 "), std::string::npos) << line;
+
+  DeviceFloats x(0, {1, 2, 3, 4}), y(0, {0, 0, 0, 0});
+  first.launch(
+      {{"x", x.tensor({2, 2})}, {"factor", 2.0}, {"y", y.tensor({2, 2})}});
+  EXPECT_EQ(y.read(), (std::vector<float>{2, 4, 6, 8}));
+}
+
+// What the driver cannot load is no damage: it is not compiled again.
+TEST_F(CudaJit, AnErrorOfTheDriverIsReported) {
+  Jit jit({}, options());
+  fake.failures["cuModuleLoadDataEx"] = cuda::CUDA_ERROR_OUT_OF_MEMORY;
+  errorOf(KVARN_STATUS_OUT_OF_MEMORY, [&] { jit.get(request()); });
+  fake.failures.clear();
+  EXPECT_STREQ(jit.get(request()).variant().id, "append.sm_90a");
+  EXPECT_EQ(jit.stats().compiled, 1);
+  EXPECT_EQ(jit.stats().from_cache, 1);
+}
+
+TEST_F(CudaJit, SelectionFollowsTheCurrentDevice) {
+  Library library = folder.open();
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_STREQ(library.select(request()).variant().id, "append.sm_90a");
+    EXPECT_STREQ(library.select(request().target("auto")).variant().id,
+                 "append.sm_90a");
+    ScopedDevice other(1);
+    EXPECT_STREQ(library.select(request()).variant().id, "append.sm_80");
+  }
+}
