@@ -122,7 +122,8 @@ template <> struct KernelOf<kvarn_relayout_args> {
   static constexpr KernelTensor<Args> tensors[] = {
       {"pairs", &Args::pairs, "capacity 2", "i4", "block read, block written"},
       {"count", &Args::count, "1", "i4", "the pairs in use"},
-      {"source_pages", &Args::source_pages, "source_blocks Hk record", "u1", ""},
+      {"source_pages", &Args::source_pages, "source_blocks Hk record", "u1",
+       ""},
       {"pages", &Args::pages, "blocks Hk record", "u1", "--layout",
        Access::ReadWrite},
   };

@@ -39,6 +39,7 @@ int main(int argc, char **argv) {
   addListCommands(app, action);
   addConformanceCommand(app, action);
   addRandomCommand(app, action);
+  addRoundtripCommand(app, action);
   addDemoCommand(app, action);
   // Last, or every command would inherit it.
   app.footer(

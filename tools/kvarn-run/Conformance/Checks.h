@@ -77,6 +77,21 @@ struct TileSet {
   HostTensor kRotated, vRotated; // f16: what the rotation should give
 };
 
+/// What a kernel that packs was made with; `iterations` if it does not say.
+oracle::StoreOptions storeOptions(const Kernel &kernel, int64_t iterations);
+
+/// What a comparison of a slot has found.
+struct PoolDifference {
+  int worst = 0; // fp16 ulps
+  size_t differing = 0, elements = 0;
+};
+/// Compares `got`(token, channel), fp16 bits, with what `record` stands for.
+/// Kernels round once from fp32 numbers, whose own rounding counts: nothing
+/// that is within 2^-22 of the magnitudes added up is called different.
+void comparePool(const std::function<uint16_t(int, int)> &got,
+                 const oracle::QuantizedTile &record, oracle::Side side,
+                 PoolDifference &result);
+
 /// One of fp16 tiles [tiles, G, D], as [token][channel].
 oracle::Matrix tileMatrix(const HostTensor &tiles, int64_t tile,
                           const Format &format);

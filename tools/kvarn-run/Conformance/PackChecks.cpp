@@ -74,20 +74,9 @@ void checkPack(const Context &context, const StoreKernels &kernels,
 // unflush
 //===----------------------------------------------------------------------===//
 
-namespace {
-/// What the comparison of pools has found.
-struct PoolDifference {
-  int worst = 0; // fp16 ulps
-  size_t differing = 0, elements = 0;
-};
-} // namespace
-
-/// A tile of the pool with the values that its record stands for. They are
-/// rounded once from fp32 numbers, whose own rounding counts: nothing that is
-/// within 2^-22 of the magnitudes added up is called different.
-static void comparePool(const HostTensor &pool, const Placement &place,
-                        int64_t tile, const oracle::QuantizedTile &record,
-                        oracle::Side side, PoolDifference &result) {
+void comparePool(const std::function<uint16_t(int, int)> &got,
+                 const oracle::QuantizedTile &record, oracle::Side side,
+                 PoolDifference &result) {
   oracle::Matrix want = oracle::dequantize(record, side);
   bool key = side == oracle::Side::Key;
   double levels = (1 << record.bits) - 1;
@@ -98,11 +87,10 @@ static void comparePool(const HostTensor &pool, const Placement &place,
       double noise = 0x1p-22 * std::abs(record.colScale[column]) *
                      (levels * std::abs(record.rowScale[row]) +
                       std::abs(record.rowZero[row]));
-      uint16_t got =
-          pool.as<uint16_t>()[place.poolRow(tile, t) + static_cast<size_t>(d)];
-      int ulp = oracle::halfUlpDistance(got, oracle::doubleToHalf(want(t, d)));
+      uint16_t bits = got(t, d);
+      int ulp = oracle::halfUlpDistance(bits, oracle::doubleToHalf(want(t, d)));
       ++result.elements;
-      if (ulp > 1 && std::abs(oracle::halfToDouble(got) -
+      if (ulp > 1 && std::abs(oracle::halfToDouble(bits) -
                               oracle::roundToHalf(want(t, d))) <= noise)
         continue;
       result.worst = std::max(result.worst, ulp);
@@ -145,9 +133,13 @@ void checkUnflush(const Context &context, const Kernel &kernel,
       auto bytes = records.bytes().subspan(
           static_cast<size_t>(tile * tiles.recordStride),
           static_cast<size_t>(tiles.format.recordBytes()));
-      comparePool(pools[key ? 0 : 1], place, tile,
-                  oracle::decodeTile(oracleFormat(tiles.format), side, bytes),
-                  side, found);
+      auto pool = pools[key ? 0 : 1].as<uint16_t>();
+      comparePool(
+          [&](int t, int d) {
+            return pool[place.poolRow(tile, t) + static_cast<size_t>(d)];
+          },
+          oracle::decodeTile(oracleFormat(tiles.format), side, bytes), side,
+          found);
     }
     double percent = 100.0 * static_cast<double>(found.differing) /
                      static_cast<double>(found.elements);

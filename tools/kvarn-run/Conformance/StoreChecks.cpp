@@ -131,11 +131,9 @@ static std::vector<HostTensor> checkAppend(const Context &context,
 // flush
 //===----------------------------------------------------------------------===//
 
-/// The options that the kernel was made with.
-static oracle::StoreOptions storeOptions(const Kernel &kernel,
-                                         const TileSet &tiles) {
+oracle::StoreOptions storeOptions(const Kernel &kernel, int64_t iterations) {
   oracle::StoreOptions options;
-  options.iterations = static_cast<int>(tiles.iterations);
+  options.iterations = static_cast<int>(iterations);
   if (std::optional<std::string> text = kernel.option("iterations"))
     std::from_chars(text->data(), text->data() + text->size(),
                     options.iterations);
@@ -239,7 +237,7 @@ HostTensor checkRecords(const Context &context, const std::string &name,
                         [&](size_t i) { return place.ownsPagesByte(i); }),
               kernel);
   HostTensor records = place.collectRecords(pages);
-  oracle::StoreOptions options = storeOptions(kernel, tiles);
+  oracle::StoreOptions options = storeOptions(kernel, tiles.iterations);
   bool search = kernel.option("range").value_or("minmax") != "minmax";
   for (Side side : {Side::Key, Side::Value})
     context.add(name + (side == Side::Key ? " k" : " v"),
