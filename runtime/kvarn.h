@@ -449,7 +449,8 @@ KVARN_API kvarn_status kvarn_relayout_workspace_bytes(
  *   kvarn_pages_commit          the tokens that were accepted
  *   kvarn_pages_truncate        drops the others
  *   kvarn_pages_take_flushes    blocks that are complete and committed
- *   run flush with these pairs in every layer, on the same stream
+ *   run flush with these pairs in every layer, on the same stream (or pack, for
+ *     blocks whose tokens are all at hand in k and v)
  *   kvarn_pages_flushed         now block_to_slot says packed, slots are free
  *
  * Guarantees:
