@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the kernel libraries that shapes of kvarn-bench need.
 
-One library for each kernel that the suites name (format, layout, dtype, head_dim,
-query heads per KV head), in one folder for `kvarn-bench --library`. A library
+One library for each kind of cache that the suites name (format, layout, dtype,
+head_dim, query heads per KV head), in one folder for `kvarn-bench --library`. A library
 that is there already is left alone.
 
   bench/compile_suite.py bench/gpu-attend.json --target=sm_90a -o libs
@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 DEFAULTS = {"format": "kvarn_k4v2_g128", "layout": "reference", "dtype": "f16", "head_dim": 128,
-            "query_heads": 64, "kv_heads": 8}
+            "query_heads": 64, "kv_heads": 8, "kernel": "attend"}
 
 
 def fail(code, message):
@@ -48,7 +48,7 @@ def main():
     parser.add_argument("suites", nargs="+", type=pathlib.Path, metavar="SUITE", help="JSON list of shapes")
     parser.add_argument("--target", required=True, help="sm_90a, nvidia, x86_64, ...")
     parser.add_argument("-o", "--output", required=True, type=pathlib.Path, help="folder for the libraries")
-    parser.add_argument("--kernels", default="attend,flush", help="flush packs the caches (default: attend,flush)")
+    parser.add_argument("--kernels", help="default: those that the suites name, and flush, which packs the caches")
     parser.add_argument("--compiler", help="kvarn-compile (default: in PATH, else in build/bin)")
     parser.add_argument("--compile-option", action="append", default=[], help="passed on; may be repeated")
     args = parser.parse_args()
@@ -58,16 +58,18 @@ def main():
         for shape in read_shapes(suite):
             ratio = shape["query_heads"] // shape["kv_heads"]
             name = f"{shape['format']}-{shape['layout']}-{shape['dtype']}-d{shape['head_dim']}-r{ratio}"
-            needs.setdefault(name, (shape, {1}))[1].add(shape.get("query_tokens", 1))
+            _, query_tokens, kernels = needs.setdefault(name, (shape, {1}, {"flush"}))
+            query_tokens.add(shape.get("query_tokens", 1))
+            kernels.add(shape["kernel"])
     compiler = find_compiler(args.compiler)
     args.output.mkdir(parents=True, exist_ok=True)
     failed = 0
-    for name, (shape, query_tokens) in needs.items():
+    for name, (shape, query_tokens, kernels) in needs.items():
         library = args.output / f"{name}.kvlib"
         if library.exists():
             print(f"{library}: is there")
             continue
-        command = [compiler, f"--target={args.target}", f"--kernels={args.kernels}", f"--format={shape['format']}",
+        command = [compiler, f"--target={args.target}", f"--kernels={args.kernels or ','.join(sorted(kernels))}", f"--format={shape['format']}",
                    f"--layout={shape['layout']}", f"--dtype={shape['dtype']}", f"--head-dim={shape['head_dim']}",
                    f"--query-heads={shape['query_heads']}", f"--kv-heads={shape['kv_heads']}",
                    "--query-tokens=" + ",".join(map(str, sorted(query_tokens))),

@@ -200,21 +200,42 @@ LogicalResult AttendOp::verify() {
       {kAny, kAny, getCache().getType().getFormat().getHeadDim()});
 }
 
+static LogicalResult checkTokens(Operation *op, CacheType cache, Type k) {
+  return checkShape(op, "k", k, {kAny, kAny, cache.getFormat().getHeadDim()});
+}
+
+/// A list on the device.
+template <typename Op> static LogicalResult checkPairs(Op op) {
+  if (failed(checkShape(op, "pairs", op.getPairs().getType(), {kAny, 2})))
+    return failure();
+  return checkShape(op, "count", op.getCount().getType(), {1});
+}
+
+template <typename Op> static LogicalResult checkIterations(Op op) {
+  if (op.getIterations() > 64)
+    return op.emitOpError() << "iterations is " << int64_t(op.getIterations())
+                            << ", expected 0 to 64";
+  return success();
+}
+
 LogicalResult AppendOp::verify() {
-  int64_t headDim = getCache().getType().getFormat().getHeadDim();
-  if (failed(checkShape(*this, "k", getK().getType(), {kAny, kAny, headDim})))
+  if (failed(checkTokens(*this, getCache().getType(), getK().getType())))
     return failure();
   return checkShape(*this, "slot_mapping", getSlotMapping().getType(), {kAny});
 }
 
 LogicalResult FlushOp::verify() {
-  if (getIterations() > 64)
-    return emitOpError() << "iterations is " << int64_t(getIterations())
-                         << ", expected 0 to 64";
-  if (failed(checkShape(*this, "pairs", getPairs().getType(), {kAny, 2})))
-    return failure();
-  return checkShape(*this, "count", getCount().getType(), {1});
+  return failed(checkIterations(*this)) ? failure() : checkPairs(*this);
 }
+
+LogicalResult PackOp::verify() {
+  if (failed(checkTokens(*this, getCache().getType(), getK().getType())) ||
+      failed(checkIterations(*this)))
+    return failure();
+  return checkPairs(*this);
+}
+
+LogicalResult UnflushOp::verify() { return checkPairs(*this); }
 
 LogicalResult RelayoutOp::verify() {
   ::kvarn::Format from = getSource().getType().getFormat().get();
@@ -225,7 +246,5 @@ LogicalResult RelayoutOp::verify() {
                          << getSource().getType().getFormat() << " to "
                          << getCache().getType().getFormat()
                          << ", expected formats that differ in their layout";
-  if (failed(checkShape(*this, "pairs", getPairs().getType(), {kAny, 2})))
-    return failure();
-  return checkShape(*this, "count", getCount().getType(), {1});
+  return checkPairs(*this);
 }

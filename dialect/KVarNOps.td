@@ -278,6 +278,61 @@ def KVarN_FlushOp : KVarN_Op<"flush", [Pure, AllTypesMatch<["cache", "result"]>]
   let hasVerifier = 1;
 }
 
+def KVarN_PackOp : KVarN_Op<"pack", [Pure, AllTypesMatch<["k", "v"]>,
+                               AllTypesMatch<["cache", "result"]>]> {
+  let summary = "quantize whole blocks of new K and V into pages";
+  let description = [{
+    `k`, `v` [T, Hk, D]; `pairs` [capacity, 2] = (block, first token), of which
+    the first `count` [1] are packed: the record of each head becomes what
+    `append` and `flush` would make of the G tokens from `first token` on, all
+    of which exist, without a slot of the pool between them. With `rotate` K and
+    V are rotated first. The cache is updated in place: its operand has no other
+    use. The options are those of `flush`.
+
+    Example:
+    ```mlir
+    %c = kvarn.pack %k, %v, %pairs, %count, %cache rotate {iterations = 8 : i64}
+        : tensor<?x?x128xf16>, tensor<?x2xi32>, tensor<1xi32>, !kvarn.cache<#fmt>
+    ```
+  }];
+  let arguments = (ins RankedTensorOf<[KVarN_Half]>:$k,
+                       RankedTensorOf<[KVarN_Half]>:$v, TensorOf<[I32]>:$pairs,
+                       TensorOf<[I32]>:$count, KVarN_CacheType:$cache,
+                       UnitAttr:$rotate, DefaultValuedAttr<I64Attr, "8">:$iterations,
+                       UnitAttr:$prescale,
+                       DefaultValuedAttr<KVarN_RangeAttr,
+                         "::mlir::kvarn::QuantRange::MinMax">:$range);
+  let results = (outs KVarN_CacheType:$result);
+  let assemblyFormat = [{
+    $k `,` $v `,` $pairs `,` $count `,` $cache (`rotate` $rotate^)? attr-dict
+    `:` type($k) `,` type($pairs) `,` type($count) `,` type($cache)
+  }];
+  let hasVerifier = 1;
+}
+
+def KVarN_UnflushOp : KVarN_Op<"unflush", [Pure, AllTypesMatch<["cache", "result"]>]> {
+  let summary = "copy records of packed blocks back to the pool";
+  let description = [{
+    `pairs` [capacity, 2] = (block, slot), of which the first `count` [1] are
+    copied: what `dequantize` gives for K and V of each head, all G tokens,
+    rounded to f16 and saturated to +-65504, goes to the slot. The cache is
+    updated in place: its operand has no other use.
+
+    Example:
+    ```mlir
+    %c = kvarn.unflush %pairs, %count, %cache : tensor<?x2xi32>, tensor<1xi32>, !kvarn.cache<#fmt>
+    ```
+  }];
+  let arguments = (ins TensorOf<[I32]>:$pairs, TensorOf<[I32]>:$count,
+                       KVarN_CacheType:$cache);
+  let results = (outs KVarN_CacheType:$result);
+  let assemblyFormat = [{
+    $pairs `,` $count `,` $cache attr-dict `:` type($pairs) `,` type($count)
+    `,` type($cache)
+  }];
+  let hasVerifier = 1;
+}
+
 def KVarN_RelayoutOp : KVarN_Op<"relayout", [Pure, AllTypesMatch<["cache", "result"]>]> {
   let summary = "copy records into a cache with another order of codes";
   let description = [{

@@ -5,17 +5,16 @@
 
 #include "dialect/KVarNDialect.h"
 
+#include "llvm/ADT/TypeSwitch.h"
+
 namespace mlir::kvarn {
 
 /// The cache that `op` updates in place, or null.
 inline Value updatedBy(Operation *op) {
-  if (auto append = dyn_cast<AppendOp>(op))
-    return append.getCache();
-  if (auto flush = dyn_cast<FlushOp>(op))
-    return flush.getCache();
-  if (auto relayout = dyn_cast<RelayoutOp>(op))
-    return relayout.getCache();
-  return {};
+  return llvm::TypeSwitch<Operation *, Value>(op)
+      .Case<AppendOp, FlushOp, PackOp, UnflushOp, RelayoutOp>(
+          [](auto update) { return update.getCache(); })
+      .Default([](Operation *) { return Value(); });
 }
 
 /// The op that bundled a cache, which may have been updated in place since;

@@ -82,14 +82,15 @@ struct FuseOutputRotation : OpRewritePattern<RotateOp> {
   }
 };
 
-/// append(rotate(k), rotate(v)) -> append{rotate}(k, v)
-struct FuseAppendRotation : OpRewritePattern<AppendOp> {
-  using OpRewritePattern::OpRewritePattern;
+/// append(rotate(k), rotate(v)) -> append{rotate}(k, v), and the same for pack
+template <typename StoreOp>
+struct FuseStoreRotation : OpRewritePattern<StoreOp> {
+  using OpRewritePattern<StoreOp>::OpRewritePattern;
 
-  LogicalResult matchAndRewrite(AppendOp op,
+  LogicalResult matchAndRewrite(StoreOp op,
                                 PatternRewriter &rewriter) const override {
-    auto k = op.getK().getDefiningOp<RotateOp>();
-    auto v = op.getV().getDefiningOp<RotateOp>();
+    auto k = op.getK().template getDefiningOp<RotateOp>();
+    auto v = op.getV().template getDefiningOp<RotateOp>();
     if (!k || !v || op.getRotate())
       return rewriter.notifyMatchFailure(op, "k and v are not both rotated");
     rewriter.modifyOpInPlace(op, [&] {
@@ -127,7 +128,8 @@ struct KVarNFuse : public mlir::kvarn::impl::KVarNFuseBase<KVarNFuse> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns.add<FuseDequantize, FuseQueryRotation, FuseOutputRotation,
-                 FuseAppendRotation, FuseMaterialize>(&getContext());
+                 FuseStoreRotation<AppendOp>, FuseStoreRotation<PackOp>,
+                 FuseMaterialize>(&getContext());
     if (failed(
             applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

@@ -4,11 +4,13 @@
 
 #include "passes/Tiling.h"
 
+#include "llvm/ADT/StringSwitch.h"
+
 using namespace mlir;
 using namespace mlir::kvarn;
 
-static constexpr StringRef kKernels[] = {"attend", "append", "flush",
-                                         "materialize", "relayout"};
+static constexpr StringRef kKernels[] = {
+    "attend", "append", "flush", "pack", "unflush", "materialize", "relayout"};
 
 ArrayRef<StringRef> mlir::kvarn::knownKernels() { return kKernels; }
 
@@ -34,6 +36,8 @@ public:
   void attend();
   void append();
   void flush();
+  void pack();
+  void unflush();
   void materialize();
   void relayout();
 
@@ -52,6 +56,11 @@ private:
   }
   Type ints(int64_t rank) {
     return tensor(SmallVector<int64_t>(rank, any), builder.getI32Type());
+  }
+  /// The list of a kernel that works on pairs, and its length.
+  std::pair<Value, Value> pairs() {
+    Value list = parameter("pairs", tensor({any, 2}, builder.getI32Type()));
+    return {list, parameter("count", tensor({1}, builder.getI32Type()))};
   }
   Value cache() { return cache(model.format, ""); }
   Value cache(const ::kvarn::Format &format, const std::string &prefix);
@@ -144,11 +153,29 @@ void ProgramBuilder::append() {
 }
 
 void ProgramBuilder::flush() {
-  Value pairs = parameter("pairs", tensor({any, 2}, builder.getI32Type()));
-  Value count = parameter("count", tensor({1}, builder.getI32Type()));
+  auto [list, count] = pairs();
   Value cached = cache();
   Value updated = builder.create<FlushOp>(
-      loc, pairs, count, cached, model.iterations, model.prescale, model.range);
+      loc, list, count, cached, model.iterations, model.prescale, model.range);
+  finish(updated, {});
+}
+
+void ProgramBuilder::pack() {
+  Type rows = tensor({any, any, model.format.headDim}, half);
+  Value k = parameter("k", rows), v = parameter("v", rows);
+  auto [list, count] = pairs();
+  Value cached = cache();
+  Value rotatedK = builder.create<RotateOp>(loc, k);
+  Value rotatedV = builder.create<RotateOp>(loc, v);
+  Value updated = builder.create<PackOp>(
+      loc, rotatedK, rotatedV, list, count, cached, /*rotate=*/false,
+      model.iterations, model.prescale, model.range);
+  finish(updated, {});
+}
+
+void ProgramBuilder::unflush() {
+  auto [list, count] = pairs();
+  Value updated = builder.create<UnflushOp>(loc, list, count, cache());
   finish(updated, {});
 }
 
@@ -164,12 +191,11 @@ void ProgramBuilder::materialize() {
 }
 
 void ProgramBuilder::relayout() {
-  Value pairs = parameter("pairs", tensor({any, 2}, builder.getI32Type()));
-  Value count = parameter("count", tensor({1}, builder.getI32Type()));
+  auto [list, count] = pairs();
   ::kvarn::Format from = model.format;
   from.layout = model.sourceLayout;
   Value source = cache(from, "source_"), target = cache();
-  Value updated = builder.create<RelayoutOp>(loc, pairs, count, source, target);
+  Value updated = builder.create<RelayoutOp>(loc, list, count, source, target);
   finish(updated, {});
 }
 
@@ -178,15 +204,15 @@ OwningOpRef<ModuleOp> mlir::kvarn::buildProgram(MLIRContext *context,
                                                 StringRef kernel) {
   context->loadDialect<KVarNDialect, func::FuncDialect>();
   ProgramBuilder program(context, model, kernel);
-  if (kernel == "attend")
-    program.attend();
-  else if (kernel == "append")
-    program.append();
-  else if (kernel == "flush")
-    program.flush();
-  else if (kernel == "materialize")
-    program.materialize();
-  else
-    program.relayout();
+  using Build = void (ProgramBuilder::*)();
+  Build build = llvm::StringSwitch<Build>(kernel)
+                    .Case("attend", &ProgramBuilder::attend)
+                    .Case("append", &ProgramBuilder::append)
+                    .Case("flush", &ProgramBuilder::flush)
+                    .Case("pack", &ProgramBuilder::pack)
+                    .Case("unflush", &ProgramBuilder::unflush)
+                    .Case("materialize", &ProgramBuilder::materialize)
+                    .Case("relayout", &ProgramBuilder::relayout);
+  (program.*build)();
   return program.take();
 }

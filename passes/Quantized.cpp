@@ -280,9 +280,10 @@ Value RecordReader::weightedValues(Value p, Value start) {
 // Unfolded
 //===----------------------------------------------------------------------===//
 
-Dequantized mlir::kvarn::dequantizeRecord(TileBuilder &b, FormatAttr format,
-                                          Value pages, Value block, Value head,
-                                          Value start, int64_t tokens) {
+Value mlir::kvarn::dequantizePart(TileBuilder &b, FormatAttr format,
+                                  RecordPart part, Value pages, Value block,
+                                  Value head, Value start, int64_t tokens) {
+  bool key = part == RecordPart::Key;
   int64_t depth = format.getHeadDim();
   SmallVector<Value> place = {block, head};
   auto vector = [&](RecordField field, Value from, int64_t count) {
@@ -291,25 +292,33 @@ Dequantized mlir::kvarn::dequantizeRecord(TileBuilder &b, FormatAttr format,
                                  field, pages, ValueRange(place), from, format);
     return b.toF32(raw);
   };
-  auto tile = [&](RecordPart part, SmallVector<int64_t> shape,
-                  RecordField scale, RecordField zero, RecordField column) {
-    bool key = part == RecordPart::Key;
-    Value first = b.index(0);
-    Value codes =
-        b.op<tile::LoadCodesOp>(RankedTensorType::get(shape, b.getI8Type()),
-                                part, pages, ValueRange(place), start, format);
-    Value x = b.op<tile::ExpandOp>(RankedTensorType::get(shape, b.getF32Type()),
-                                   ExpandMode::Convert, codes, part, format);
-    Value rowStart = key ? first : start, columnStart = key ? start : first;
-    Value s = vector(scale, rowStart, shape[0]);
-    Value z = vector(zero, rowStart, shape[0]);
-    Value c = vector(column, columnStart, shape[1]);
-    x = b.add(b.mul(x, b.along(s, 0, shape)), b.along(z, 0, shape));
-    return b.mul(x, b.along(c, 1, shape));
+  SmallVector<int64_t> shape = {tokens, depth};
+  if (key)
+    std::swap(shape[0], shape[1]);
+  Value first = b.index(0);
+  Value codes =
+      b.op<tile::LoadCodesOp>(RankedTensorType::get(shape, b.getI8Type()), part,
+                              pages, ValueRange(place), start, format);
+  Value x = b.op<tile::ExpandOp>(RankedTensorType::get(shape, b.getF32Type()),
+                                 ExpandMode::Convert, codes, part, format);
+  Value rowStart = key ? first : start, columnStart = key ? start : first;
+  Value s = vector(key ? RecordField::KeyScale : RecordField::ValueScale,
+                   rowStart, shape[0]);
+  Value z = vector(key ? RecordField::KeyZero : RecordField::ValueZero,
+                   rowStart, shape[0]);
+  Value c = vector(key ? RecordField::KeyToken : RecordField::ValueChannel,
+                   columnStart, shape[1]);
+  x = b.add(b.mul(x, b.along(s, 0, shape)), b.along(z, 0, shape));
+  x = b.mul(x, b.along(c, 1, shape));
+  return key ? b.transpose(x) : x;
+}
+
+Dequantized mlir::kvarn::dequantizeRecord(TileBuilder &b, FormatAttr format,
+                                          Value pages, Value block, Value head,
+                                          Value start, int64_t tokens) {
+  auto part = [&](RecordPart which) {
+    return dequantizePart(b, format, which, pages, block, head, start, tokens);
   };
-  Value k = tile(RecordPart::Key, {depth, tokens}, RecordField::KeyScale,
-                 RecordField::KeyZero, RecordField::KeyToken);
-  Value v = tile(RecordPart::Value, {tokens, depth}, RecordField::ValueScale,
-                 RecordField::ValueZero, RecordField::ValueChannel);
-  return {b.transpose(k), v};
+  Value k = part(RecordPart::Key);
+  return {k, part(RecordPart::Value)};
 }

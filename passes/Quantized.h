@@ -104,6 +104,12 @@ private:
   Value nextBlock, nextHead, nextPacked;
 };
 
+/// `tokens` tokens of one part of a record in the rotated frame, [tokens, D]
+/// f32, unfolded.
+Value dequantizePart(TileBuilder &b, FormatAttr format, RecordPart part,
+                     Value pages, Value block, Value head, Value start,
+                     int64_t tokens);
+
 /// The K and V of one record in the rotated frame, [tokens, D] f32, unfolded.
 struct Dequantized {
   Value k, v;

@@ -91,11 +91,9 @@ LogicalResult mlir::kvarn::tileMaterialize(Tiling &tiling, Value k, Value v,
                                            Value cacheValue, Frame frame) {
   CacheOp cache = tiling.cache(cacheValue);
   FormatAttr format = cast<CacheType>(cacheValue.getType()).getFormat();
-  int64_t tokens = tiling.schedule().getTokens();
-  if (format.getGroup() % tokens)
-    return k.getDefiningOp()->emitOpError()
-           << "schedule has tokens = " << tokens
-           << ", expected a divisor of the group " << format.getGroup();
+  FailureOr<int64_t> tokens = tiling.tokensOfBlock(k.getDefiningOp(), format);
+  if (failed(tokens))
+    return failure();
   TileBuilder &host = tiling.host();
   SmallVector<Value> arguments;
   for (Value tensor : SmallVector<Value>{
@@ -119,7 +117,7 @@ LogicalResult mlir::kvarn::tileMaterialize(Tiling &tiling, Value k, Value v,
       host.ceilDiv(host.dim(arguments[6], 1), host.index(format.getGroup()));
   tiling.launch("materialize", {heads, blocks, batch}, arguments,
                 [&](TileBuilder &b, ArrayRef<Value> a) {
-                  MaterializeKernel{b,    format,       frame, tokens,
+                  MaterializeKernel{b,    format,       frame, *tokens,
                                     a[0], {a[1], a[2]}, a[3],  a[4],
                                     a[5], {a[6], a[7]}}
                       .build();

@@ -1,4 +1,4 @@
-//===- TileStore.cpp - append, flush, normalize, quantize -----------------===//
+//===- TileStore.cpp - append, flush, pack, normalize, quantize -----------===//
 
 #include "passes/Normalize.h"
 #include "passes/Rows.h"
@@ -58,18 +58,16 @@ LogicalResult mlir::kvarn::tileAppend(Tiling &tiling, AppendOp op) {
 }
 
 //===----------------------------------------------------------------------===//
-// flush
+// flush, pack
 //===----------------------------------------------------------------------===//
 
-/// Quantizes one part of one block: pool slot to record.
-static void buildFlushPart(TileBuilder &b, FlushOp op, RecordPart part,
-                           Value pool, Value pages, Value block, Value slot,
-                           Value head) {
+/// Quantizes one part of one block, rotated f16 `x` [token, channel], into its
+/// record. The options are those of `op`, a flush or a pack.
+template <typename Op>
+static void buildRecordPart(TileBuilder &b, Op op, RecordPart part, Value x,
+                            Value pages, Value block, Value head) {
   FormatAttr format = op.getCache().getType().getFormat();
   bool key = part == RecordPart::Key;
-  int64_t group = format.getGroup(), depth = format.getHeadDim();
-  Value x = b.load(pool, {slot, b.range(b.index(0), group), head, b.index(0)},
-                   {group, depth});
   // Rows of K are channels, rows of V are tokens; the tile is [token, channel].
   int64_t rowDim = key ? 1 : 0;
   Normalized n =
@@ -109,10 +107,15 @@ void mlir::kvarn::forEachPair(TileBuilder &b, Value pairs, Value count,
 }
 
 static void buildFlush(TileBuilder &b, ArrayRef<Value> args, FlushOp op) {
+  FormatAttr format = op.getCache().getType().getFormat();
+  int64_t group = format.getGroup(), depth = format.getHeadDim();
   forEachPair(b, args[0], args[1],
               [&](RecordPart part, Value head, Value block, Value slot) {
                 Value pool = args[part == RecordPart::Key ? 3 : 4];
-                buildFlushPart(b, op, part, pool, args[2], block, slot, head);
+                Value token = b.range(b.index(0), group);
+                Value x = b.load(pool, {slot, token, head, b.index(0)},
+                                 {group, depth});
+                buildRecordPart(b, op, part, x, args[2], block, head);
               });
 }
 
@@ -130,6 +133,41 @@ LogicalResult mlir::kvarn::tileFlush(Tiling &tiling, FlushOp op) {
       {host.dim(arguments[2], 1), host.dim(arguments[0], 0), host.index(2)},
       arguments,
       [&](TileBuilder &b, ArrayRef<Value> args) { buildFlush(b, args, op); });
+  return success();
+}
+
+static void buildPack(TileBuilder &b, ArrayRef<Value> args, PackOp op) {
+  FormatAttr format = op.getCache().getType().getFormat();
+  int64_t group = format.getGroup(), depth = format.getHeadDim();
+  forEachPair(b, args[0], args[1],
+              [&](RecordPart part, Value head, Value block, Value first) {
+                Value tokens = args[part == RecordPart::Key ? 3 : 4];
+                Value x =
+                    b.load(tokens, {b.range(first, group), head, b.index(0)},
+                           {group, depth});
+                x = b.toF32(x);
+                if (op.getRotate())
+                  x = b.rotate(x);
+                // As in the pool.
+                x = b.toFloat(x, b.getF16Type());
+                buildRecordPart(b, op, part, x, args[2], block, head);
+              });
+}
+
+LogicalResult mlir::kvarn::tilePack(Tiling &tiling, PackOp op) {
+  CacheOp cache = tiling.cache(op.getCache());
+  SmallVector<Value> arguments;
+  for (Value tensor :
+       SmallVector<Value>{op.getPairs(), op.getCount(), cache.getPages(),
+                          op.getK(), op.getV()})
+    arguments.push_back(tiling.lowered(tensor));
+  tiling.markOutput(cache.getPages());
+  TileBuilder &host = tiling.host();
+  tiling.launch(
+      "pack",
+      {host.dim(arguments[2], 1), host.dim(arguments[0], 0), host.index(2)},
+      arguments,
+      [&](TileBuilder &b, ArrayRef<Value> args) { buildPack(b, args, op); });
   return success();
 }
 

@@ -36,6 +36,16 @@ Tiling::Tiling(func::FuncOp host, ScheduleAttr schedule)
       builder(OpBuilder(host.getContext()), host.getLoc()),
       symbols(host->getParentOfType<ModuleOp>()) {}
 
+FailureOr<int64_t> Tiling::tokensOfBlock(Operation *op,
+                                         FormatAttr format) const {
+  int64_t tokens = scheduleAttr.getTokens();
+  if (format.getGroup() % tokens == 0)
+    return tokens;
+  return op->emitOpError() << "schedule has tokens = " << tokens
+                           << ", expected a divisor of the group "
+                           << format.getGroup();
+}
+
 CacheOp Tiling::cache(Value value) { return originOf(value); }
 
 Value Tiling::buffer(Type element, ArrayRef<Value> extents) {
@@ -155,6 +165,8 @@ LogicalResult Tiling::lowerOp(Operation *op) {
       })
       .Case([&](AppendOp append) { return tileAppend(*this, append); })
       .Case([&](FlushOp flush) { return tileFlush(*this, flush); })
+      .Case([&](PackOp pack) { return tilePack(*this, pack); })
+      .Case([&](UnflushOp unflush) { return tileUnflush(*this, unflush); })
       .Case([&](RelayoutOp relayout) { return tileRelayout(*this, relayout); })
       .Case([&](DequantizeOp dequantize) {
         return tileMaterialize(*this, dequantize.getK(), dequantize.getV(),

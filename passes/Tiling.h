@@ -24,6 +24,10 @@ public:
   TileBuilder &host() { return builder; }
   ScheduleAttr schedule() const { return scheduleAttr; }
 
+  /// Tokens of a tile by the schedule; an error of `op` if blocks of `format`
+  /// do not consist of such.
+  FailureOr<int64_t> tokensOfBlock(Operation *op, FormatAttr format) const;
+
   /// What stands for a level-1 tensor or scalar in the host function.
   Value lowered(Value value) { return values.lookupOrNull(value); }
   /// The tensors of a cache.
@@ -62,6 +66,8 @@ LogicalResult tileAttend(Tiling &tiling, AttendOp op);
 LogicalResult tileAttention(Tiling &tiling, AttentionOp op);
 LogicalResult tileAppend(Tiling &tiling, AppendOp op);
 LogicalResult tileFlush(Tiling &tiling, FlushOp op);
+LogicalResult tilePack(Tiling &tiling, PackOp op);
+LogicalResult tileUnflush(Tiling &tiling, UnflushOp op);
 LogicalResult tileRelayout(Tiling &tiling, RelayoutOp op);
 LogicalResult tileMaterialize(Tiling &tiling, Value k, Value v, Value cache,
                               Frame frame);

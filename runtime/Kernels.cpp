@@ -1,11 +1,12 @@
-//===- Kernels.cpp - attend, append, flush, materialize, relayout ---------===//
+//===- Kernels.cpp - The typed forms of kvarn_launch ----------------------===//
 //
-// The typed forms of kvarn_launch. Each names the dimensions of its tensors; a
-// dimension must be the same wherever it appears.
+// KernelTensors.h names the dimensions of the tensors; a dimension must be the
+// same wherever it appears.
 //
 //===----------------------------------------------------------------------===//
 
 #include "runtime/Arguments.h"
+#include "runtime/KernelTensors.h"
 #include "runtime/Launch.h"
 #include "runtime/Status.h"
 
@@ -20,20 +21,9 @@ class Call {
 public:
   Call(const kvarn_kernel &kernel);
 
-  /// A tensor whose dimensions are called `dims`: "T Hq D", "B+1", "any", "2".
-  kvarn_status tensor(const char *name, const kvarn_tensor *tensor,
-                      std::string_view dims);
-  /// A packed cache. Kernels see records of the compact size, whatever the
-  /// distance between them.
-  kvarn_status pages(const char *name, const kvarn_tensor *tensor,
-                     std::string_view dims = "blocks Hk any");
-  /// pages, pool_k and pool_v.
-  kvarn_status cache(const kvarn_tensor *pages, const kvarn_tensor *poolK,
-                     const kvarn_tensor *poolV);
-  /// A tensor that belongs to a feature: given if and only if the kernel has
-  /// it.
-  kvarn_status featureTensor(const char *feature, const char *name,
-                             const kvarn_tensor *tensor, std::string_view dims);
+  /// The tensors of `args` that are only written, or all others.
+  template <typename Args>
+  kvarn_status tensors(const Args &args, bool onlyWritten);
   kvarn_status featureInteger(const char *feature, int64_t value);
   kvarn_status featureReal(const char *feature, double value);
   void real(const char *name, double value);
@@ -43,6 +33,11 @@ public:
   kvarn_status measure(size_t *bytes) const;
 
 private:
+  kvarn_status tensor(const char *name, const kvarn_tensor *tensor,
+                      std::string_view dims);
+  /// Kernels see records of the compact size, whatever the distance between
+  /// them.
+  kvarn_status compactRecords(const char *name, const kvarn_tensor *pages);
   struct Dimension {
     std::string name;
     int64_t extent;
@@ -85,7 +80,7 @@ kvarn_status Call::dimension(const char *tensor, size_t index,
                              std::string_view name, int64_t extent) {
   int64_t more = name.ends_with("+1") ? 1 : 0;
   std::string base(name.substr(0, name.size() - (more ? 2 : 0)));
-  if (base == "any")
+  if (base == "record")
     return KVARN_STATUS_OK;
   std::string at = "extent " + std::to_string(index) + " (" +
                    std::string(name) + ") is " + std::to_string(extent);
@@ -129,9 +124,7 @@ kvarn_status Call::tensor(const char *name, const kvarn_tensor *tensor,
   return KVARN_STATUS_OK;
 }
 
-kvarn_status Call::pages(const char *name, const kvarn_tensor *pages,
-                         std::string_view dims) {
-  KVARN_TRY(tensor(name, pages, dims));
+kvarn_status Call::compactRecords(const char *name, const kvarn_tensor *pages) {
   if (!kernel.format)
     return KVARN_STATUS_OK;
   int64_t record = kernel.format->recordBytes();
@@ -161,21 +154,23 @@ kvarn_status Call::pages(const char *name, const kvarn_tensor *pages,
   return KVARN_STATUS_OK;
 }
 
-kvarn_status Call::cache(const kvarn_tensor *pagesTensor,
-                         const kvarn_tensor *poolK, const kvarn_tensor *poolV) {
-  KVARN_TRY(pages("pages", pagesTensor));
-  KVARN_TRY(tensor("pool_k", poolK, "slots G Hk D"));
-  return tensor("pool_v", poolV, "slots G Hk D");
-}
-
-kvarn_status Call::featureTensor(const char *feature, const char *name,
-                                 const kvarn_tensor *given,
-                                 std::string_view dims) {
-  if (kernel.hasFeature(feature))
-    return tensor(name, given, dims);
-  if (given)
-    return invalid(name, "given, but the kernel lacks the feature '" +
-                             std::string(feature) + "'");
+template <typename Args>
+kvarn_status Call::tensors(const Args &args, bool onlyWritten) {
+  for (const auto &each : KernelOf<Args>::tensors) {
+    if ((each.access == Access::Write) != onlyWritten)
+      continue;
+    const kvarn_tensor *given = args.*each.member;
+    if (*each.feature && !kernel.hasFeature(each.feature)) {
+      if (given)
+        return invalid(each.name, "given, but the kernel lacks the feature '" +
+                                      std::string(each.feature) + "'");
+      continue;
+    }
+    std::string_view dims = each.dims;
+    KVARN_TRY(tensor(each.name, given, dims));
+    if (dims.ends_with("record"))
+      KVARN_TRY(compactRecords(each.name, given));
+  }
   return KVARN_STATUS_OK;
 }
 
@@ -240,187 +235,68 @@ kvarn_status Call::measure(size_t *bytes) const {
   return KVARN_STATUS_OK;
 }
 
-/// Reads the struct of the caller, after a look at the kernel.
-template <typename Args>
-static kvarn_status begin(const kvarn_kernel *kernel, const char *expected,
-                          const Args *args, Args &copy) {
+/// What is not a tensor.
+template <typename Args> static kvarn_status addScalars(Call &, const Args &) {
+  return KVARN_STATUS_OK;
+}
+
+static kvarn_status addScalars(Call &call, const kvarn_attend_args &args) {
+  KVARN_TRY(call.queryHeads());
+  double headDim = static_cast<double>(args.q->shape[2]);
+  call.real("scale", args.scale == 0 ? 1 / std::sqrt(headDim) : args.scale);
+  KVARN_TRY(call.featureInteger("window", args.window));
+  return call.featureReal("softcap", args.softcap);
+}
+
+/// Checks the kernel, then the struct of the caller; then `use`s them.
+template <typename Args, typename Use>
+static kvarn_status withCall(const kvarn_kernel *kernel, const Args *args,
+                             Use use) {
   if (!kernel)
     return fail(KVARN_STATUS_INVALID_ARGUMENT, "kernel is NULL");
   const Variant &variant = kernel->variant();
-  if (variant.key.kernel != expected)
+  if (variant.key.kernel != KernelOf<Args>::name)
     return fail(KVARN_STATUS_INVALID_ARGUMENT,
                 variant.id + " is kernel '" + variant.key.kernel +
-                    "', expected '" + expected + "'");
-  return copyIn(args, copy, "args");
-}
-
-template <typename Use>
-static kvarn_status attend(const kvarn_kernel *kernel,
-                           const kvarn_attend_args *args, Use use) {
-  kvarn_attend_args a;
-  KVARN_TRY(begin(kernel, "attend", args, a));
+                    "', expected '" + KernelOf<Args>::name + "'");
+  Args copy;
+  KVARN_TRY(copyIn(args, copy, "args"));
   Call call(*kernel);
-  KVARN_TRY(call.tensor("q", a.q, "T Hq D"));
-  KVARN_TRY(call.tensor("query_start", a.query_start, "B+1"));
-  KVARN_TRY(call.cache(a.pages, a.pool_k, a.pool_v));
-  KVARN_TRY(call.tensor("block_table", a.block_table, "B any"));
-  KVARN_TRY(call.tensor("block_to_slot", a.block_to_slot, "blocks"));
-  KVARN_TRY(call.tensor("seq_lens", a.seq_lens, "B"));
-  KVARN_TRY(call.queryHeads());
-  double headDim = static_cast<double>(a.q->shape[2]);
-  call.real("scale", a.scale == 0 ? 1 / std::sqrt(headDim) : a.scale);
-  KVARN_TRY(call.featureInteger("window", a.window));
-  KVARN_TRY(call.featureReal("softcap", a.softcap));
-  KVARN_TRY(call.featureTensor("sinks", "sinks", a.sinks, "Hq"));
-  KVARN_TRY(call.tensor("out", a.out, "T Hq D"));
-  KVARN_TRY(call.featureTensor("lse", "lse", a.lse, "T Hq"));
+  KVARN_TRY(call.tensors(copy, /*onlyWritten=*/false));
+  KVARN_TRY(addScalars(call, copy));
+  KVARN_TRY(call.tensors(copy, /*onlyWritten=*/true));
   return use(call);
-}
-
-template <typename Use>
-static kvarn_status append(const kvarn_kernel *kernel,
-                           const kvarn_append_args *args, Use use) {
-  kvarn_append_args a;
-  KVARN_TRY(begin(kernel, "append", args, a));
-  Call call(*kernel);
-  KVARN_TRY(call.tensor("k", a.k, "T Hk D"));
-  KVARN_TRY(call.tensor("v", a.v, "T Hk D"));
-  KVARN_TRY(call.tensor("slot_mapping", a.slot_mapping, "T"));
-  KVARN_TRY(call.tensor("pool_k", a.pool_k, "slots G Hk D"));
-  KVARN_TRY(call.tensor("pool_v", a.pool_v, "slots G Hk D"));
-  KVARN_TRY(call.tensor("block_to_slot", a.block_to_slot, "blocks"));
-  return use(call);
-}
-
-template <typename Use>
-static kvarn_status flush(const kvarn_kernel *kernel,
-                          const kvarn_flush_args *args, Use use) {
-  kvarn_flush_args a;
-  KVARN_TRY(begin(kernel, "flush", args, a));
-  Call call(*kernel);
-  KVARN_TRY(call.tensor("pairs", a.pairs, "capacity 2"));
-  KVARN_TRY(call.tensor("count", a.count, "1"));
-  KVARN_TRY(call.cache(a.pages, a.pool_k, a.pool_v));
-  return use(call);
-}
-
-template <typename Use>
-static kvarn_status materialize(const kvarn_kernel *kernel,
-                                const kvarn_materialize_args *args, Use use) {
-  kvarn_materialize_args a;
-  KVARN_TRY(begin(kernel, "materialize", args, a));
-  Call call(*kernel);
-  KVARN_TRY(call.cache(a.pages, a.pool_k, a.pool_v));
-  KVARN_TRY(call.tensor("block_table", a.block_table, "B any"));
-  KVARN_TRY(call.tensor("block_to_slot", a.block_to_slot, "blocks"));
-  KVARN_TRY(call.tensor("seq_lens", a.seq_lens, "B"));
-  KVARN_TRY(call.tensor("k_out", a.k_out, "B L Hk D"));
-  KVARN_TRY(call.tensor("v_out", a.v_out, "B L Hk D"));
-  return use(call);
-}
-
-template <typename Use>
-static kvarn_status relayout(const kvarn_kernel *kernel,
-                             const kvarn_relayout_args *args, Use use) {
-  kvarn_relayout_args a;
-  KVARN_TRY(begin(kernel, "relayout", args, a));
-  Call call(*kernel);
-  KVARN_TRY(call.tensor("pairs", a.pairs, "capacity 2"));
-  KVARN_TRY(call.tensor("count", a.count, "1"));
-  KVARN_TRY(call.pages("source_pages", a.source_pages, "any Hk any"));
-  KVARN_TRY(call.pages("pages", a.pages));
-  return use(call);
-}
-
-/// What the C functions do with the arguments that they have collected.
-static auto launchWith(const kvarn_launch_options *options) {
-  return [=](const Call &call) { return call.launch(options); };
-}
-static auto measureInto(size_t *bytes) {
-  return [=](const Call &call) { return call.measure(bytes); };
 }
 
 } // namespace kvarn::runtime
 
 using namespace kvarn;
 
-kvarn_status kvarn_attend(const kvarn_kernel *kernel,
-                          const kvarn_attend_args *args,
-                          const kvarn_launch_options *options) {
-  return runtime::guarded([&] {
-    return runtime::attend(kernel, args, runtime::launchWith(options));
-  });
-}
-
-kvarn_status kvarn_attend_workspace_bytes(const kvarn_kernel *kernel,
-                                          const kvarn_attend_args *args,
-                                          size_t *bytes) {
-  return runtime::guarded([&] {
-    return runtime::attend(kernel, args, runtime::measureInto(bytes));
-  });
-}
-
-kvarn_status kvarn_append(const kvarn_kernel *kernel,
-                          const kvarn_append_args *args,
-                          const kvarn_launch_options *options) {
-  return runtime::guarded([&] {
-    return runtime::append(kernel, args, runtime::launchWith(options));
-  });
-}
-
-kvarn_status kvarn_append_workspace_bytes(const kvarn_kernel *kernel,
-                                          const kvarn_append_args *args,
-                                          size_t *bytes) {
-  return runtime::guarded([&] {
-    return runtime::append(kernel, args, runtime::measureInto(bytes));
-  });
-}
-
-kvarn_status kvarn_flush(const kvarn_kernel *kernel,
-                         const kvarn_flush_args *args,
-                         const kvarn_launch_options *options) {
-  return runtime::guarded([&] {
-    return runtime::flush(kernel, args, runtime::launchWith(options));
-  });
-}
-
-kvarn_status kvarn_flush_workspace_bytes(const kvarn_kernel *kernel,
-                                         const kvarn_flush_args *args,
-                                         size_t *bytes) {
-  return runtime::guarded([&] {
-    return runtime::flush(kernel, args, runtime::measureInto(bytes));
-  });
-}
-
-kvarn_status kvarn_materialize(const kvarn_kernel *kernel,
-                               const kvarn_materialize_args *args,
-                               const kvarn_launch_options *options) {
-  return runtime::guarded([&] {
-    return runtime::materialize(kernel, args, runtime::launchWith(options));
-  });
-}
-
-kvarn_status
-kvarn_materialize_workspace_bytes(const kvarn_kernel *kernel,
-                                  const kvarn_materialize_args *args,
-                                  size_t *bytes) {
-  return runtime::guarded([&] {
-    return runtime::materialize(kernel, args, runtime::measureInto(bytes));
-  });
-}
-
-kvarn_status kvarn_relayout(const kvarn_kernel *kernel,
-                            const kvarn_relayout_args *args,
-                            const kvarn_launch_options *options) {
-  return runtime::guarded([&] {
-    return runtime::relayout(kernel, args, runtime::launchWith(options));
-  });
-}
-
-kvarn_status kvarn_relayout_workspace_bytes(const kvarn_kernel *kernel,
-                                            const kvarn_relayout_args *args,
-                                            size_t *bytes) {
-  return runtime::guarded([&] {
-    return runtime::relayout(kernel, args, runtime::measureInto(bytes));
-  });
-}
+// The C functions of one kernel.
+#define KVARN_TYPED_CALLS(NAME)                                                \
+  kvarn_status kvarn_##NAME(const kvarn_kernel *kernel,                        \
+                            const kvarn_##NAME##_args *args,                   \
+                            const kvarn_launch_options *options) {             \
+    return runtime::guarded([&] {                                              \
+      return runtime::withCall(kernel, args, [&](const runtime::Call &call) {  \
+        return call.launch(options);                                           \
+      });                                                                      \
+    });                                                                        \
+  }                                                                            \
+  kvarn_status kvarn_##NAME##_workspace_bytes(const kvarn_kernel *kernel,      \
+                                              const kvarn_##NAME##_args *args, \
+                                              size_t *bytes) {                 \
+    return runtime::guarded([&] {                                              \
+      return runtime::withCall(kernel, args, [&](const runtime::Call &call) {  \
+        return call.measure(bytes);                                            \
+      });                                                                      \
+    });                                                                        \
+  }
+KVARN_TYPED_CALLS(attend)
+KVARN_TYPED_CALLS(append)
+KVARN_TYPED_CALLS(flush)
+KVARN_TYPED_CALLS(pack)
+KVARN_TYPED_CALLS(unflush)
+KVARN_TYPED_CALLS(materialize)
+KVARN_TYPED_CALLS(relayout)
+#undef KVARN_TYPED_CALLS

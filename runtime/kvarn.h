@@ -397,7 +397,7 @@ KVARN_API kvarn_status kvarn_workspace_bytes(const kvarn_kernel *kernel,
 
 /*===-- The kernels of a KVarN cache ---===*/
 
-/* Typed forms of kvarn_launch for the four kernels. Besides the checks of
+/* Typed forms of kvarn_launch for the kernels of a cache. Besides the checks of
  * kvarn_launch they compare the tensors with each other.
  *
  *   T   tokens of the launch, all requests     B   requests
@@ -452,6 +452,30 @@ typedef struct kvarn_flush_args {
   const kvarn_tensor *pool_v;
 } kvarn_flush_args;
 
+/* Packs blocks of new tokens straight into pages, as append and flush would
+ * with the pool between them: to the same bytes. For long prompts, of whose
+ * blocks only the first and the last need a slot. All G tokens of each block
+ * are in k and v. */
+typedef struct kvarn_pack_args {
+  size_t struct_size;
+  const kvarn_tensor *k;     /* [T, Hk, D] dtype, not rotated */
+  const kvarn_tensor *v;     /* [T, Hk, D] dtype, not rotated */
+  const kvarn_tensor *pairs; /* [capacity, 2] i32: block, first of its tokens */
+  const kvarn_tensor *count; /* [1] i32: the pairs in use */
+  const kvarn_tensor *pages; /* written */
+} kvarn_pack_args;
+
+/* Copies packed blocks back to the pool, for kvarn_pages_truncate(): the values
+ * that the records stand for, rounded to f16. */
+typedef struct kvarn_unflush_args {
+  size_t struct_size;
+  const kvarn_tensor *pairs; /* [capacity, 2] i32: block, slot */
+  const kvarn_tensor *count; /* [1] i32: the pairs in use */
+  const kvarn_tensor *pages;
+  const kvarn_tensor *pool_k; /* written */
+  const kvarn_tensor *pool_v; /* written */
+} kvarn_unflush_args;
+
 /* Keys and values of whole requests, rotated back. L is at least the longest of
  * seq_lens. */
 typedef struct kvarn_materialize_args {
@@ -486,6 +510,12 @@ KVARN_API kvarn_status kvarn_append(const kvarn_kernel *kernel,
 KVARN_API kvarn_status kvarn_flush(const kvarn_kernel *kernel,
                                    const kvarn_flush_args *args,
                                    const kvarn_launch_options *options);
+KVARN_API kvarn_status kvarn_pack(const kvarn_kernel *kernel,
+                                  const kvarn_pack_args *args,
+                                  const kvarn_launch_options *options);
+KVARN_API kvarn_status kvarn_unflush(const kvarn_kernel *kernel,
+                                     const kvarn_unflush_args *args,
+                                     const kvarn_launch_options *options);
 KVARN_API kvarn_status kvarn_materialize(const kvarn_kernel *kernel,
                                          const kvarn_materialize_args *args,
                                          const kvarn_launch_options *options);
@@ -501,6 +531,11 @@ KVARN_API kvarn_status kvarn_append_workspace_bytes(
 KVARN_API kvarn_status kvarn_flush_workspace_bytes(const kvarn_kernel *kernel,
                                                    const kvarn_flush_args *args,
                                                    size_t *bytes);
+KVARN_API kvarn_status kvarn_pack_workspace_bytes(const kvarn_kernel *kernel,
+                                                  const kvarn_pack_args *args,
+                                                  size_t *bytes);
+KVARN_API kvarn_status kvarn_unflush_workspace_bytes(
+    const kvarn_kernel *kernel, const kvarn_unflush_args *args, size_t *bytes);
 KVARN_API kvarn_status kvarn_materialize_workspace_bytes(
     const kvarn_kernel *kernel, const kvarn_materialize_args *args,
     size_t *bytes);
@@ -522,7 +557,8 @@ KVARN_API kvarn_status kvarn_relayout_workspace_bytes(
  *   kvarn_pages_commit          the tokens that were accepted
  *   kvarn_pages_truncate        drops the others
  *   kvarn_pages_take_flushes    blocks that are complete and committed
- *   run flush with these pairs in every layer, on the same stream
+ *   run flush with these pairs in every layer, on the same stream (or pack, for
+ *     blocks whose tokens are all at hand in k and v)
  *   kvarn_pages_flushed         now block_to_slot says packed, slots are free
  *
  * Guarantees:
@@ -603,8 +639,8 @@ KVARN_API kvarn_status kvarn_pages_commit(kvarn_pages *pages, int32_t request,
 typedef struct kvarn_pages_truncation {
   size_t struct_size;
   int64_t length; /* what is left */
-  /* If not -1: before the next launch, run un-flush (record to pool) with this
-   * pair in every layer. block_to_slot already says so. */
+  /* If not -1: before the next launch, run kvarn_unflush with this pair in
+   * every layer. block_to_slot already says so. */
   int32_t unflush_block;
   int32_t unflush_slot;
 } kvarn_pages_truncation;

@@ -222,6 +222,24 @@ public:
     check(kvarn_flush_workspace_bytes(kernel, &args, &bytes));
     return bytes;
   }
+  void pack(const kvarn_pack_args &args,
+            const kvarn_launch_options *options = nullptr) const {
+    check(kvarn_pack(kernel, &args, options));
+  }
+  size_t workspaceBytes(const kvarn_pack_args &args) const {
+    size_t bytes = 0;
+    check(kvarn_pack_workspace_bytes(kernel, &args, &bytes));
+    return bytes;
+  }
+  void unflush(const kvarn_unflush_args &args,
+               const kvarn_launch_options *options = nullptr) const {
+    check(kvarn_unflush(kernel, &args, options));
+  }
+  size_t workspaceBytes(const kvarn_unflush_args &args) const {
+    size_t bytes = 0;
+    check(kvarn_unflush_workspace_bytes(kernel, &args, &bytes));
+    return bytes;
+  }
   void materialize(const kvarn_materialize_args &args,
                    const kvarn_launch_options *options = nullptr) const {
     check(kvarn_materialize(kernel, &args, options));

@@ -7,6 +7,8 @@
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/bit.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
@@ -337,14 +339,12 @@ Values KernelEmitter::otherWarp(ArrayRef<Value> values, int64_t bit) {
   return result;
 }
 
-/// One butterfly stage per bit of the last index, in any order.
+/// One butterfly stage per bit of the last index.
 LogicalResult KernelEmitter::emitHadamard(HadamardOp op) {
   Layout place = layout(op.getResult());
   int64_t dim = place.rank - 1;
   Values values = registers(op.getInput());
-  for (auto [bit, basis] : llvm::enumerate(place.registers)) {
-    if (!basis[dim])
-      continue;
+  auto betweenRegisters = [&](int64_t bit) {
     for (size_t i = 0; i < values.size(); ++i) {
       size_t other = i | size_t(1) << bit;
       if (other == i)
@@ -353,7 +353,7 @@ LogicalResult KernelEmitter::emitHadamard(HadamardOp op) {
       values[i] = ir.create<arith::AddFOp>(a, b);
       values[other] = ir.create<arith::SubFOp>(a, b);
     }
-  }
+  };
   // Between lanes and warps: one of two gets the sum, the other the difference.
   auto signOf = [&](Value number, int64_t bit) -> Value {
     Value upper =
@@ -363,22 +363,32 @@ LogicalResult KernelEmitter::emitHadamard(HadamardOp op) {
   auto meet = [&](Value own, Value sign, Value other) -> Value {
     return ir.addFloat(ir.mulFloat(own, sign), other);
   };
-  for (auto [bit, basis] : llvm::enumerate(place.lanes)) {
-    if (!basis[dim])
-      continue;
+  auto betweenLanes = [&](int64_t bit) {
     Value sign = signOf(lane, bit);
     for (Value &value : values)
       value = meet(value, sign, ir.shuffleXor(value, int64_t(1) << bit));
-  }
-  for (auto [bit, basis] : llvm::enumerate(place.warps)) {
-    if (!basis[dim])
-      continue;
-    if (insideWarps)
-      return op.emitOpError("combines warps that do not wait for one another");
+  };
+  auto betweenWarps = [&](int64_t bit) {
     Value sign = signOf(warp, bit);
     for (auto [value, other] : llvm::zip(values, otherWarp(values, bit)))
       value = meet(value, sign, other);
-  }
+  };
+  // From the lowest bit of the column up, wherever it is: the same sums in
+  // every layout, and on a CPU.
+  std::map<int64_t, std::pair<function_ref<void(int64_t)>, int64_t>> stages;
+  auto add = [&](const auto &bases, function_ref<void(int64_t)> stage) {
+    for (auto [bit, basis] : llvm::enumerate(bases))
+      if (basis[dim])
+        stages[basis[dim]] = {stage, bit};
+  };
+  add(place.registers, betweenRegisters);
+  add(place.lanes, betweenLanes);
+  size_t own = stages.size();
+  add(place.warps, betweenWarps);
+  if (insideWarps && stages.size() != own)
+    return op.emitOpError("combines warps that do not wait for one another");
+  for (auto &[column, stage] : stages)
+    stage.first(stage.second);
   define(op.getResult(), values);
   return success();
 }

@@ -245,6 +245,28 @@ tile.kernel @hadamard(%x: memref<?x?xf32>) {
   tile.return
 }
 
+// Stages run from the lowest column up, wherever it lies: the sums are the same
+// in every layout.
+// CHECK-LABEL: llvm.func @hadamard_lanes_first
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : i32
+// CHECK-DAG: %[[C2:.*]] = arith.constant 2 : i32
+// CHECK-NOT: arith.subf
+// CHECK-COUNT-2: nvvm.shfl.sync bfly %{{.*}}, %{{.*}}, %[[C1]], %{{.*}} : f32 -> f32
+// CHECK-NOT: arith.subf
+// CHECK-COUNT-2: nvvm.shfl.sync bfly %{{.*}}, %{{.*}}, %[[C2]], %{{.*}} : f32 -> f32
+// CHECK-NOT: nvvm.shfl
+// CHECK: arith.subf
+// CHECK: llvm.return
+#upper = #tile.layout<rank = 2, registers = [(0, 4)], lanes = [(0, 1), (0, 2), (1, 0), (2, 0), (4, 0)], warps = []>
+tile.kernel @hadamard_lanes_first(%x: memref<?x?xf32>) {
+  %c0 = arith.constant 0 : index
+  %r = tile.iota 0 : tensor<8xindex, #eight_rows>
+  %a = tile.load %x[%r, %c0] : memref<?x?xf32>, tensor<8xindex, #eight_rows>, index -> tensor<8x8xf32, #upper>
+  %b = tile.hadamard %a : tensor<8x8xf32, #upper>
+  tile.store %b, %x[%r, %c0] : tensor<8x8xf32, #upper>, memref<?x?xf32>, tensor<8xindex, #eight_rows>, index
+  tile.return
+}
+
 // A stage between warps goes through shared memory: 2 x 1 x 128 bytes.
 // CHECK-LABEL: llvm.func @hadamard_warps
 // CHECK-SAME: kvarn.shared_bytes = 256 : i64

@@ -487,3 +487,39 @@ func.func @f(%q: tensor<?x8x128xf16>, %k: tensor<2x256x2x128xf16>, %v: tensor<1x
   %0 = kvarn.attention %q, %k, %v, %start, %lens scale %s ratio 4 : tensor<?x8x128xf16>, tensor<2x256x2x128xf16>, tensor<1x256x2x128xf16>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8x128xf16>
   return
 }
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%k: tensor<?x?x128xf16>, %p: tensor<?x2xi32>, %n: tensor<1xi32>, %c: !kvarn.cache<#fmt>) {
+  // expected-error @+1 {{'kvarn.pack' op iterations is 100, expected 0 to 64}}
+  %0 = kvarn.pack %k, %k, %p, %n, %c {iterations = 100 : i64} : tensor<?x?x128xf16>, tensor<?x2xi32>, tensor<1xi32>, !kvarn.cache<#fmt>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%k: tensor<?x?x64xf16>, %p: tensor<?x2xi32>, %n: tensor<1xi32>, %c: !kvarn.cache<#fmt>) {
+  // expected-error @+1 {{'kvarn.pack' op k is 'tensor<?x?x64xf16>', expected shape [?, ?, 128]}}
+  %0 = kvarn.pack %k, %k, %p, %n, %c : tensor<?x?x64xf16>, tensor<?x2xi32>, tensor<1xi32>, !kvarn.cache<#fmt>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%k: tensor<?x?x128xf16>, %p: tensor<?x2xi32>, %n: tensor<2xi32>, %c: !kvarn.cache<#fmt>) {
+  // expected-error @+1 {{'kvarn.pack' op count is 'tensor<2xi32>', expected shape [1]}}
+  %0 = kvarn.pack %k, %k, %p, %n, %c : tensor<?x?x128xf16>, tensor<?x2xi32>, tensor<2xi32>, !kvarn.cache<#fmt>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%p: tensor<?xi32>, %n: tensor<1xi32>, %c: !kvarn.cache<#fmt>) {
+  // expected-error @+1 {{'kvarn.unflush' op pairs is 'tensor<?xi32>', expected shape [?, 2]}}
+  %0 = kvarn.unflush %p, %n, %c : tensor<?xi32>, tensor<1xi32>, !kvarn.cache<#fmt>
+  return
+}

@@ -109,6 +109,22 @@ func.func @flush(%pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %cache: !cache)
   return %1 : !cache
 }
 
+// CHECK-LABEL: func.func @pack
+func.func @pack(%k: tensor<?x?x128xbf16>, %pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %cache: !cache) -> !cache {
+  // CHECK: kvarn.pack %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{[a-z0-9]+}} : tensor<?x?x128xbf16>, tensor<?x2xi32>, tensor<1xi32>, <<
+  %0 = kvarn.pack %k, %k, %pairs, %count, %cache : tensor<?x?x128xbf16>, tensor<?x2xi32>, tensor<1xi32>, !cache
+  // CHECK: kvarn.pack %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} rotate {iterations = 4 : i64, prescale, range = #kvarn<range mse>} : tensor<?x?x128xbf16>, tensor<?x2xi32>, tensor<1xi32>, <<
+  %1 = kvarn.pack %k, %k, %pairs, %count, %0 rotate {iterations = 4 : i64, prescale, range = #kvarn<range mse>} : tensor<?x?x128xbf16>, tensor<?x2xi32>, tensor<1xi32>, !cache
+  return %1 : !cache
+}
+
+// CHECK-LABEL: func.func @unflush
+func.func @unflush(%pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %cache: !cache) -> !cache {
+  // CHECK: kvarn.unflush %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x2xi32>, tensor<1xi32>, <<
+  %0 = kvarn.unflush %pairs, %count, %cache : tensor<?x2xi32>, tensor<1xi32>, !cache
+  return %0 : !cache
+}
+
 // CHECK-LABEL: func.func @relayout
 func.func @relayout(%pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %source: !mma, %cache: !cache) -> !cache {
   // CHECK: kvarn.relayout %{{.*}}, %{{.*}}, %{{.*}} to %{{.*}} : tensor<?x2xi32>, tensor<1xi32>, <<{{.*}} layout = mma16816>>, <<{{.*}} layout = reference>>

@@ -328,6 +328,21 @@ func.func @append(%k: tensor<?x?x128xf16>, %v: tensor<?x?x128xf16>, %map: tensor
   return %new : !kvarn.cache<#fmt>
 }
 
+// pack alike.
+// BEFORE-LABEL: func.func @pack
+// BEFORE-COUNT-2: kvarn.rotate
+// BEFORE: kvarn.pack %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} {prescale} :
+// CHECK-LABEL: func.func @pack(
+// CHECK-SAME: %[[K:[a-z0-9]+]]: tensor<?x?x128xf16>, %[[V:[a-z0-9]+]]: tensor<?x?x128xf16>, %[[PAIRS:[a-z0-9]+]]: tensor<?x2xi32>, %[[COUNT:[a-z0-9]+]]: tensor<1xi32>, %[[CACHE:[a-z0-9]+]]:
+// CHECK-NEXT: %[[NEW:.*]] = kvarn.pack %[[K]], %[[V]], %[[PAIRS]], %[[COUNT]], %[[CACHE]] rotate {prescale} :
+// CHECK-NEXT: return %[[NEW]]
+func.func @pack(%k: tensor<?x?x128xf16>, %v: tensor<?x?x128xf16>, %pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %cache: !kvarn.cache<#fmt>) -> !kvarn.cache<#fmt> {
+  %kr = kvarn.rotate %k : tensor<?x?x128xf16>
+  %vr = kvarn.rotate %v : tensor<?x?x128xf16>
+  %new = kvarn.pack %kr, %vr, %pairs, %count, %cache {prescale} : tensor<?x?x128xf16>, tensor<?x2xi32>, tensor<1xi32>, !kvarn.cache<#fmt>
+  return %new : !kvarn.cache<#fmt>
+}
+
 // CHECK-LABEL: func.func @append_keys_only(
 // CHECK: %[[KR:.*]] = kvarn.rotate
 // CHECK-NEXT: kvarn.append %[[KR]], %{{.*}}, %{{.*}}, %{{[a-z0-9]+}} :

@@ -195,3 +195,13 @@ func.func @returned_after_append(%k: tensor<?x?x128xf16>, %map: tensor<?xi64>, %
   // expected-error @+1 {{uses a cache after 'kvarn.append' has updated it in place}}
   return %cache, %new : !kvarn.cache<#fmt>, !kvarn.cache<#fmt>
 }
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 128, layout = reference>
+func.func @unflush(%pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %pages: tensor<?x?x?xi8>, %pool_k: tensor<?x64x?x128xf16>, %pool_v: tensor<?x64x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>) -> !kvarn.cache<#fmt> {
+  %cache = kvarn.cache pages %pages, pool %pool_k, %pool_v, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x64x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
+  // expected-error @+1 {{'kvarn.unflush' op schedule has tokens = 128, expected a divisor of the group 64}}
+  %new = kvarn.unflush %pairs, %count, %cache : tensor<?x2xi32>, tensor<1xi32>, !kvarn.cache<#fmt>
+  return %new : !kvarn.cache<#fmt>
+}

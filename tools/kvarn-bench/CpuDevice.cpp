@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstring>
 #include <fstream>
 #include <latch>
 #include <sched.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace kvarn::bench {
 
@@ -73,9 +75,14 @@ public:
   std::unique_ptr<TimedLaunch> prepare(size_t workspaceBytes,
                                        LaunchFunction launch) override;
   double readBandwidth() override;
+  double copyBandwidth() override;
 
 private:
-  double readOnce(std::span<const uint64_t> words);
+  using Share = std::function<void(size_t begin, size_t count)>;
+  double timeShares(size_t size, const Share &work) const;
+  int64_t bufferBytes() const {
+    return std::max<int64_t>(4 * cacheBytes(), int64_t(1) << 30);
+  }
 
   int threads; // of the launches, as the user gave it
   int cores;   // that they use
@@ -149,16 +156,16 @@ sumWords(const uint64_t *words, size_t count) {
   return sum;
 }
 
-/// Seconds from the moment all threads are there to the end of the last.
-double CpuDevice::readOnce(std::span<const uint64_t> words) {
+/// Cuts `size` elements into a share for each thread. Seconds from the moment
+/// all threads are there to the end of the last.
+double CpuDevice::timeShares(size_t size, const Share &work) const {
   std::latch ready(cores + 1);
   std::vector<std::jthread> workers;
-  size_t share = words.size() / static_cast<size_t>(cores);
-  static std::atomic<uint64_t> sink;
+  size_t share = size / static_cast<size_t>(cores);
   for (int i = 0; i < cores; ++i)
     workers.emplace_back([&, i] {
       ready.arrive_and_wait();
-      sink += sumWords(words.data() + static_cast<size_t>(i) * share, share);
+      work(static_cast<size_t>(i) * share, share);
     });
   ready.arrive_and_wait();
   Clock::time_point begin = Clock::now();
@@ -167,13 +174,31 @@ double CpuDevice::readOnce(std::span<const uint64_t> words) {
 }
 
 double CpuDevice::readBandwidth() {
-  int64_t bytes = std::max<int64_t>(4 * cacheBytes(), int64_t(1) << 30);
-  HostTensor buffer(run::DType::U8, {bytes});
+  HostTensor buffer(run::DType::U8, {bufferBytes()});
   buffer.fill(1); // real memory, not one page of zeros
+  static std::atomic<uint64_t> sink;
+  std::span<const uint64_t> words = std::as_const(buffer).as<uint64_t>();
   std::vector<double> rates;
   for (int i = 0; i < 7; ++i)
-    rates.push_back(static_cast<double>(bytes) /
-                    readOnce(buffer.as<uint64_t>()));
+    rates.push_back(static_cast<double>(buffer.bytes().size()) /
+                    timeShares(words.size(), [&](size_t begin, size_t count) {
+                      sink += sumWords(words.data() + begin, count);
+                    }));
+  return median(rates);
+}
+
+double CpuDevice::copyBandwidth() {
+  HostTensor from(run::DType::U8, {bufferBytes() / 2});
+  from.fill(1);
+  HostTensor to = from.clone();
+  size_t size = from.bytes().size();
+  std::vector<double> rates;
+  for (int i = 0; i < 7; ++i)
+    rates.push_back(2 * static_cast<double>(size) /
+                    timeShares(size, [&](size_t begin, size_t count) {
+                      std::memcpy(to.bytes().data() + begin,
+                                  from.bytes().data() + begin, count);
+                    }));
   return median(rates);
 }
 

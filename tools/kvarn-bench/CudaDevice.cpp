@@ -80,6 +80,7 @@ public:
   std::unique_ptr<TimedLaunch> prepare(size_t workspaceBytes,
                                        LaunchFunction launch) override;
   double readBandwidth() override;
+  double copyBandwidth() override;
 
   /// Takes so long that what follows is in the queue when it ends.
   void flushCache() const {
@@ -100,6 +101,10 @@ private:
            kReadBlocksPerProcessor;
   }
   void read(const GpuMemory &memory, int64_t rounds) const;
+  void copy(const GpuMemory &memory, size_t to, size_t from,
+            size_t bytes) const;
+  std::unique_ptr<DeviceTensor> largeBuffer(int64_t &rounds);
+  double medianRate(size_t bytes, const std::function<void()> &work) const;
 
   CUmodule module = nullptr;
   CUfunction reader = nullptr;
@@ -203,11 +208,11 @@ double CudaDevice::time(const std::function<void()> &work) const {
   return milliseconds * 1e-3;
 }
 
-double CudaDevice::readBandwidth() {
+/// 4 GiB, less on a small GPU, that are read in `rounds`.
+std::unique_ptr<DeviceTensor> CudaDevice::largeBuffer(int64_t &rounds) {
   size_t available = 0, all = 0;
   gpu.check(gpu.driver().cuMemGetInfo(&available, &all),
             "cannot see how much memory there is");
-  // 4 GiB, less on a small GPU.
   int64_t wanted =
       std::min(int64_t(4) << 30, static_cast<int64_t>(available / 4));
   // Random words: all zeros would take less power, hence higher clocks.
@@ -215,18 +220,44 @@ double CudaDevice::readBandwidth() {
   std::mt19937 random(4);
   for (uint32_t &word : words.as<uint32_t>())
     word = static_cast<uint32_t>(random());
-  int64_t rounds = std::max<int64_t>(wanted / roundBytes(), 1);
-  int64_t bytes = rounds * roundBytes();
-  std::unique_ptr<DeviceTensor> buffer =
-      repeat(words, (bytes + (1 << 10) - 1) >> 10);
+  rounds = std::max<int64_t>(wanted / roundBytes(), 1);
+  return repeat(words, (rounds * roundBytes() + (1 << 10) - 1) >> 10);
+}
+
+double CudaDevice::medianRate(size_t bytes,
+                              const std::function<void()> &work) const {
   std::vector<double> rates;
   for (int i = 0; i < 16; ++i) {
-    double seconds = time(
-        [&] { read(static_cast<const GpuTensor &>(*buffer).memory, rounds); });
+    double seconds = time(work);
     if (i > 0) // the first run warms up
       rates.push_back(static_cast<double>(bytes) / seconds);
   }
   return median(rates);
+}
+
+double CudaDevice::readBandwidth() {
+  int64_t rounds = 0;
+  std::unique_ptr<DeviceTensor> buffer = largeBuffer(rounds);
+  const GpuMemory &memory = static_cast<const GpuTensor &>(*buffer).memory;
+  return medianRate(static_cast<size_t>(rounds * roundBytes()),
+                    [&] { read(memory, rounds); });
+}
+
+void CudaDevice::copy(const GpuMemory &memory, size_t to, size_t from,
+                      size_t bytes) const {
+  gpu.check(gpu.driver().cuMemcpyDtoDAsync(memory.address() + to,
+                                           memory.address() + from, bytes,
+                                           gpu.stream()),
+            "cannot copy on the GPU");
+}
+
+/// By the driver's own copy, one half of the buffer over the other.
+double CudaDevice::copyBandwidth() {
+  int64_t rounds = 0;
+  std::unique_ptr<DeviceTensor> buffer = largeBuffer(rounds);
+  const GpuMemory &memory = static_cast<const GpuTensor &>(*buffer).memory;
+  size_t half = memory.size() / 2;
+  return medianRate(2 * half, [&] { copy(memory, half, 0, half); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -251,10 +282,7 @@ std::unique_ptr<DeviceTensor> CudaDevice::repeat(const HostTensor &source,
   gpu.copyIn(placed->memory, source.bytes().first(done));
   while (done < total) {
     size_t more = std::min(done, total - done);
-    gpu.check(gpu.driver().cuMemcpyDtoDAsync(placed->memory.address() + done,
-                                             placed->memory.address(), more,
-                                             gpu.stream()),
-              "cannot copy on the GPU");
+    copy(placed->memory, done, 0, more);
     done += more;
   }
   return placed;

@@ -57,6 +57,8 @@ public:
   /// Bytes per second of plainly reading a buffer much larger than the caches,
   /// with the cores that launches use: the median of several runs.
   virtual double readBandwidth() = 0;
+  /// The same of plainly copying one to another: bytes read and written.
+  virtual double copyBandwidth() = 0;
 };
 
 /// With the threads that `running` says.

@@ -7,48 +7,59 @@
 
 #include <cstdio>
 #include <exception>
+#include <list>
 #include <memory>
 #include <new>
 
 using namespace kvarn::bench;
 using kvarn::run::Error;
 
+/// Those of the members that `suite.shape.kernel` has.
 static void addShapeOptions(CLI::App &sub, Suite &suite) {
   const char *group = "Shape";
-  auto number = [&](const char *name, int64_t &value, int64_t most,
-                    const char *help) {
-    sub.add_option(name, value, help)
-        ->check(CLI::Range(int64_t(1), most))
-        ->type_name("N")
+  Shape &shape = suite.shape;
+  auto number = [&](const char *member, const char *name, int64_t &value,
+                    int64_t most, const char *help) {
+    if (!shape.has(member))
+      return;
+    CLI::Option *option = sub.add_option(name, value, help)
+                              ->check(CLI::Range(int64_t(1), most))
+                              ->type_name("N")
+                              ->group(group);
+    if (value) // 0 = not given
+      option->capture_default_str();
+  };
+  number("batch", "--batch", shape.batch, kMostBatch, "Requests");
+  number("context", "--context", shape.context, kMostContext,
+         "Tokens of each request");
+  number("context_from", "--context-from", shape.contextFrom, kMostContext,
+         "Tokens of the shortest request, if they differ");
+  number("pairs", "--pairs", shape.pairs, kMostPairs, "Blocks, with all heads");
+  number("tokens", "--tokens", shape.tokens, kMostContext, "New tokens");
+  number("query_heads", "--query-heads", shape.queryHeads, kMostHeads,
+         "Heads of q");
+  number("kv_heads", "--kv-heads", shape.kvHeads, kMostHeads,
+         "Heads of the cache");
+  number("query_tokens", "--query-tokens", shape.queryTokens, kMostQueryTokens,
+         "New tokens of each request");
+  if (shape.has("pool_fraction"))
+    sub.add_option("--pool-fraction", shape.poolFraction,
+                   "Blocks in the fp16 pool, 0 to 1")
+        ->check(CLI::Range(0.0, 1.0))
+        ->type_name("X")
         ->capture_default_str()
         ->group(group);
-  };
-  number("--batch", suite.shape.batch, kMostBatch, "Requests");
-  number("--context", suite.shape.context, kMostContext,
-         "Tokens of each request");
-  sub.add_option("--context-from", suite.shape.contextFrom,
-                 "Tokens of the shortest request, if they differ")
-      ->check(CLI::Range(int64_t(1), kMostContext))
-      ->type_name("N")
-      ->group(group);
-  number("--query-heads", suite.shape.queryHeads, kMostHeads, "Heads of q");
-  number("--kv-heads", suite.shape.kvHeads, kMostHeads, "Heads of the cache");
-  number("--query-tokens", suite.shape.queryTokens, kMostQueryTokens,
-         "New tokens of each request");
-  sub.add_option("--pool-fraction", suite.shape.poolFraction,
-                 "Blocks in the fp16 pool, 0 to 1")
-      ->check(CLI::Range(0.0, 1.0))
-      ->type_name("X")
-      ->capture_default_str()
-      ->group(group);
-  sub.add_flag("--pool-ends", suite.shape.poolEnds,
-               "First blocks and unfinished last ones are in the pool")
-      ->group(group);
-  sub.add_flag("--compare-pool", suite.shape.comparePool,
-               "Measure with every block in the pool too, in turn")
-      ->group(group);
+  if (shape.has("pool_ends"))
+    sub.add_flag("--pool-ends", shape.poolEnds,
+                 "First blocks and unfinished last ones are in the pool")
+        ->group(group);
+  if (shape.has("compare_pool"))
+    sub.add_flag("--compare-pool", shape.comparePool,
+                 "Measure with every block in the pool too, in turn")
+        ->group(group);
   sub.add_option("--suite", suite.suiteFile,
-                 "A JSON list of shapes: [{\"batch\": 1, ...}, ...]")
+                 "A JSON list of shapes: [{\"kv_heads\": 1, ...}, ...]; "
+                 "\"kernel\" names another one")
       ->type_name("FILE")
       ->group(group);
 }
@@ -114,13 +125,20 @@ int main(int argc, char **argv) {
       [] { throw CLI::CallForVersion(kvarn::describeEnvironment(), 0); },
       "List the environment variables and exit");
   app.require_subcommand(0, 1);
-  Suite suite;
+  std::string command;
   for (int i = 0; i < argc; ++i)
-    suite.command += (i ? " " : "") + std::string(argv[i]);
-  CLI::App &attend =
-      *app.add_subcommand("attend", "Attention over a cache larger than the "
-                                    "processor's caches");
-  addOptions(attend, suite);
+    command += (i ? " " : "") + std::string(argv[i]);
+  // One suite for each, as only one is run.
+  std::list<Suite> suites;
+  Suite *chosen = nullptr;
+  for (const MeasuredKernel &each : kMeasuredKernels) {
+    Suite &suite = suites.emplace_back();
+    suite.command = command;
+    suite.shape.kernel = each.name;
+    CLI::App &sub = *app.add_subcommand(each.name, each.help);
+    addOptions(sub, suite);
+    sub.callback([&chosen, &suite] { chosen = &suite; });
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -129,10 +147,10 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "kvarn-bench: error: %s\n", error.what());
     return kvarn::run::kInput;
   }
-  if (!attend.parsed()) {
+  if (!chosen) {
     std::fprintf(stderr, "kvarn-bench: error: a command is required; "
                          "kvarn-bench --help lists them\n");
     return kvarn::run::kInput;
   }
-  return guarded(suite);
+  return guarded(*chosen);
 }

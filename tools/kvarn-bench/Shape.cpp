@@ -2,6 +2,7 @@
 
 #include "tools/kvarn-bench/Shape.h"
 
+#include "tools/kvarn-bench/Workload.h"
 #include "tools/kvarn-run/Error.h"
 #include "tools/kvarn-run/Text.h"
 #include "tools/npy/Files.h"
@@ -31,18 +32,57 @@ std::vector<int64_t> Shape::lengths() const {
   return result;
 }
 
+/// The members that only some kernels have.
+static constexpr struct {
+  std::string_view member, kernels;
+} kMembers[] = {
+    {"batch", "attend materialize"},
+    {"context", "attend materialize"},
+    {"context_from", "attend materialize"},
+    {"pool_fraction", "attend materialize"},
+    {"pool_ends", "attend materialize"},
+    {"query_heads", "attend"},
+    {"query_tokens", "attend"},
+    {"compare_pool", "attend"},
+    {"pairs", "flush pack unflush"},
+    {"tokens", "append"},
+};
+
+/// Whether `word` is one of the `words`.
+static bool contains(std::string_view words, std::string_view word) {
+  return (" " + std::string(words) + " ").find(" " + std::string(word) + " ") !=
+         std::string::npos;
+}
+
+bool Shape::has(std::string_view member) const {
+  for (const auto &each : kMembers)
+    if (each.member == member)
+      return contains(each.kernels, kernel);
+  return true;
+}
+
 std::string Shape::describe() const {
-  std::string text =
-      run::formatText("batch %lld context ", static_cast<long long>(batch));
-  if (contextFrom)
-    text += std::to_string(contextFrom) + "-";
-  text += run::formatText(
-      "%lld heads %lld/%lld", static_cast<long long>(context),
-      static_cast<long long>(queryHeads), static_cast<long long>(kvHeads));
-  if (queryTokens > 1)
+  std::string text;
+  auto add = [&](const char *member, const char *name, int64_t value) {
+    if (has(member))
+      text += std::string(name) + " " + std::to_string(value) + " ";
+  };
+  add("pairs", "pairs", pairs);
+  add("tokens", "tokens", tokens);
+  add("batch", "batch", batch);
+  if (has("context"))
+    text += "context " +
+            (contextFrom ? std::to_string(contextFrom) + "-" : std::string()) +
+            std::to_string(context) + " ";
+  text += "heads ";
+  if (has("query_heads"))
+    text += std::to_string(queryHeads) + "/";
+  text += std::to_string(kvHeads);
+  if (has("query_tokens") && queryTokens > 1)
     text += " query tokens " + std::to_string(queryTokens);
-  text += run::formatText(" pool %.2f", poolFraction);
-  return text + (poolEnds ? " and ends" : "");
+  if (has("pool_fraction"))
+    text += run::formatText(" pool %.2f", poolFraction);
+  return text + (has("pool_ends") && poolEnds ? " and ends" : "");
 }
 
 namespace {
@@ -55,6 +95,15 @@ public:
   void read(Shape &shape) {
     if (!object.is_object())
       throw Error(kInput, where + ": expected an object");
+    text("kernel", shape.kernel);
+    std::vector<std::string> names;
+    for (const MeasuredKernel &each : kMeasuredKernels)
+      names.emplace_back(each.name);
+    if (std::find(names.begin(), names.end(), shape.kernel) == names.end())
+      fail("kernel", "one of " + run::joinList(names, ", "));
+    kernel = &shape;
+    integer("pairs", shape.pairs, kMostPairs);
+    integer("tokens", shape.tokens, kMostContext);
     integer("batch", shape.batch, kMostBatch);
     integer("context", shape.context, kMostContext);
     integer("context_from", shape.contextFrom, kMostContext);
@@ -76,7 +125,8 @@ public:
     for (auto &[name, value] : object.items()) {
       (void)value;
       if (std::find(known.begin(), known.end(), name) == known.end())
-        throw Error(kInput, where + ": unknown member '" + name + "'");
+        throw Error(kInput, where + ": unknown member '" + name + "' of " +
+                                shape.kernel);
     }
   }
 
@@ -84,9 +134,11 @@ private:
   [[noreturn]] void fail(const char *name, const std::string &expected) const {
     throw Error(kInput, where + "." + name + ": expected " + expected);
   }
-  /// NULL if it is not given. A name asked for is a known one.
+  /// NULL if it is not given. A name asked for is a known one, if the kernel
+  /// has it.
   const json *find(const char *name) {
-    known.emplace_back(name);
+    if (!kernel || kernel->has(name))
+      known.emplace_back(name);
     return object.contains(name) ? &object[name] : nullptr;
   }
   void integer(const char *name, int64_t &result, int64_t most) {
@@ -112,21 +164,24 @@ private:
   }
 
   const json &object;
+  const Shape *kernel = nullptr; // once it is known
   std::string where;
   std::vector<std::string> known;
 };
 } // namespace
 
 void checkShape(const Shape &shape, const std::string &where) {
-  if (shape.queryHeads % shape.kvHeads != 0)
+  if (shape.has("query_heads") && shape.queryHeads % shape.kvHeads != 0)
     throw Error(kInput, where + run::formatText(
                                     "%lld query heads are not a multiple of "
                                     "%lld KV heads",
                                     static_cast<long long>(shape.queryHeads),
                                     static_cast<long long>(shape.kvHeads)));
-  if (shape.contextFrom > shape.context)
+  if (shape.has("context") && shape.contextFrom > shape.context)
     throw Error(kInput, where + "the shortest context is longer than the "
                                 "longest");
+  if (!shape.has("query_tokens"))
+    return;
   std::vector<int64_t> lengths = shape.lengths();
   if (shape.queryTokens > *std::min_element(lengths.begin(), lengths.end()))
     throw Error(kInput, where + "more query tokens than tokens");

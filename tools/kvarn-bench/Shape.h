@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kvarn::bench {
@@ -12,11 +13,13 @@ namespace kvarn::bench {
 // Beyond these, sizes in bytes might not fit in 64 bits.
 inline constexpr int64_t kMostBatch = 1 << 16, kMostContext = 1 << 24,
                          kMostHeads = 1 << 10, kMostQueryTokens = 1 << 16,
-                         kMostHeadDim = 1 << 12;
+                         kMostHeadDim = 1 << 12, kMostPairs = 1 << 20;
 
-/// One step of one layer. In a suite file the members have the names of the
-/// fields in snake_case.
+/// One launch for one layer. Which members a kernel has is said by kMembers in
+/// Shape.cpp; the others stand for nothing. In a suite file the members have
+/// the names of the fields in snake_case.
 struct Shape {
+  std::string kernel = "attend";
   int64_t batch = 1;
   int64_t context = 32768; // tokens of each request
   /// Of the shortest request: lengths go from here to `context`, each longer by
@@ -24,6 +27,8 @@ struct Shape {
   int64_t contextFrom = 0;
   int64_t queryHeads = 64;
   int64_t kvHeads = 8;
+  int64_t pairs = 256;     // blocks that are flushed, packed, un-flushed
+  int64_t tokens = 4096;   // that are appended
   int64_t queryTokens = 1; // of each request
   double poolFraction = 0; // of the blocks, in the fp16 pool
   bool poolEnds = false;   // in the pool: first blocks and unfinished last ones
@@ -36,6 +41,8 @@ struct Shape {
   std::vector<int64_t> lengths() const;
   /// "batch 4 context 8192 heads 64/8 pool 0.00"
   std::string describe() const;
+  /// Whether `member` of a suite file says something of the kernel.
+  bool has(std::string_view member) const;
 };
 
 /// Throws run::Error, with `where` in front, if the members do not fit.

@@ -30,23 +30,25 @@ std::vector<Shape> Suite::shapes() const {
 /// The kernel for `shape` from the first library that has one, if one has.
 std::optional<run::Kernel> Suite::select(const Shape &shape) const {
   run::Request wanted;
-  wanted.kernel = "attend";
-  wanted.features = "causal";
+  wanted.kernel = shape.kernel;
   wanted.format = shape.format;
   wanted.layout = shape.layout;
   wanted.dtype = shape.dtype;
   wanted.headDim = shape.headDim;
-  wanted.ratio = shape.queryHeads / shape.kvHeads;
-  wanted.maxBatch = shape.batch;
-  wanted.maxQueryTokens = shape.queryTokens;
-  wanted.context = shape.context;
+  if (shape.kernel == "attend") {
+    wanted.features = "causal";
+    wanted.ratio = shape.queryHeads / shape.kvHeads;
+    wanted.maxBatch = shape.batch;
+    wanted.maxQueryTokens = shape.queryTokens;
+    wanted.context = shape.context;
+  }
   for (const run::Library &each : opened) {
     // Libraries for another device may be there to pack the cache.
     bool gpu = running.device.starts_with("cuda") || onGpu.value_or(false);
-    if (gpu ? each.gpuTarget("attend").empty()
-            : onGpu && !each.hasCpuKernel("attend"))
+    if (gpu ? each.gpuTarget(shape.kernel).empty()
+            : onGpu && !each.hasCpuKernel(shape.kernel))
       continue;
-    wanted.target = onGpu.value_or(false) ? each.gpuTarget("attend") : "";
+    wanted.target = onGpu.value_or(false) ? each.gpuTarget(shape.kernel) : "";
     try {
       return running.select(each, wanted);
     } catch (const run::RuntimeError &error) {
@@ -74,21 +76,21 @@ Result Suite::measure(Device &device, const run::Kernel &kernel,
     Shape each = shape;
     if (pool)
       each.poolFraction = 1;
-    if (!pool || shape.comparePool)
-      workloads.push_back(std::make_unique<Workload>(
-          device, TileSource{opened, running}, kernel, each, memoryMiB << 20));
+    if (!pool || (shape.comparePool && shape.has("compare_pool")))
+      workloads.push_back(makeWorkload(
+          {device, {opened, running}, kernel, each, memoryMiB << 20}));
   }
   // All layers once, to have everything in its place.
   for (auto &workload : workloads) {
     for (int64_t layer = 0; layer < workload->layers(); ++layer)
-      workload->attend(layer);
+      workload->run(layer);
     workload->checkOutput();
   }
   // In turn: whatever else the machine does hits both.
   std::vector<std::vector<double>> times(workloads.size());
   for (int64_t i = 0; i < repeat; ++i)
     for (size_t w = 0; w < workloads.size(); ++w)
-      times[w].push_back(workloads[w]->attend(i % workloads[w]->layers()));
+      times[w].push_back(workloads[w]->run(i % workloads[w]->layers()));
   Result result;
   result.shape = shape;
   result.format = kernel.info().format;
@@ -99,7 +101,7 @@ Result Suite::measure(Device &device, const run::Kernel &kernel,
   result.sha256 = kernel.info().binary_sha256;
   result.reallyPacked = workloads[0]->reallyPacked();
   summarize(times[0], *workloads[0], result.timing);
-  if (shape.comparePool)
+  if (workloads.size() > 1)
     summarize(times[1], *workloads[1], result.pool);
   return result;
 }
@@ -120,58 +122,71 @@ static std::string timingText(const Timing &timing, double bandwidth) {
                          100 * timing.rate() / bandwidth);
 }
 
-void Suite::print(const Result &result, double bandwidth) const {
+void Suite::print(const Result &result, const Bandwidth &bandwidth) const {
   std::printf("%s %s %s D %lld %s%s\n", result.format.c_str(),
               result.layout.c_str(), result.dtype.c_str(),
               static_cast<long long>(result.headDim),
               result.shape.describe().c_str(),
               result.reallyPacked ? "" : " (random records)");
-  std::printf("  attend    %s\n", timingText(result.timing, bandwidth).c_str());
-  if (result.shape.comparePool)
-    std::printf("  all pool  %s\n  %.2f times as fast as with every block in "
+  double limit = bandwidth.of(result.shape);
+  std::printf("  %-11s %s\n", result.shape.kernel.c_str(),
+              timingText(result.timing, limit).c_str());
+  if (result.pool.median > 0)
+    std::printf("  all pool    %s\n  %.2f times as fast as with every block in "
                 "the pool\n",
-                timingText(result.pool, bandwidth).c_str(),
+                timingText(result.pool, limit).c_str(),
                 result.pool.median / result.timing.median);
   std::fflush(stdout);
 }
 
-static json timingJson(const Timing &timing, double bandwidth) {
+static json timingJson(const Timing &timing, const Shape &shape,
+                       const Bandwidth &bandwidth) {
+  const char *share = shape.kernel == "attend" ? "share_of_read_bandwidth"
+                                               : "share_of_copy_bandwidth";
   return {{"median_seconds", timing.median},
           {"best_seconds", timing.best},
           {"bytes", timing.bytes},
           {"layers", timing.layers},
           {"bytes_per_second", timing.rate()},
-          {"share_of_read_bandwidth", timing.rate() / bandwidth}};
+          {share, timing.rate() / bandwidth.of(shape)}};
 }
 
-static json resultJson(const Result &result, double bandwidth) {
+static json resultJson(const Result &result, const Bandwidth &bandwidth) {
   const Shape &shape = result.shape;
-  json object = {{"format", result.format},
+  json object = {{"kernel", shape.kernel},
+                 {"format", result.format},
                  {"layout", result.layout},
                  {"dtype", result.dtype},
                  {"variant", result.variant},
                  {"sha256", result.sha256},
-                 {"batch", shape.batch},
-                 {"context", shape.context},
-                 {"query_heads", shape.queryHeads},
                  {"kv_heads", shape.kvHeads},
-                 {"query_tokens", shape.queryTokens},
-                 {"pool_fraction", shape.poolFraction},
-                 {"pool_ends", shape.poolEnds},
                  {"head_dim", result.headDim},
                  {"records", result.reallyPacked ? "flush" : "random"},
-                 {"attend", timingJson(result.timing, bandwidth)}};
+                 {shape.kernel, timingJson(result.timing, shape, bandwidth)}};
+  auto add = [&](const char *member, auto value) {
+    if (shape.has(member))
+      object[member] = value;
+  };
+  add("batch", shape.batch);
+  add("context", shape.context);
+  add("query_heads", shape.queryHeads);
+  add("query_tokens", shape.queryTokens);
+  add("pool_fraction", shape.poolFraction);
+  add("pool_ends", shape.poolEnds);
+  add("pairs", shape.pairs);
+  add("tokens", shape.tokens);
   if (shape.contextFrom)
-    object["context_from"] = shape.contextFrom;
-  if (shape.comparePool) {
-    object["all_pool"] = timingJson(result.pool, bandwidth);
+    add("context_from", shape.contextFrom);
+  if (result.pool.median > 0) {
+    object["all_pool"] = timingJson(result.pool, shape, bandwidth);
     object["speedup_over_pool"] = result.pool.median / result.timing.median;
   }
   return object;
 }
 
 void Suite::writeJson(const Device &device, const std::vector<Result> &results,
-                      double bandwidth, double after) const {
+                      const Bandwidth &bandwidth,
+                      const Bandwidth &after) const {
   char date[32];
   std::time_t now = std::time(nullptr);
   std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
@@ -183,8 +198,14 @@ void Suite::writeJson(const Device &device, const std::vector<Result> &results,
     document["driver"] = driver;
   document["compiler"] = opened.front().compiler();
   document["repeat"] = repeat;
-  document["read_bytes_per_second"] = bandwidth;
-  document["read_bytes_per_second_afterwards"] = after;
+  auto add = [&](const std::string &name, double before, double afterwards) {
+    if (before == 0)
+      return;
+    document[name + "_bytes_per_second"] = before;
+    document[name + "_bytes_per_second_afterwards"] = afterwards;
+  };
+  add("read", bandwidth.read, after.read);
+  add("copy", bandwidth.copy, after.copy);
   document["results"] = json::array();
   for (const Result &result : results)
     document["results"].push_back(resultJson(result, bandwidth));
@@ -194,41 +215,59 @@ void Suite::writeJson(const Device &device, const std::vector<Result> &results,
     throw Error(kInput, error);
 }
 
+/// "'attend' with the features 'causal' for ratio 8"
+static std::string describeKernel(const Shape &shape) {
+  std::string text = "'" + shape.kernel + "'";
+  if (shape.kernel == "attend")
+    text += " with the features 'causal' for ratio " +
+            std::to_string(shape.queryHeads / shape.kvHeads);
+  return text;
+}
+
+/// What the shapes are compared with, printed.
+Bandwidth Suite::measureBandwidth(Device &device, const std::vector<Shape> &all,
+                                  const char *when) const {
+  Bandwidth result;
+  auto isAttend = [](const Shape &shape) { return shape.kernel == "attend"; };
+  if (std::any_of(all.begin(), all.end(), isAttend))
+    result.read = device.readBandwidth();
+  if (!std::all_of(all.begin(), all.end(), isAttend))
+    result.copy = device.copyBandwidth();
+  for (auto [name, rate] :
+       {std::pair("reads", result.read), std::pair("copies", result.copy)})
+    if (rate > 0)
+      std::printf("%s: %s %s%s\n", device.name().c_str(), name,
+                  rateText(rate).c_str(), when);
+  return result;
+}
+
 int Suite::run() {
   std::vector<Shape> all = shapes();
   for (const std::string &path : libraries)
     for (const std::string &folder : run::findLibraries(path))
       opened.emplace_back(folder);
   std::unique_ptr<Device> device;
-  double bandwidth = 0;
+  Bandwidth bandwidth;
   std::vector<Result> results;
   for (const Shape &each : all) {
     std::optional<run::Kernel> kernel = select(each);
     if (!kernel) {
-      std::printf("%s: SKIP, no library has a kernel for it\n",
-                  each.describe().c_str());
+      std::printf("%s %s: SKIP, no library has a kernel for it\n",
+                  each.kernel.c_str(), each.describe().c_str());
       continue;
     }
     if (!device) {
       onGpu = run::isGpuKind(kernel->info().binary_kind);
       device = *onGpu ? makeCudaDevice(running) : makeCpuDevice(running);
-      bandwidth = device->readBandwidth();
-      std::printf("%s: reads %s\n", device->name().c_str(),
-                  rateText(bandwidth).c_str());
+      bandwidth = measureBandwidth(*device, all, "");
     }
     results.push_back(measure(*device, *kernel, each));
     print(results.back(), bandwidth);
   }
   if (!device)
-    throw Error(kInput,
-                run::formatText("no library has a kernel 'attend' with the "
-                                "features 'causal' for ratio %lld",
-                                static_cast<long long>(all[0].queryHeads /
-                                                       all[0].kvHeads)));
+    throw Error(kInput, "no library has a kernel " + describeKernel(all[0]));
   // Has the machine changed meanwhile?
-  double after = device->readBandwidth();
-  std::printf("%s: reads %s afterwards\n", device->name().c_str(),
-              rateText(after).c_str());
+  Bandwidth after = measureBandwidth(*device, all, " afterwards");
   if (!jsonFile.empty())
     writeJson(*device, results, bandwidth, after);
   return run::kDone;

@@ -18,10 +18,20 @@ namespace kvarn::bench {
 /// Times of one workload.
 struct Timing {
   double median = 0, best = 0; // seconds
-  int64_t bytes = 0;           // of the cache, per launch
+  int64_t bytes = 0;           // moved by a launch
   int64_t layers = 0;
 
   double rate() const { return static_cast<double>(bytes) / median; }
+};
+
+/// What the memory delivers, in bytes per second; 0 = not asked for.
+struct Bandwidth {
+  double read = 0, copy = 0;
+
+  /// What a kernel is compared with: attention only reads.
+  double of(const Shape &shape) const {
+    return shape.kernel == "attend" ? read : copy;
+  }
 };
 
 struct Result {
@@ -33,7 +43,7 @@ struct Result {
   Timing pool; // with comparePool
 };
 
-/// The options of `kvarn-bench attend`, and what it does.
+/// The options of a subcommand, and what it does.
 class Suite {
 public:
   std::string command; // line
@@ -50,9 +60,11 @@ private:
   std::optional<run::Kernel> select(const Shape &shape) const;
   Result measure(Device &device, const run::Kernel &kernel,
                  const Shape &shape) const;
-  void print(const Result &result, double bandwidth) const;
+  Bandwidth measureBandwidth(Device &device, const std::vector<Shape> &all,
+                             const char *when) const;
+  void print(const Result &result, const Bandwidth &bandwidth) const;
   void writeJson(const Device &device, const std::vector<Result> &results,
-                 double bandwidth, double after) const;
+                 const Bandwidth &bandwidth, const Bandwidth &after) const;
 
   std::optional<bool> onGpu; // what the first kernel needs, all must
   std::list<run::Library> opened;

@@ -11,15 +11,16 @@ namespace kvarn::bench {
 using run::DType;
 using run::HostTensor;
 
-/// Rotated keys or values: nearly Gaussian, whatever they were before.
-static HostTensor randomPool(const std::vector<int64_t> &shape,
-                             std::mt19937 &random) {
+HostTensor randomTensor(DType dtype, const std::vector<int64_t> &shape,
+                        std::mt19937 &random) {
   std::normal_distribution<double> normal;
-  int64_t count = shape[0] * shape[1] * shape[2] * shape[3];
+  int64_t count = 1;
+  for (int64_t extent : shape)
+    count *= extent;
   std::vector<double> values(static_cast<size_t>(count));
   for (double &value : values)
     value = normal(random);
-  return run::halfTensor(DType::F16, shape, values);
+  return run::halfTensor(dtype, shape, values);
 }
 
 /// Random codes; every vector entry of a record is about the same.
@@ -49,15 +50,15 @@ static void fillSynthetic(HostTensor &pages, const Format &format,
   }
 }
 
-/// The flush kernel for the records that `attend` reads, if there is one. On
+/// The flush kernel for the records that `reader` reads, if there is one. On
 /// any device: records are the same everywhere.
 static std::optional<run::Kernel> findFlush(const TileSource &source,
-                                            const run::Kernel &attend) {
+                                            const run::Kernel &reader) {
   run::Request request;
   request.kernel = "flush";
-  request.format = attend.info().format;
-  request.layout = attend.info().layout;
-  request.headDim = attend.info().head_dim;
+  request.format = reader.info().format;
+  request.layout = reader.info().layout;
+  request.headDim = reader.info().head_dim;
   for (const run::Library &library : source.libraries) {
     if (!library.hasKernel(request.kernel))
       continue;
@@ -94,20 +95,25 @@ static void runFlush(const run::Running &running, const run::Kernel &flush,
   tiles.packed = true;
 }
 
-Tiles makeTiles(const TileSource &source, const run::Kernel &attend,
-                const Format &format, int64_t kvHeads) {
+Tiles makeTiles(const Format &format, int64_t kvHeads) {
   std::mt19937 random(1);
   int64_t blocks = std::max<int64_t>(256 / kvHeads, 1);
   std::vector<int64_t> shape = {blocks, format.group, kvHeads, format.headDim};
   Tiles tiles;
-  tiles.poolK = randomPool(shape, random);
-  tiles.poolV = randomPool(shape, random);
+  // Rotated keys and values are nearly Gaussian, whatever they were before.
+  tiles.poolK = randomTensor(DType::F16, shape, random);
+  tiles.poolV = randomTensor(DType::F16, shape, random);
   tiles.pages = HostTensor(DType::U8, {blocks, kvHeads, format.recordBytes()});
-  if (std::optional<run::Kernel> flush = findFlush(source, attend))
+  return tiles;
+}
+
+void packTiles(Tiles &tiles, const TileSource &source,
+               const run::Kernel &reader, const Format &format) {
+  std::mt19937 random(5);
+  if (std::optional<run::Kernel> flush = findFlush(source, reader))
     runFlush(source.running, *flush, tiles);
   else
     fillSynthetic(tiles.pages, format, random);
-  return tiles;
 }
 
 } // namespace kvarn::bench

@@ -6,6 +6,7 @@
 #include "tools/kvarn-run/Running.h"
 
 #include <list>
+#include <random>
 
 namespace kvarn::bench {
 
@@ -22,11 +23,19 @@ struct TileSource {
   const run::Running &running;
 };
 
-/// About 256 tiles of random tokens, packed by the flush of the first library
-/// that has one for the format; without one, the records hold random codes and
-/// plausible scales.
-Tiles makeTiles(const TileSource &source, const run::Kernel &attend,
-                const Format &format, int64_t kvHeads);
+/// Random numbers of mean 0 and variance 1.
+run::HostTensor randomTensor(run::DType dtype,
+                             const std::vector<int64_t> &shape,
+                             std::mt19937 &random);
+
+/// About 256 tiles of random tokens, not packed: the pages are 0.
+Tiles makeTiles(const Format &format, int64_t kvHeads);
+
+/// Packs them by the flush of the first library that has one for the records
+/// that `reader` reads; without one, the records get random codes and plausible
+/// scales.
+void packTiles(Tiles &tiles, const TileSource &source,
+               const run::Kernel &reader, const Format &format);
 
 } // namespace kvarn::bench
 

@@ -3,58 +3,87 @@
 #ifndef KVARN_TOOLS_BENCH_WORKLOAD_H
 #define KVARN_TOOLS_BENCH_WORKLOAD_H
 
-#include "tools/kvarn-bench/Device.h"
-#include "tools/kvarn-bench/Shape.h"
-#include "tools/kvarn-bench/Tiles.h"
-
-#include <memory>
-#include <vector>
+#include "tools/kvarn-bench/Cache.h"
 
 namespace kvarn::bench {
 
-/// The tensors of several layers, which are attended one after the other like
-/// those of a model: what one reads has left the caches when its turn comes
-/// again.
+/// A kernel and its tensors, several times over: the layers of a model.
 class Workload {
 public:
-  Workload(Device &device, const TileSource &source, const run::Kernel &kernel,
-           const Shape &shape, int64_t memory);
+  virtual ~Workload() = default;
 
-  int64_t layers() const { return static_cast<int64_t>(tables.size()); }
-  /// Bytes of the cache that one launch reads: the format's own.
-  int64_t bytes() const { return bytesRead; }
-  /// Whether the records were packed by a flush kernel.
+  int64_t layers() const { return static_cast<int64_t>(launches.size()); }
+  /// Bytes that one launch reads and writes. Attention writes next to nothing,
+  /// so its queries and results are left out.
+  int64_t bytes() const { return movedBytes; }
+  /// Whether the records that are read were packed by a flush kernel.
   bool reallyPacked() const { return packed; }
-  /// Attends over one layer; seconds.
-  double attend(int64_t layer) {
+  /// Runs the kernel for one layer; seconds.
+  double run(int64_t layer) {
     return launches[static_cast<size_t>(layer)]->run();
   }
   /// Throws Error if the last output is not plausible.
-  void checkOutput() const;
+  virtual void checkOutput() const = 0;
 
-private:
-  using Placed = std::unique_ptr<DeviceTensor>;
+protected:
+  int64_t movedBytes = 0;
+  bool packed = true;
+  std::vector<std::unique_ptr<TimedLaunch>> launches; // one per layer
+};
 
-  void planBlocks();
-  int64_t countLayers(int64_t memory) const;
-  void fill(const TileSource &source, int64_t layers);
-  void makeTables(int64_t layers);
-  void makeQueries();
-  std::unique_ptr<TimedLaunch> prepare(const DeviceTensor &table) const;
-
+/// What a workload is made of.
+struct WorkloadOptions {
   Device &device;
+  TileSource source;
   run::Kernel kernel;
   Shape shape;
-  Format format;
-  std::vector<int64_t> lengths;
-  std::vector<bool> pooled; // blocks of one layer, request after request
-  int64_t columns = 0;      // of the block table
-  int64_t pooledBlocks = 0, bytesRead = 0;
-  bool packed = false;
-  Placed q, queryStart, pages, poolK, poolV, blockToSlot, seqLens, out;
-  std::vector<Placed> tables; // one per layer
-  std::vector<std::unique_ptr<TimedLaunch>> launches;
+  int64_t memory; // bytes
 };
+
+/// For the kernel of `options.shape`. Throws Error.
+std::unique_ptr<Workload> makeWorkload(const WorkloadOptions &options);
+
+std::unique_ptr<Workload> makeAttend(const WorkloadOptions &options);
+std::unique_ptr<Workload> makeMaterialize(const WorkloadOptions &options);
+std::unique_ptr<Workload> makeAppend(const WorkloadOptions &options);
+std::unique_ptr<Workload> makeFlush(const WorkloadOptions &options);
+std::unique_ptr<Workload> makePack(const WorkloadOptions &options);
+std::unique_ptr<Workload> makeUnflush(const WorkloadOptions &options);
+
+/// The kernels that can be measured.
+struct MeasuredKernel {
+  const char *name, *help;
+  std::unique_ptr<Workload> (*make)(const WorkloadOptions &options);
+};
+inline constexpr MeasuredKernel kMeasuredKernels[] = {
+    {"attend", "Attention over a cache larger than the processor's caches",
+     makeAttend},
+    {"append", "New keys and values into the pool", makeAppend},
+    {"flush", "Blocks of the pool into pages", makeFlush},
+    {"pack", "Blocks of new keys and values into pages", makePack},
+    {"unflush", "Blocks of pages back to the pool", makeUnflush},
+    {"materialize", "Keys and values of whole requests", makeMaterialize},
+};
+
+/// `kernel` on `args`, ready to run. `Args` is a struct of kvarn.h, `measure`
+/// and `launch` its two functions.
+template <typename Args>
+std::unique_ptr<TimedLaunch> prepareLaunch(
+    Device &device, const run::Kernel &kernel, Args args,
+    kvarn_status (*measure)(const kvarn_kernel *, const Args *, size_t *),
+    kvarn_status (*launch)(const kvarn_kernel *, const Args *,
+                           const kvarn_launch_options *)) {
+  args.struct_size = sizeof args;
+  size_t bytes = 0;
+  run::check(measure(kernel.get(), &args, &bytes));
+  return device.prepare(bytes, [handle = kernel.get(), args,
+                                launch](const kvarn_launch_options &options) {
+    run::check(launch(handle, &args, &options));
+  });
+}
+
+/// Throws Error if the elements are all 0, or one of them is not finite.
+void checkPlausible(const run::Kernel &kernel, const DeviceTensor &output);
 
 } // namespace kvarn::bench
 

@@ -46,7 +46,8 @@ static void addModelOptions(CLI::App &app, Options &o) {
       ->group(group)
       ->capture_default_str();
   app.add_option("--kernels", o.kernels,
-                 "which kernels: attend,append,flush,materialize,relayout")
+                 "which kernels: "
+                 "attend,append,flush,pack,unflush,materialize,relayout")
       ->group(group)
       ->delimiter(',')
       ->default_str("all but relayout");
@@ -61,13 +62,14 @@ static void addModelOptions(CLI::App &app, Options &o) {
       ->group(group)
       ->delimiter(',')
       ->capture_default_str();
-  app.add_option("--iterations", o.iterations, "of flush: normalization rounds")
+  app.add_option("--iterations", o.iterations,
+                 "of flush and pack: normalization rounds")
       ->group(group)
       ->capture_default_str();
   app.add_flag("--prescale", o.prescale,
-               "of flush: bring tiles to a deviation near 1 first")
+               "of flush and pack: bring tiles to a deviation near 1 first")
       ->group(group);
-  app.add_option("--range", o.range, "of flush: minmax, mse")
+  app.add_option("--range", o.range, "of flush and pack: minmax, mse")
       ->group(group)
       ->capture_default_str();
   app.add_option("--frame", o.frame, "of materialize: original, rotated")

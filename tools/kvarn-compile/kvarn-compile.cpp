@@ -275,7 +275,7 @@ static ::kvarn::VariantKey makeKey(const Model &model, StringRef kernel) {
       if (on)
         key.features.push_back(name);
   }
-  if (kernel == "flush")
+  if (kernel == "flush" || kernel == "pack")
     key.options = {{"iterations", std::to_string(model.iterations)},
                    {"prescale", model.prescale ? "on" : "off"},
                    {"range", stringifyQuantRange(model.range).str()}};

@@ -24,6 +24,7 @@ void addLaunchCommand(CLI::App &app, Action &action);
 void addListCommands(CLI::App &app, Action &action);
 void addConformanceCommand(CLI::App &app, Action &action);
 void addRandomCommand(CLI::App &app, Action &action);
+void addRoundtripCommand(CLI::App &app, Action &action);
 void addDemoCommand(CLI::App &app, Action &action);
 void addJitCommand(CLI::App &app, Action &action);
 

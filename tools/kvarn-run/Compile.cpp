@@ -22,6 +22,10 @@ static constexpr const char *kHostTarget = "aarch64";
 static constexpr const char *kHostTarget = "x86_64";
 #endif
 
+/// All that can be checked, in the order in which a library has them.
+static const std::vector<std::string> kKernels = {
+    "attend", "append", "flush", "pack", "unflush", "materialize", "relayout"};
+
 std::string Need::describe() const {
   std::string text = format + " head_dim " + std::to_string(headDim);
   if (ratio())
@@ -73,10 +77,9 @@ void LibrarySource::addTo(CLI::App &app) {
                  "what the libraries have)")
       ->group(group);
   app.add_option("--kernels", kernels,
-                 "Check these only: attend,append,flush,materialize,relayout")
+                 "Check these only: " + joinList(kKernels, ","))
       ->delimiter(',')
-      ->check(CLI::IsMember(
-          {"attend", "append", "flush", "materialize", "relayout"}))
+      ->check(CLI::IsMember(kKernels))
       ->group(group);
   compiled("--schedule-from", scheduleFrom,
            "with the schedules of this other target");
@@ -136,10 +139,9 @@ LibrarySource::command(const Need &need, const std::string &output) const {
   if (!layout.empty())
     words.push_back("--layout=" + layout);
   std::vector<std::string> wanted;
-  for (const char *kernel :
-       {"attend", "append", "flush", "materialize", "relayout"})
-    if (wants(kernel) && (need.kvHeads || kernel != std::string("attend")))
-      wanted.emplace_back(kernel);
+  for (const std::string &kernel : kKernels)
+    if (wants(kernel) && (need.kvHeads || kernel != "attend"))
+      wanted.push_back(kernel);
   words.push_back("--kernels=" + joinList(wanted, ","));
   if (need.features.empty())
     words.insert(words.end(), {"--features", ""});
@@ -224,7 +226,8 @@ Kernel LibrarySource::selectGiven(const Request &request) const {
 const Library *LibrarySource::findGiven(const Need &need) {
   std::string &shared = layouts[need.describe()] = layout;
   // relayout is checked where it is there: few libraries have it.
-  for (const char *kernel : {"attend", "flush", "append", "materialize"}) {
+  for (const char *kernel :
+       {"attend", "flush", "append", "pack", "unflush", "materialize"}) {
     if (!wants(kernel) ||
         (kernel == std::string_view("attend") && !need.kvHeads))
       continue;
@@ -253,7 +256,7 @@ Request LibrarySource::makeRequest(const Need &need,
     request.ratio = need.ratio();
     request.features = need.features;
   }
-  if (kernel != "flush")
+  if (kernel != "flush" && kernel != "unflush")
     request.dtype = need.dtype;
   if (!compiles())
     request.target = target; // else the library has no other

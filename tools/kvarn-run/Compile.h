@@ -25,7 +25,7 @@ struct Need {
   int64_t queryHeads = 0, kvHeads = 0; // 0 = no attend
   std::string dtype = "f16";
   std::string features = "causal"; // of attend
-  int64_t iterations = 8;          // of flush
+  int64_t iterations = 8;          // of flush and pack
 
   int64_t ratio() const { return kvHeads ? queryHeads / kvHeads : 0; }
   std::string describe() const;
@@ -62,7 +62,7 @@ public:
   bool compiles() const { return given.empty(); }
   /// Whether `kernel` is among those that are to be checked.
   bool wants(const std::string &kernel) const;
-  /// append and flush are checked together.
+  /// append and flush are checked together, pack against both.
   bool wantsStoring() const { return wants("append") && wants("flush"); }
   /// Whether libraries are to be made, and nothing run.
   bool onlyCompiles() const { return !compileOnly.empty(); }

@@ -1,10 +1,11 @@
-//===- Kernels.cpp - attend, append, flush, materialize, relayout ---------===//
+//===- Kernels.cpp - One subcommand per kernel of a cache -----------------===//
 //
-// One subcommand per kernel of a cache. Its options are the parameters in
-// kvarn.h; tensors are .npy files.
+// Its options are the parameters in kvarn.h; tensors are .npy files. What the
+// kernels have in common comes from runtime/KernelTensors.h.
 //
 //===----------------------------------------------------------------------===//
 
+#include "runtime/KernelTensors.h"
 #include "tools/kvarn-run/Commands.h"
 #include "tools/kvarn-run/Tensors.h"
 #include "tools/kvarn-run/Text.h"
@@ -12,104 +13,198 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <sstream>
 
 namespace kvarn::run {
 
+using runtime::Access;
+using runtime::KernelOf;
+using runtime::KernelTensor;
+
 namespace {
 
-/// The subcommand of one kernel: its options, then its tensors.
-class KernelCommand {
+/// The tensors that a subcommand reads and writes, by their names in kvarn.h.
+class TensorFiles {
 public:
-  KernelCommand(CLI::App &app, const std::string &name, const std::string &help)
-      : app(*app.add_subcommand(name, help)), kernel(name) {}
+  explicit TensorFiles(CLI::App &app) : app(app) {}
 
-  /// `name` as in kvarn.h; the option has dashes.
   CLI::Option *input(const std::string &name, const std::string &help) {
-    return file(name, optionName(name), help, "Tensors read (.npy)");
+    return file(inputs, name, name, help, "Tensors read (.npy)");
   }
-  /// A tensor that the kernel changes is read as `name` and written to the
-  /// option NAME-out.
-  void inOut(const std::string &name, const std::string &help) {
-    input(name, help)->required();
-    output(name, optionName(name) + "-out", name + " afterwards");
-  }
+  /// Written to the option `option`.
   CLI::Option *output(const std::string &name, const std::string &option,
                       const std::string &help) {
-    return file(name + " out", option, help, "Tensors written (.npy)");
+    return file(outputs, name, option, help, "Tensors written (.npy)");
   }
-  void cacheInputs(bool write);
 
-  bool given(const std::string &name) const { return !paths.at(name).empty(); }
-  HostTensor &tensor(const std::string &name) { return tensors.at(name); }
+  bool given(const std::string &name) const {
+    auto in = inputs.find(name), out = outputs.find(name);
+    return (in != inputs.end() && !in->second.empty()) ||
+           (out != outputs.end() && !out->second.empty());
+  }
   /// NULL if it was not given.
   HostTensor *find(const std::string &name) {
     auto found = tensors.find(name);
     return found == tensors.end() ? nullptr : &found->second;
-  }
-  /// Extent `i` of a tensor, 0 if it has no such dimension: the runtime then
-  /// says what is wrong.
-  int64_t extent(const std::string &name, size_t i) const {
-    const std::vector<int64_t> &shape = tensors.at(name).shape();
-    return i < shape.size() ? shape[i] : 0;
   }
   void create(const std::string &name, DType dtype,
               std::vector<int64_t> shape) {
     tensors[name] = HostTensor(dtype, std::move(shape));
   }
 
-  void readInputs();
-  void writeOutputs();
-
-  CLI::App &app;
-  std::string kernel;
-  Selection selection;
+  void read() {
+    for (const auto &[name, path] : inputs)
+      if (!path.empty())
+        tensors[name] = loadTensor(path);
+  }
+  void write() {
+    OutputFiles files;
+    for (const auto &[name, path] : outputs)
+      if (!path.empty())
+        saveTensor(files, path, tensors.at(name));
+    commit(files);
+  }
 
 private:
-  static std::string optionName(std::string name) {
-    std::replace(name.begin(), name.end(), '_', '-');
-    return "--" + name;
-  }
-  CLI::Option *file(const std::string &key, const std::string &option,
+  using Paths = std::map<std::string, std::string>;
+  CLI::Option *file(Paths &paths, const std::string &name, std::string option,
                     const std::string &help, const char *group) {
-    return app.add_option(option, paths[key], help)
+    std::replace(option.begin(), option.end(), '_', '-');
+    return app.add_option("--" + option, paths[name], help)
         ->type_name("FILE")
         ->group(group);
   }
 
-  std::map<std::string, std::string> paths;
+  CLI::App &app;
+  Paths inputs, outputs;
   std::map<std::string, HostTensor> tensors;
+};
+
+/// The subcommand of the kernel that takes `Args`.
+template <typename Args> class KernelCommand {
+public:
+  KernelCommand(CLI::App &app, const std::string &help)
+      : app(*app.add_subcommand(KernelOf<Args>::name, help)), files(this->app) {
+    for (const KernelTensor<Args> &each : KernelOf<Args>::tensors)
+      addTensor(each);
+  }
+
+  /// After the options of its own.
+  void finish(Action &action, std::function<int()> run) {
+    selection.addTo(app);
+    app.callback([&action, run = std::move(run)] { action = run; });
+  }
+
+  /// Reads the tensors and the library, and says what they ask for.
+  Request begin();
+  /// The extent called `name`, 0 if no tensor that was read has it.
+  int64_t extent(const std::string &name) const {
+    auto found = extents.find(name);
+    return found == extents.end() ? 0 : found->second;
+  }
+  void setExtent(const std::string &name, int64_t value) {
+    extents[name] = value;
+  }
+  Kernel select(const Request &request) const {
+    return selection.select(*library, request);
+  }
+  /// Runs the kernel on `args`, whose scalars are set, and writes the results.
+  int run(const Kernel &kernel, Args args = {});
+
+  CLI::App &app;
+  TensorFiles files;
+  Selection selection;
+
+private:
+  void addTensor(const KernelTensor<Args> &tensor);
+
+  std::unique_ptr<Library> library;
+  std::map<std::string, int64_t> extents;
 };
 
 } // namespace
 
-void KernelCommand::cacheInputs(bool write) {
-  const char *pages = "[blocks, Hk, record] u1", *k = "[slots, G, Hk, D] f2";
-  write ? inOut("pages", pages) : void(input("pages", pages)->required());
-  input("pool_k", k)->required();
-  input("pool_v", "as pool_k")->required();
-  if (write)
-    return;
-  input("block_table", "[B, max_blocks] i4")->required();
-  input("block_to_slot", "[blocks] i4, -1 = packed")->required();
-  input("seq_lens", "[B] i4")->required();
+/// "T Hq D" as words.
+static std::vector<std::string> splitDims(const char *dims) {
+  std::istringstream text(dims);
+  std::vector<std::string> names;
+  for (std::string name; text >> name;)
+    names.push_back(name);
+  return names;
 }
 
-void KernelCommand::readInputs() {
-  for (const auto &[name, path] : paths)
-    if (!path.empty() && !name.ends_with(" out"))
-      tensors[name] = loadTensor(path);
+template <typename Args>
+void KernelCommand<Args>::addTensor(const KernelTensor<Args> &tensor) {
+  std::string help = "[" + joinList(splitDims(tensor.dims), ", ") + "] ";
+  help += tensor.type == std::string("dtype") ? "f2 or bfloat16" : tensor.type;
+  if (*tensor.help)
+    help += std::string(": ") + tensor.help;
+  CLI::Option *option = tensor.access == Access::Write
+                            ? files.output(tensor.name, tensor.name, help)
+                            : files.input(tensor.name, help);
+  if (!*tensor.feature)
+    option->required();
+  // A tensor that the kernel changes is read, and written elsewhere.
+  if (tensor.access == Access::ReadWrite)
+    files.output(tensor.name, tensor.name + std::string("-out"),
+                 tensor.name + std::string(" afterwards"));
 }
 
-void KernelCommand::writeOutputs() {
-  OutputFiles files;
-  for (const auto &[name, path] : paths)
-    if (!path.empty() && name.ends_with(" out"))
-      saveTensor(files, path, tensors.at(name.substr(0, name.size() - 4)));
-  commit(files);
+template <typename Args> Request KernelCommand<Args>::begin() {
+  files.read();
+  library = std::make_unique<Library>(selection.library);
+  Request request;
+  request.kernel = KernelOf<Args>::name;
+  for (const KernelTensor<Args> &each : KernelOf<Args>::tensors) {
+    const HostTensor *tensor = files.find(each.name);
+    if (!tensor)
+      continue;
+    std::vector<std::string> names = splitDims(each.dims);
+    // A wrong rank is left to the runtime, which says what is wrong.
+    for (size_t i = 0; i < std::min(names.size(), tensor->shape().size()); ++i)
+      extents.emplace(names[i], tensor->extent(i));
+    if (request.dtype.empty() && each.type == std::string("dtype"))
+      request.dtype = npy::dtypeName(tensor->dtype());
+  }
+  request.headDim = extent("D");
+  return request;
 }
 
-static std::string dtypeOf(const HostTensor &tensor) {
-  return std::string(npy::dtypeName(tensor.dtype()));
+template <typename Args>
+int KernelCommand<Args>::run(const Kernel &kernel, Args args) {
+  for (const KernelTensor<Args> &each : KernelOf<Args>::tensors) {
+    if (each.access != Access::Write || !files.given(each.name))
+      continue;
+    std::vector<int64_t> shape;
+    for (const std::string &name : splitDims(each.dims))
+      shape.push_back(extent(name));
+    auto own = npy::parseDType(kernel.info().dtype).value_or(DType::F16);
+    files.create(each.name,
+                 each.type == std::string("dtype") ? own : DType::F32,
+                 std::move(shape));
+  }
+  Launch launch(selection.running, kernel);
+  args.struct_size = sizeof args;
+  for (const KernelTensor<Args> &each : KernelOf<Args>::tensors) {
+    HostTensor *tensor = files.find(each.name);
+    args.*each.member = each.access == Access::Read ? launch.read(tensor)
+                                                    : launch.write(tensor);
+  }
+  launch.run(args);
+  files.write();
+  return kDone;
+}
+
+//===----------------------------------------------------------------------===//
+// The kernels
+//===----------------------------------------------------------------------===//
+
+/// Of a kernel that needs no options of its own.
+template <typename Args>
+static void addPlain(CLI::App &app, Action &action, const char *help) {
+  auto command = std::make_shared<KernelCommand<Args>>(app, help);
+  command->finish(
+      action, [=] { return command->run(command->select(command->begin())); });
 }
 
 namespace {
@@ -120,67 +215,34 @@ struct AttendOptions {
 };
 } // namespace
 
-static int runAttend(KernelCommand &command, const AttendOptions &options) {
-  command.readInputs();
-  Library library(command.selection.library);
-  const HostTensor &q = command.tensor("q");
+static int runAttend(KernelCommand<kvarn_attend_args> &command,
+                     const AttendOptions &options) {
+  Request request = command.begin();
   std::vector<std::string> features;
   if (!options.full)
     features.emplace_back("causal");
-  if (command.given("lse out"))
-    features.emplace_back("lse");
-  if (command.given("sinks"))
-    features.emplace_back("sinks");
+  for (const char *name : {"lse", "sinks"})
+    if (command.files.given(name))
+      features.emplace_back(name);
   if (options.softcap != 0)
     features.emplace_back("softcap");
   if (options.window != 0)
     features.emplace_back("window");
-  Request request;
-  request.kernel = command.kernel;
   request.features = joinList(features, ",");
-  request.dtype = dtypeOf(q);
-  request.headDim = command.extent("q", 2);
   request.ratio =
-      command.extent("q", 1) / std::max<int64_t>(command.extent("pages", 1), 1);
-  request.maxBatch = command.extent("seq_lens", 0);
-  Kernel kernel = command.selection.select(library, request);
-
-  command.create("out", q.dtype(), q.shape());
-  if (command.given("lse out"))
-    command.create("lse", DType::F32,
-                   {command.extent("q", 0), command.extent("q", 1)});
-  Launch launch(command.selection.running, kernel);
+      command.extent("Hq") / std::max<int64_t>(command.extent("Hk"), 1);
+  request.maxBatch = command.extent("B");
   kvarn_attend_args args = {};
-  args.struct_size = sizeof args;
-  args.q = launch.read(command.find("q"));
-  args.query_start = launch.read(command.find("query_start"));
-  args.pages = launch.read(command.find("pages"));
-  args.pool_k = launch.read(command.find("pool_k"));
-  args.pool_v = launch.read(command.find("pool_v"));
-  args.block_table = launch.read(command.find("block_table"));
-  args.block_to_slot = launch.read(command.find("block_to_slot"));
-  args.seq_lens = launch.read(command.find("seq_lens"));
   args.scale = options.scale;
   args.window = options.window;
   args.softcap = options.softcap;
-  args.sinks = launch.read(command.find("sinks"));
-  args.out = launch.write(command.find("out"));
-  args.lse = launch.write(command.find("lse"));
-  launch.run(args);
-  command.writeOutputs();
-  return kDone;
+  return command.run(command.select(request), args);
 }
 
 static void addAttend(CLI::App &app, Action &action) {
-  auto command = std::make_shared<KernelCommand>(
-      app, "attend", "Attention of queries over a paged cache");
+  auto command = std::make_shared<KernelCommand<kvarn_attend_args>>(
+      app, "Attention of queries over a paged cache");
   auto options = std::make_shared<AttendOptions>();
-  command->input("q", "[T, Hq, D] f2 or bfloat16")->required();
-  command->input("query_start", "[B + 1] i4")->required();
-  command->cacheInputs(false);
-  command->input("sinks", "[Hq] f4: a sink logit per head");
-  command->output("out", "--out", "[T, Hq, D]")->required();
-  command->output("lse", "--lse", "[T, Hq] f4: logarithm of the sum");
   CLI::App &sub = command->app;
   const char *group = "Scalars";
   sub.add_option("--scale", options->scale, "Of the scores, 0 = 1 / sqrt(D)")
@@ -194,77 +256,7 @@ static void addAttend(CLI::App &app, Action &action) {
   sub.add_flag("--non-causal", options->full,
                "Every query token sees all tokens")
       ->group(group);
-  command->selection.addTo(sub);
-  sub.callback(
-      [=, &action] { action = [=] { return runAttend(*command, *options); }; });
-}
-
-static int runAppend(KernelCommand &command) {
-  command.readInputs();
-  Library library(command.selection.library);
-  Request request;
-  request.kernel = command.kernel;
-  request.dtype = dtypeOf(command.tensor("k"));
-  request.headDim = command.extent("k", 2);
-  Kernel kernel = command.selection.select(library, request);
-  Launch launch(command.selection.running, kernel);
-  kvarn_append_args args = {};
-  args.struct_size = sizeof args;
-  args.k = launch.read(command.find("k"));
-  args.v = launch.read(command.find("v"));
-  args.slot_mapping = launch.read(command.find("slot_mapping"));
-  args.pool_k = launch.write(command.find("pool_k"));
-  args.pool_v = launch.write(command.find("pool_v"));
-  args.block_to_slot = launch.read(command.find("block_to_slot"));
-  launch.run(args);
-  command.writeOutputs();
-  return kDone;
-}
-
-static void addAppend(CLI::App &app, Action &action) {
-  auto command = std::make_shared<KernelCommand>(
-      app, "append", "Rotates new keys and values into the pool");
-  command->input("k", "[T, Hk, D] f2 or bfloat16")->required();
-  command->input("v", "[T, Hk, D], as k")->required();
-  command->input("slot_mapping", "[T] i8: block * G + offset, -1 = skip")
-      ->required();
-  command->inOut("pool_k", "[slots, G, Hk, D] f2");
-  command->inOut("pool_v", "as pool_k");
-  command->input("block_to_slot", "[blocks] i4, -1 = packed")->required();
-  command->selection.addTo(command->app);
-  command->app.callback(
-      [=, &action] { action = [=] { return runAppend(*command); }; });
-}
-
-static int runFlush(KernelCommand &command) {
-  command.readInputs();
-  Library library(command.selection.library);
-  Request request;
-  request.kernel = command.kernel;
-  request.headDim = command.extent("pool_k", 3);
-  Kernel kernel = command.selection.select(library, request);
-  Launch launch(command.selection.running, kernel);
-  kvarn_flush_args args = {};
-  args.struct_size = sizeof args;
-  args.pairs = launch.read(command.find("pairs"));
-  args.count = launch.read(command.find("count"));
-  args.pages = launch.write(command.find("pages"));
-  args.pool_k = launch.read(command.find("pool_k"));
-  args.pool_v = launch.read(command.find("pool_v"));
-  launch.run(args);
-  command.writeOutputs();
-  return kDone;
-}
-
-static void addFlush(CLI::App &app, Action &action) {
-  auto command = std::make_shared<KernelCommand>(
-      app, "flush", "Packs blocks of the pool into pages");
-  command->input("pairs", "[capacity, 2] i4: block, slot")->required();
-  command->input("count", "[1] i4: the pairs in use")->required();
-  command->cacheInputs(true);
-  command->selection.addTo(command->app);
-  command->app.callback(
-      [=, &action] { action = [=] { return runFlush(*command); }; });
+  command->finish(action, [=] { return runAttend(*command, *options); });
 }
 
 /// The longest of seq_lens; bad ones are left to the runtime.
@@ -276,94 +268,42 @@ static int64_t longest(const HostTensor &lengths) {
   return length;
 }
 
-static int runMaterialize(KernelCommand &command, int64_t length) {
-  command.readInputs();
-  Library library(command.selection.library);
-  Request request;
-  request.kernel = command.kernel;
-  request.headDim = command.extent("pool_k", 3);
-  Kernel kernel = command.selection.select(library, request);
-  const HostTensor &lengths = command.tensor("seq_lens");
-  if (length > 0 && length < longest(lengths))
+static int runMaterialize(KernelCommand<kvarn_materialize_args> &command,
+                          int64_t length) {
+  Kernel kernel = command.select(command.begin());
+  int64_t least = longest(*command.files.find("seq_lens"));
+  if (length > 0 && length < least)
     throw Error(kInput, "--length: " + std::to_string(length) +
                             " is less than the longest of seq_lens, " +
-                            std::to_string(longest(lengths)));
-  std::vector<int64_t> shape = {
-      command.extent("seq_lens", 0), length > 0 ? length : longest(lengths),
-      command.extent("pages", 1), command.extent("pool_k", 3)};
-  DType dtype = npy::parseDType(kernel.info().dtype).value_or(DType::F16);
-  command.create("k", dtype, shape);
-  command.create("v", dtype, shape);
-  Launch launch(command.selection.running, kernel);
-  kvarn_materialize_args args = {};
-  args.struct_size = sizeof args;
-  args.pages = launch.read(command.find("pages"));
-  args.pool_k = launch.read(command.find("pool_k"));
-  args.pool_v = launch.read(command.find("pool_v"));
-  args.block_table = launch.read(command.find("block_table"));
-  args.block_to_slot = launch.read(command.find("block_to_slot"));
-  args.seq_lens = launch.read(command.find("seq_lens"));
-  args.k_out = launch.write(command.find("k"));
-  args.v_out = launch.write(command.find("v"));
-  launch.run(args);
-  command.writeOutputs();
-  return kDone;
+                            std::to_string(least));
+  command.setExtent("L", length > 0 ? length : least);
+  return command.run(kernel);
 }
 
 static void addMaterialize(CLI::App &app, Action &action) {
-  auto command = std::make_shared<KernelCommand>(
-      app, "materialize", "Keys and values of a cache, rotated back");
-  command->cacheInputs(false);
-  command->output("k", "--k-out", "[B, L, Hk, D]")->required();
-  command->output("v", "--v-out", "[B, L, Hk, D]")->required();
+  auto command = std::make_shared<KernelCommand<kvarn_materialize_args>>(
+      app, "Keys and values of a cache, rotated back");
   auto length = std::make_shared<int64_t>(0);
   command->app
       .add_option("--length", *length, "L (default: the longest request)")
       ->check(CLI::PositiveNumber)
       ->group("Scalars");
-  command->selection.addTo(command->app);
-  command->app.callback([=, &action] {
-    action = [=] { return runMaterialize(*command, *length); };
-  });
-}
-
-static int runRelayout(KernelCommand &command) {
-  command.readInputs();
-  Library library(command.selection.library);
-  Request request;
-  request.kernel = command.kernel;
-  Kernel kernel = command.selection.select(library, request);
-  Launch launch(command.selection.running, kernel);
-  kvarn_relayout_args args = {};
-  args.struct_size = sizeof args;
-  args.pairs = launch.read(command.find("pairs"));
-  args.count = launch.read(command.find("count"));
-  args.source_pages = launch.read(command.find("source_pages"));
-  args.pages = launch.write(command.find("pages"));
-  launch.run(args);
-  command.writeOutputs();
-  return kDone;
-}
-
-static void addRelayout(CLI::App &app, Action &action) {
-  auto command = std::make_shared<KernelCommand>(
-      app, "relayout", "Copies records into pages of the other layout");
-  command->input("pairs", "[capacity, 2] i4: block read, block written")
-      ->required();
-  command->input("count", "[1] i4: the pairs in use")->required();
-  command->input("source_pages", "[blocks, Hk, record] u1")->required();
-  command->inOut("pages", "[blocks, Hk, record] u1, --layout");
-  command->selection.addTo(command->app);
-  command->app.callback(
-      [=, &action] { action = [=] { return runRelayout(*command); }; });
+  command->finish(action, [=] { return runMaterialize(*command, *length); });
 }
 
 void addKernelCommands(CLI::App &app, Action &action) {
   addAttend(app, action);
-  addAppend(app, action);
-  addFlush(app, action);
+  addPlain<kvarn_append_args>(app, action,
+                              "Rotates new keys and values into the pool");
+  addPlain<kvarn_flush_args>(app, action,
+                             "Packs blocks of the pool into pages");
+  addPlain<kvarn_pack_args>(app, action,
+                            "Packs blocks of new keys and values into pages");
+  addPlain<kvarn_unflush_args>(app, action,
+                               "Copies packed blocks back to the pool");
   addMaterialize(app, action);
-  addRelayout(app, action);
+  addPlain<kvarn_relayout_args>(
+      app, action, "Copies records into pages of the other layout");
 }
 
 } // namespace kvarn::run

@@ -40,6 +40,7 @@ int main(int argc, char **argv) {
   addListCommands(app, action);
   addConformanceCommand(app, action);
   addRandomCommand(app, action);
+  addRoundtripCommand(app, action);
   addDemoCommand(app, action);
   addJitCommand(app, action);
   app.add_flag_callback(

@@ -141,6 +141,8 @@ void Launch::finish() {
 KVARN_RUN(attend)
 KVARN_RUN(append)
 KVARN_RUN(flush)
+KVARN_RUN(pack)
+KVARN_RUN(unflush)
 KVARN_RUN(materialize)
 KVARN_RUN(relayout)
 #undef KVARN_RUN

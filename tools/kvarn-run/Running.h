@@ -68,6 +68,8 @@ public:
   void run(const kvarn_attend_args &args);
   void run(const kvarn_append_args &args);
   void run(const kvarn_flush_args &args);
+  void run(const kvarn_pack_args &args);
+  void run(const kvarn_unflush_args &args);
   void run(const kvarn_materialize_args &args);
   void run(const kvarn_relayout_args &args);
   void run(const std::vector<kvarn_argument> &arguments);

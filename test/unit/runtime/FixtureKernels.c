@@ -68,7 +68,8 @@ int64_t recorded[128];
     memcpy(recorded, p, N * sizeof(int64_t));                                  \
   }
 RECORD(22) /* relayout */
-RECORD(33) /* flush */
+RECORD(29) /* pack */
+RECORD(33) /* flush, unflush */
 RECORD(38) /* append */
 RECORD(54) /* attend */
 RECORD(64) /* attend with all features */

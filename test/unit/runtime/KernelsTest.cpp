@@ -1,4 +1,4 @@
-//===- KernelsTest.cpp - attend, append, flush, materialize, relayout -----===//
+//===- KernelsTest.cpp - The typed calls ----------------------------------===//
 //
 // The kernels of the fixture only keep their arguments; what is tested is which
 // arguments they get, and which tensors are refused.
@@ -68,6 +68,8 @@ protected:
                 featureVariant(),
                 variant("append", "record_38", appendParameters()),
                 variant("flush", "record_33", flushParameters()),
+                variant("pack", "record_29", packParameters()),
+                variant("unflush", "record_33", unflushParameters()),
                 variant("materialize", "record_54", materializeParameters()),
                 variant("relayout", "record_22", relayoutParameters())}),
         library(folder.open()) {}
@@ -113,6 +115,20 @@ protected:
                                   tensor("count", DType::I32, {1})};
     add(all, cacheParameters());
     return all;
+  }
+  static std::vector<Parameter> packParameters() {
+    return {tensor("k", DType::F16, {-1, -1, kDim}),
+            tensor("v", DType::F16, {-1, -1, kDim}),
+            tensor("pairs", DType::I32, {-1, 2}),
+            tensor("count", DType::I32, {1}),
+            tensor("pages", DType::I8, {-1, -1, kRecord}, true)};
+  }
+  static std::vector<Parameter> unflushParameters() {
+    return {tensor("pairs", DType::I32, {-1, 2}),
+            tensor("count", DType::I32, {1}),
+            tensor("pages", DType::I8, {-1, -1, kRecord}),
+            tensor("pool_k", DType::F16, {-1, kGroup, -1, kDim}, true),
+            tensor("pool_v", DType::F16, {-1, kGroup, -1, kDim}, true)};
   }
   static std::vector<Parameter> materializeParameters() {
     std::vector<Parameter> all = cacheParameters();
@@ -356,6 +372,51 @@ TEST_F(Kernels, Flush) {
   EXPECT_KVARN_ERROR(kvarn_attend(kernel.get(), nullptr, nullptr),
                      KVARN_STATUS_INVALID_ARGUMENT,
                      "flush.1 is kernel 'flush', expected 'attend'");
+}
+
+TEST_F(Kernels, Pack) {
+  Step step;
+  auto args = make<kvarn_pack_args>();
+  args.k = step["k"];
+  args.v = step["v"];
+  args.pairs = step["pairs"];
+  args.count = step["count"];
+  args.pages = step["pages"];
+  Kernel kernel = library.select("pack.1");
+  kernel.pack(args);
+  EXPECT_EQ(recorded()[1], kTokens);
+  EXPECT_EQ(recorded()[15], 7);
+  EXPECT_EQ(recorded()[23], kBlocks);
+  EXPECT_EQ(kernel.workspaceBytes(args), 0u);
+  step.add("v", F16, {kTokens, kHeads + 1, kDim});
+  args.v = step["v"];
+  EXPECT_EQ(errorOf(KVARN_STATUS_INVALID_ARGUMENT, [&] { kernel.pack(args); }),
+            "v: extent 1 (Hk) is 3, expected 2 as in k");
+  args.v = step["k"];
+  step.add("pages", I8, {kBlocks, kHeads, kRecord - 1});
+  args.pages = step["pages"];
+  EXPECT_EQ(errorOf(KVARN_STATUS_INVALID_ARGUMENT, [&] { kernel.pack(args); }),
+            "pages: extent 2 is 7295, but a record has 7296 bytes");
+}
+
+TEST_F(Kernels, Unflush) {
+  Step step;
+  auto args = make<kvarn_unflush_args>();
+  args.pairs = step["pairs"];
+  args.count = step["count"];
+  args.pages = step["pages"];
+  args.pool_k = step["pool_k"];
+  args.pool_v = step["pool_v"];
+  Kernel kernel = library.select("unflush.1");
+  kernel.unflush(args);
+  EXPECT_EQ(recorded()[1], 7);
+  EXPECT_EQ(recorded()[9], kBlocks);
+  EXPECT_EQ(recorded()[16], kSlots);
+  EXPECT_EQ(kernel.workspaceBytes(args), 0u);
+  args.pool_v = nullptr;
+  EXPECT_EQ(
+      errorOf(KVARN_STATUS_INVALID_ARGUMENT, [&] { kernel.unflush(args); }),
+      "pool_v: the tensor is NULL");
 }
 
 TEST_F(Kernels, Materialize) {

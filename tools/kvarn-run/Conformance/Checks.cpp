@@ -95,6 +95,13 @@ Figure untouched(const HostTensor &tensor, uint8_t byte,
   return {std::to_string(written) + " stray bytes", "0", written == 0, ""};
 }
 
+Figure sameBytes(const HostTensor &got, const HostTensor &want) {
+  size_t different = 0;
+  for (size_t i = 0; i < want.bytes().size(); ++i)
+    different += got.bytes()[i] != want.bytes()[i];
+  return {std::to_string(different) + " bytes differ", "0", different == 0, ""};
+}
+
 double relativeL2(const std::vector<double> &got,
                   const std::vector<double> &want) {
   constexpr double kLeastNormal = 0x1p-14;

@@ -63,6 +63,9 @@ std::vector<HostTensor> runRepeatedly(
 Figure untouched(const HostTensor &tensor, uint8_t byte,
                  const std::function<bool(size_t)> &owned);
 
+/// Checks that the bytes are the same.
+Figure sameBytes(const HostTensor &got, const HostTensor &want);
+
 //===-- Store -------------------------------------------------------------===//
 
 /// Tiles to be stored: K and V, raw and rotated, as [tiles, G, D].
@@ -74,14 +77,41 @@ struct TileSet {
   HostTensor kRotated, vRotated; // f16: what the rotation should give
 };
 
+/// What a kernel that packs was made with; `iterations` if it does not say.
+oracle::StoreOptions storeOptions(const Kernel &kernel, int64_t iterations);
+
+/// What a comparison of a slot has found.
+struct PoolDifference {
+  int worst = 0; // fp16 ulps
+  size_t differing = 0, elements = 0;
+};
+/// Compares `got`(token, channel), fp16 bits, with what `record` stands for.
+/// Kernels round once from fp32 numbers, whose own rounding counts: nothing
+/// that is within 2^-22 of the magnitudes added up is called different.
+void comparePool(const std::function<uint16_t(int, int)> &got,
+                 const oracle::QuantizedTile &record, oracle::Side side,
+                 PoolDifference &result);
+
+/// One of fp16 tiles [tiles, G, D], as [token][channel].
+oracle::Matrix tileMatrix(const HostTensor &tiles, int64_t tile,
+                          const Format &format);
+
 struct StoreKernels {
-  Kernel append, flush;
+  Kernel append, flush, pack; // pack: or none
 };
 
+StoreKernels storeKernels(const LibrarySource &source, const Library &library,
+                          const Need &need);
+
 /// Rotation through append, then packing of the wanted rotated values through
-/// flush. Returns the records [tiles, stride] in layout reference.
+/// flush, then both at once. Returns the records of flush, [tiles, stride] in
+/// layout reference.
 HostTensor checkStore(const Context &context, const StoreKernels &kernels,
                       const TileSet &tiles);
+
+/// `records` [tiles, stride] of layout reference, back to the pool.
+void checkUnflush(const Context &context, const Kernel &kernel,
+                  const TileSet &tiles, const HostTensor &records);
 
 struct RelayoutKernels {
   Kernel there, back; // from layout reference to mma16816, and back

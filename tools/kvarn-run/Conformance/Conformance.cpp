@@ -111,18 +111,23 @@ static CacheTensors packedCache(HostTensor records, const Format &format) {
 void FileRun::checkStoreCase(const Context &context, const Library &library,
                              const Need &need, const Case &each) {
   const LibrarySource &source = command.source;
+  TileSet tiles;
+  tiles.format = each.format;
+  tiles.recordStride = each.recordStride;
+  tiles.iterations = each.iterations;
+  tiles.k = each["k"].clone();
+  tiles.v = each["v"].clone();
+  tiles.kRotated = each["k_rotated"].clone();
+  tiles.vRotated = each["v_rotated"].clone();
   if (source.wantsStoring()) {
-    Kernel append = source.select(library, need, "append");
-    Kernel flush = source.select(library, need, "flush");
-    TileSet tiles;
-    tiles.format = withLayout(each.format, flush);
-    tiles.recordStride = each.recordStride;
-    tiles.iterations = each.iterations;
-    tiles.k = each["k"].clone();
-    tiles.v = each["v"].clone();
-    tiles.kRotated = each["k_rotated"].clone();
-    tiles.vRotated = each["v_rotated"].clone();
-    checkStore(context, {append, flush}, tiles);
+    StoreKernels kernels = storeKernels(source, library, need);
+    tiles.format = withLayout(each.format, kernels.flush);
+    checkStore(context, kernels, tiles);
+  }
+  if (source.wants("unflush")) {
+    Kernel unflush = source.select(library, need, "unflush");
+    tiles.format = withLayout(each.format, unflush);
+    checkUnflush(context, unflush, tiles, each["record"]);
   }
   if (auto kernels = relayoutKernels(source, library, need))
     checkRelayout(context, *kernels, each["record"], each.format);
@@ -198,7 +203,8 @@ bool FileRun::concerns(const Case &each) const {
   const LibrarySource &source = command.source;
   bool store = each.kind == Case::Kind::Store;
   return source.wants("materialize") ||
-         (store ? source.wantsStoring() || source.wants("relayout")
+         (store ? source.wantsStoring() || source.wants("unflush") ||
+                      source.wants("relayout")
                 : source.wants("attend"));
 }
 

@@ -253,14 +253,34 @@ static TileSet makeTiles(const Plan &plan, uint64_t seed) {
   return tiles;
 }
 
+/// The records [tiles, stride] of the oracle.
+static HostTensor storeTiles(const TileSet &tiles) {
+  HostTensor records(DType::U8, {tiles.k.extent(0), tiles.recordStride});
+  for (int64_t tile = 0; tile < records.extent(0); ++tile) {
+    std::vector<uint8_t> record =
+        oracle::storeRecord(tileMatrix(tiles.kRotated, tile, tiles.format),
+                            tileMatrix(tiles.vRotated, tile, tiles.format),
+                            oracleFormat(tiles.format));
+    std::copy(record.begin(), record.end(),
+              records.bytes().begin() + tile * tiles.recordStride);
+  }
+  return records;
+}
+
 static void checkStoring(const Context &context, const LibrarySource &source,
                          const Library &library, const Plan &plan,
                          uint64_t seed) {
-  Kernel append = source.select(library, plan.need(), "append");
-  Kernel flush = source.select(library, plan.need(), "flush");
   TileSet tiles = makeTiles(plan, seed);
-  tiles.format = formatOfKernel(plan, flush);
-  checkStore(context, {append, flush}, tiles);
+  if (source.wantsStoring()) {
+    StoreKernels kernels = storeKernels(source, library, plan.need());
+    tiles.format = formatOfKernel(plan, kernels.flush);
+    checkStore(context, kernels, tiles);
+  }
+  if (source.wants("unflush")) {
+    Kernel unflush = source.select(library, plan.need(), "unflush");
+    tiles.format = formatOfKernel(plan, unflush);
+    checkUnflush(context, unflush, tiles, storeTiles(tiles));
+  }
 }
 
 /// Any bytes are a record.
@@ -307,7 +327,7 @@ int RandomCommand::run() {
       std::printf("%s: %s%s\n", name.c_str(), random.describe().c_str(),
                   plan.has("lse") ? " lse" : "");
       checkReading(context, source, library, plan, random);
-      if (i % perPlan == 0 && source.wantsStoring())
+      if (i % perPlan == 0)
         checkStoring(context, source, library, plan, caseSeed);
       if (i % perPlan == 0)
         checkBothLayouts(context, source, library, plan, caseSeed);

@@ -2,7 +2,6 @@
 
 #include "tools/kvarn-run/Conformance/Checks.h"
 #include "tools/kvarn-run/Conformance/Relayout.h"
-#include "tools/kvarn-run/Text.h"
 
 #include <algorithm>
 
@@ -61,13 +60,6 @@ private:
 };
 
 } // namespace
-
-static Figure sameBytes(const HostTensor &got, const HostTensor &want) {
-  size_t different = 0;
-  for (size_t i = 0; i < want.bytes().size(); ++i)
-    different += got.bytes()[i] != want.bytes()[i];
-  return {formatText("%zu bytes differ", different), "0", different == 0, ""};
-}
 
 /// One way: `records` are in layout `from`.
 static void checkWay(const Context &context, const std::string &name,

@@ -1,6 +1,7 @@
-//===- StoreChecks.cpp - append and flush against the oracle --------------===//
+//===- StoreChecks.cpp - Kernels that write a cache against the oracle ----===//
 
 #include "tools/kvarn-run/Conformance/Checks.h"
+#include "tools/kvarn-run/Conformance/Placement.h"
 #include "tools/kvarn-run/Conformance/Relayout.h"
 #include "tools/kvarn-run/Text.h"
 
@@ -15,66 +16,6 @@ namespace kvarn::run {
 
 using oracle::Matrix;
 using oracle::Side;
-
-namespace {
-
-// What kernels must not write to is filled with these: NaN for a reader.
-constexpr uint8_t kPoolByte = 0x7f, kPagesByte = 0xa5;
-
-/// Tiles in a cache. Block 0 and the last slot belong to nobody; blocks and
-/// slots run in opposite directions, so that mixing them up shows.
-class Placement {
-public:
-  explicit Placement(const TileSet &tiles)
-      : tiles(tiles), count(tiles.k.extent(0)), kvHeads(count % 2 == 0 ? 2 : 1),
-        blocks(count / kvHeads) {}
-
-  int64_t block(int64_t tile) const { return blocks - tile / kvHeads; }
-  int64_t slot(int64_t tile) const { return tile / kvHeads; }
-  int64_t head(int64_t tile) const { return tile % kvHeads; }
-
-  HostTensor emptyPool() const {
-    HostTensor pool(DType::F16, {blocks + 1, tiles.format.group, kvHeads,
-                                 tiles.format.headDim});
-    pool.fill(kPoolByte);
-    return pool;
-  }
-  HostTensor emptyPages() const {
-    HostTensor pages(DType::U8, {blocks + 1, kvHeads, tiles.recordStride});
-    pages.fill(kPagesByte);
-    return pages;
-  }
-  HostTensor blockToSlot() const {
-    HostTensor map(DType::I32, {blocks + 1});
-    map.as<int32_t>()[0] = -1;
-    for (int64_t tile = 0; tile < count; ++tile)
-      map.as<int32_t>()[block(tile)] = static_cast<int32_t>(slot(tile));
-    return map;
-  }
-  /// Index of the first element of row `token` of a tile in the pool.
-  size_t poolRow(int64_t tile, int64_t token) const {
-    return static_cast<size_t>(
-        ((slot(tile) * tiles.format.group + token) * kvHeads + head(tile)) *
-        tiles.format.headDim);
-  }
-  /// Copies tiles [tiles, G, D] into a pool, or back.
-  template <typename A, typename B> void copyTiles(A from, B to, bool toPool) {
-    int64_t dim = tiles.format.headDim;
-    for (int64_t tile = 0; tile < count; ++tile)
-      for (int64_t t = 0; t < tiles.format.group; ++t) {
-        size_t inPool = poolRow(tile, t),
-               dense =
-                   static_cast<size_t>((tile * tiles.format.group + t) * dim);
-        std::copy_n(from.begin() + (toPool ? dense : inPool), dim,
-                    to.begin() + (toPool ? inPool : dense));
-      }
-  }
-
-  const TileSet &tiles;
-  int64_t count, kvHeads, blocks;
-};
-
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // append
@@ -137,12 +78,13 @@ static Figure compareRotated(const std::vector<double> &raw,
           worst <= 1 && percent <= 0.3, ""};
 }
 
-static void checkAppend(const Context &context, const Kernel &kernel,
-                        Placement &place) {
+static std::vector<HostTensor> runAppend(const Context &context,
+                                         const Kernel &kernel,
+                                         const Placement &place) {
   const TileSet &tiles = place.tiles;
   HostTensor k = appendRows(place, tiles.k), v = appendRows(place, tiles.v);
   HostTensor mapping = slotMapping(place), slots = place.blockToSlot();
-  auto launch = [&](const Running &running) {
+  return runRepeatedly(context, "append", kernel, [&](const Running &running) {
     std::vector<HostTensor> pools;
     pools.push_back(place.emptyPool());
     pools.push_back(place.emptyPool());
@@ -157,11 +99,16 @@ static void checkAppend(const Context &context, const Kernel &kernel,
     args.block_to_slot = to.read(slots);
     to.run(args);
     return pools;
-  };
-  auto pools = runRepeatedly(context, "append", kernel, launch);
-  size_t used = pools[0].bytes().size() /
-                static_cast<size_t>(place.blocks + 1) *
-                static_cast<size_t>(place.blocks);
+  });
+}
+
+/// Returns the pools that append has filled, K and V.
+static std::vector<HostTensor> checkAppend(const Context &context,
+                                           const Kernel &kernel,
+                                           const Placement &place) {
+  const TileSet &tiles = place.tiles;
+  auto pools = runAppend(context, kernel, place);
+  size_t used = 2 * place.poolElements();
   for (bool isKey : {true, false}) {
     const HostTensor &pool = pools[isKey ? 0 : 1];
     const HostTensor &want = isKey ? tiles.kRotated : tiles.vRotated;
@@ -177,17 +124,16 @@ static void checkAppend(const Context &context, const Kernel &kernel,
                 untouched(pool, kPoolByte, [=](size_t i) { return i < used; }),
                 kernel);
   }
+  return pools;
 }
 
 //===----------------------------------------------------------------------===//
 // flush
 //===----------------------------------------------------------------------===//
 
-/// The options that the kernel was made with.
-static oracle::StoreOptions storeOptions(const Kernel &kernel,
-                                         const TileSet &tiles) {
+oracle::StoreOptions storeOptions(const Kernel &kernel, int64_t iterations) {
   oracle::StoreOptions options;
-  options.iterations = static_cast<int>(tiles.iterations);
+  options.iterations = static_cast<int>(iterations);
   if (std::optional<std::string> text = kernel.option("iterations"))
     std::from_chars(text->data(), text->data() + text->size(),
                     options.iterations);
@@ -196,8 +142,7 @@ static oracle::StoreOptions storeOptions(const Kernel &kernel,
   return options;
 }
 
-static Matrix tileMatrix(const HostTensor &tiles, int64_t tile,
-                         const Format &format) {
+Matrix tileMatrix(const HostTensor &tiles, int64_t tile, const Format &format) {
   Matrix matrix(static_cast<int>(format.group),
                 static_cast<int>(format.headDim));
   auto from = tiles.as<uint16_t>().subspan(static_cast<size_t>(tile) *
@@ -260,80 +205,100 @@ static Figure checkError(const TileSet &tiles, const HostTensor &records,
   return {formatText("%.4f of minmax", worst), "<= 1.001", worst <= 1.001, ""};
 }
 
-/// The records of pages as [tiles, stride].
-static HostTensor collectRecords(const Placement &place,
-                                 const HostTensor &pages) {
-  int64_t stride = place.tiles.recordStride;
-  HostTensor records(DType::U8, {place.count, stride});
-  for (int64_t tile = 0; tile < place.count; ++tile)
+HostTensor Placement::fillPages(const HostTensor &records) const {
+  HostTensor converted = records.clone(), pages = emptyPages();
+  relayout(converted.bytes(), tiles.recordStride, tiles.format,
+           Layout::Reference, tiles.format.layout);
+  for (int64_t tile = 0; tile < count; ++tile)
+    std::copy_n(converted.bytes().begin() + tile * tiles.recordStride,
+                tiles.format.recordBytes(),
+                pages.bytes().begin() +
+                    (block(tile) * kvHeads + head(tile)) * tiles.recordStride);
+  return pages;
+}
+
+HostTensor Placement::collectRecords(const HostTensor &pages) const {
+  int64_t stride = tiles.recordStride;
+  HostTensor records(DType::U8, {count, stride});
+  for (int64_t tile = 0; tile < count; ++tile)
     std::copy_n(pages.bytes().begin() +
-                    (place.block(tile) * place.kvHeads + place.head(tile)) *
-                        stride,
+                    (block(tile) * kvHeads + head(tile)) * stride,
                 stride, records.bytes().begin() + tile * stride);
+  relayout(records.bytes(), stride, tiles.format, tiles.format.layout,
+           Layout::Reference);
   return records;
 }
 
-static HostTensor runFlush(const Context &context, const Kernel &kernel,
-                           Placement &place) {
-  HostTensor poolK = place.emptyPool(), poolV = place.emptyPool();
-  place.copyTiles(place.tiles.kRotated.as<uint16_t>(), poolK.as<uint16_t>(),
-                  true);
-  place.copyTiles(place.tiles.vRotated.as<uint16_t>(), poolV.as<uint16_t>(),
-                  true);
-  // One pair more than `count`, which must not be flushed.
-  HostTensor pairs(DType::I32, {place.blocks + 1, 2}), count(DType::I32, {1});
-  for (int64_t i = 0; i <= place.blocks; ++i) {
-    pairs.as<int32_t>()[2 * i] = static_cast<int32_t>(place.blocks - i);
-    pairs.as<int32_t>()[2 * i + 1] = static_cast<int32_t>(i);
-  }
-  count.as<int32_t>()[0] = static_cast<int32_t>(place.blocks);
-  auto launch = [&](const Running &running) {
-    std::vector<HostTensor> pages;
-    pages.push_back(place.emptyPages());
-    Launch to(running, kernel);
-    kvarn_flush_args args = {};
-    args.struct_size = sizeof args;
-    args.pairs = to.read(pairs);
-    args.count = to.read(count);
-    args.pages = to.write(pages[0]);
-    args.pool_k = to.read(poolK);
-    args.pool_v = to.read(poolV);
-    to.run(args);
-    return pages;
-  };
-  return std::move(runRepeatedly(context, "flush", kernel, launch)[0]);
-}
-
-static HostTensor checkFlush(const Context &context, const Kernel &kernel,
-                             Placement &place) {
-  const TileSet &tiles = place.tiles;
-  HostTensor pages = runFlush(context, kernel, place);
-  auto stride = static_cast<size_t>(tiles.recordStride);
-  auto record = static_cast<size_t>(tiles.format.recordBytes());
-  size_t free = stride * static_cast<size_t>(place.kvHeads); // block 0
-  context.add(
-      "flush stray",
-      untouched(pages, kPagesByte,
-                [=](size_t i) { return i >= free && i % stride < record; }),
-      kernel);
-  HostTensor records = collectRecords(place, pages);
-  relayout(records.bytes(), tiles.recordStride, tiles.format,
-           tiles.format.layout, Layout::Reference);
-  oracle::StoreOptions options = storeOptions(kernel, tiles);
+HostTensor checkRecords(const Context &context, const std::string &name,
+                        const Kernel &kernel, const Placement &place,
+                        const TileSet &tiles, const HostTensor &pages) {
+  context.add(name + " stray",
+              untouched(pages, kPagesByte,
+                        [&](size_t i) { return place.ownsPagesByte(i); }),
+              kernel);
+  HostTensor records = place.collectRecords(pages);
+  oracle::StoreOptions options = storeOptions(kernel, tiles.iterations);
   bool search = kernel.option("range").value_or("minmax") != "minmax";
   for (Side side : {Side::Key, Side::Value})
-    context.add(side == Side::Key ? "flush k" : "flush v",
+    context.add(name + (side == Side::Key ? " k" : " v"),
                 search ? checkError(tiles, records, side, options)
                        : checkSide(tiles, records, side, options),
                 kernel);
   return records;
 }
 
+HostTensor launchFlush(const Running &running, const Kernel &kernel,
+                       const Placement &place, const HostTensor &poolK,
+                       const HostTensor &poolV) {
+  HostTensor pairs = place.pairs([](int64_t i) { return i; }),
+             count = place.size(), pages = place.emptyPages();
+  Launch to(running, kernel);
+  kvarn_flush_args args = {};
+  args.struct_size = sizeof args;
+  args.pairs = to.read(pairs);
+  args.count = to.read(count);
+  args.pages = to.write(pages);
+  args.pool_k = to.read(poolK);
+  args.pool_v = to.read(poolV);
+  to.run(args);
+  return pages;
+}
+
+static HostTensor checkFlush(const Context &context, const Kernel &kernel,
+                             const Placement &place) {
+  HostTensor pools[2] = {place.emptyPool(), place.emptyPool()};
+  place.copyTiles(place.tiles.kRotated.as<uint16_t>(), pools[0].as<uint16_t>(),
+                  true);
+  place.copyTiles(place.tiles.vRotated.as<uint16_t>(), pools[1].as<uint16_t>(),
+                  true);
+  auto pages =
+      runRepeatedly(context, "flush", kernel, [&](const Running &running) {
+        std::vector<HostTensor> written;
+        written.push_back(
+            launchFlush(running, kernel, place, pools[0], pools[1]));
+        return written;
+      });
+  return checkRecords(context, "flush", kernel, place, place.tiles, pages[0]);
+}
+
+StoreKernels storeKernels(const LibrarySource &source, const Library &library,
+                          const Need &need) {
+  StoreKernels kernels = {source.select(library, need, "append"),
+                          source.select(library, need, "flush"),
+                          {}};
+  if (source.wants("pack"))
+    kernels.pack = source.select(library, need, "pack");
+  return kernels;
+}
+
 HostTensor checkStore(const Context &context, const StoreKernels &kernels,
                       const TileSet &tiles) {
   Placement place(tiles);
-  checkAppend(context, kernels.append, place);
-  return checkFlush(context, kernels.flush, place);
+  auto pools = checkAppend(context, kernels.append, place);
+  HostTensor records = checkFlush(context, kernels.flush, place);
+  if (kernels.pack)
+    checkPack(context, kernels, place, pools);
+  return records;
 }
 
 } // namespace kvarn::run

@@ -1,0 +1,236 @@
+//===- StoreWorkloads.cpp - append, flush, pack, unflush ------------------===//
+
+#include "tools/kvarn-bench/Workload.h"
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+
+namespace kvarn::bench {
+
+using run::DType;
+using run::HostTensor;
+
+namespace {
+
+/// A kernel that writes a cache: `shape.pairs` blocks of each layer, which have
+/// a record and a slot, in random order.
+class StoreWorkload : public Workload {
+public:
+  StoreWorkload(const WorkloadOptions &o, int64_t blocksPerLayer)
+      : kernel(o.kernel), format(*run::formatOf(kernel.info())),
+        blocks(blocksPerLayer), random(2) {}
+
+protected:
+  /// Bytes of a block's record and slot, all heads.
+  int64_t recordBytes(const Shape &shape) const {
+    return shape.kvHeads * format.recordBytes();
+  }
+  int64_t slotBytes(const Shape &shape) const {
+    return shape.kvHeads * 4 * format.group * format.headDim;
+  }
+  DType dtype() const {
+    return npy::parseDType(kernel.info().dtype).value_or(DType::F16);
+  }
+
+  /// Blocks and slots; `zero`: of which nothing has been written yet.
+  void makePool(const WorkloadOptions &o, const Tiles &tiles, int64_t layers,
+                bool zero) {
+    poolK = o.device.repeat(zero ? empty(tiles.poolK) : tiles.poolK.clone(),
+                            layers * blocks);
+    poolV = o.device.repeat(zero ? empty(tiles.poolV) : tiles.poolV.clone(),
+                            layers * blocks);
+  }
+  void makePages(const WorkloadOptions &o, const Tiles &tiles, int64_t layers,
+                 bool zero) {
+    pages = o.device.repeat(zero ? empty(tiles.pages) : tiles.pages.clone(),
+                            layers * blocks);
+  }
+  /// Rows of new K and V that all layers share.
+  void makeTokens(const WorkloadOptions &o, int64_t tokens) {
+    std::vector<int64_t> dims = {std::min<int64_t>(tokens, 1024),
+                                 o.shape.kvHeads, format.headDim};
+    k = o.device.repeat(randomTensor(dtype(), dims, random), tokens);
+    v = o.device.repeat(randomTensor(dtype(), dims, random), tokens);
+  }
+  /// Numbers 0, 1, .. in random order.
+  std::vector<int32_t> shuffled(int64_t size) {
+    std::vector<int32_t> numbers(static_cast<size_t>(size));
+    std::iota(numbers.begin(), numbers.end(), 0);
+    std::shuffle(numbers.begin(), numbers.end(), random);
+    return numbers;
+  }
+  /// For each layer the pairs (block, what `second` says of the place in the
+  /// layer), and their count.
+  template <typename Second>
+  void makePairs(const WorkloadOptions &o, int64_t layers, Second second) {
+    std::vector<int32_t> order = shuffled(layers * blocks);
+    for (int64_t layer = 0; layer < layers; ++layer) {
+      std::vector<int32_t> list;
+      for (int64_t i = 0; i < blocks; ++i) {
+        list.push_back(order[static_cast<size_t>(layer * blocks + i)]);
+        list.push_back(second(layer, i));
+      }
+      pairs.push_back(o.device.place(run::intTensor({blocks, 2}, list)));
+    }
+    const int32_t used[] = {static_cast<int32_t>(blocks)};
+    count = o.device.place(run::intTensor({1}, used));
+  }
+
+  run::Kernel kernel;
+  Format format;
+  int64_t blocks; // of a layer
+  std::mt19937 random;
+  Placed pages, poolK, poolV, k, v, count;
+  std::vector<Placed> pairs; // one per layer
+
+private:
+  static HostTensor empty(const HostTensor &like) {
+    std::vector<int64_t> shape = like.shape();
+    shape[0] = 1;
+    return HostTensor(like.dtype(), shape);
+  }
+};
+
+/// Between slots and records, either way.
+template <typename Args> class SlotWorkload : public StoreWorkload {
+public:
+  template <typename Measure, typename Run>
+  SlotWorkload(const WorkloadOptions &o, bool toPool, Measure measure, Run run)
+      : StoreWorkload(o, o.shape.pairs), toPool(toPool) {
+    movedBytes = blocks * (recordBytes(o.shape) + slotBytes(o.shape));
+    int64_t layers = countLayers(o.device, movedBytes, movedBytes, o.memory);
+    Tiles tiles = makeTiles(format, o.shape.kvHeads);
+    if (toPool)
+      packTiles(tiles, o.source, kernel, format);
+    packed = !toPool || tiles.packed;
+    makePool(o, tiles, layers, toPool);
+    makePages(o, tiles, layers, !toPool);
+    std::vector<int32_t> slots = shuffled(layers * blocks);
+    makePairs(o, layers, [&](int64_t layer, int64_t i) {
+      return slots[static_cast<size_t>(layer * blocks + i)];
+    });
+    for (const Placed &list : pairs) {
+      Args args = {};
+      args.pairs = list->descriptor();
+      args.count = count->descriptor();
+      args.pages = pages->descriptor();
+      args.pool_k = poolK->descriptor();
+      args.pool_v = poolV->descriptor();
+      launches.push_back(prepareLaunch(o.device, kernel, args, measure, run));
+    }
+  }
+  void checkOutput() const override {
+    checkPlausible(kernel, toPool ? *poolK : *pages);
+    if (toPool)
+      checkPlausible(kernel, *poolV);
+  }
+
+private:
+  bool toPool;
+};
+
+class PackWorkload : public StoreWorkload {
+public:
+  explicit PackWorkload(const WorkloadOptions &o)
+      : StoreWorkload(o, o.shape.pairs) {
+    int64_t read = blocks * slotBytes(o.shape),
+            written = blocks * recordBytes(o.shape);
+    movedBytes = read + written;
+    int64_t layers = countLayers(o.device, movedBytes, movedBytes, o.memory);
+    Tiles tiles = makeTiles(format, o.shape.kvHeads);
+    makePages(o, tiles, layers, true);
+    makeTokens(o, layers * blocks * format.group);
+    makePairs(o, layers, [&](int64_t layer, int64_t i) {
+      return static_cast<int32_t>((layer * blocks + i) * format.group);
+    });
+    for (const Placed &list : pairs) {
+      kvarn_pack_args args = {};
+      args.k = k->descriptor();
+      args.v = v->descriptor();
+      args.pairs = list->descriptor();
+      args.count = count->descriptor();
+      args.pages = pages->descriptor();
+      launches.push_back(prepareLaunch(o.device, kernel, args,
+                                       kvarn_pack_workspace_bytes, kvarn_pack));
+    }
+  }
+  void checkOutput() const override { checkPlausible(kernel, *pages); }
+};
+
+/// Tokens of a prompt, one block after the other.
+class AppendWorkload : public StoreWorkload {
+public:
+  explicit AppendWorkload(const WorkloadOptions &o) : StoreWorkload(o, 0) {
+    blocks = (o.shape.tokens + format.group - 1) / format.group;
+    int64_t rowBytes = 4 * o.shape.kvHeads * format.headDim;
+    movedBytes = 2 * o.shape.tokens * rowBytes;
+    int64_t layers = countLayers(
+        o.device, movedBytes,
+        o.shape.tokens * rowBytes + blocks * slotBytes(o.shape), o.memory);
+    Tiles tiles = makeTiles(format, o.shape.kvHeads);
+    makePool(o, tiles, layers, true);
+    std::vector<int32_t> slots = shuffled(layers * blocks),
+                         order = shuffled(layers * blocks),
+                         toSlot(slots.size());
+    for (size_t i = 0; i < order.size(); ++i)
+      toSlot[static_cast<size_t>(order[i])] = slots[i];
+    blockToSlot = o.device.place(
+        run::intTensor({static_cast<int64_t>(toSlot.size())}, toSlot));
+    for (int64_t layer = 0; layer < layers; ++layer)
+      addLayer(o, order, layer);
+  }
+  void checkOutput() const override {
+    checkPlausible(kernel, *poolK);
+    checkPlausible(kernel, *poolV);
+  }
+
+private:
+  void addLayer(const WorkloadOptions &o, const std::vector<int32_t> &order,
+                int64_t layer) {
+    HostTensor mapping(DType::I64, {o.shape.tokens});
+    for (int64_t t = 0; t < o.shape.tokens; ++t)
+      mapping.as<int64_t>()[static_cast<size_t>(t)] =
+          order[static_cast<size_t>(layer * blocks + t / format.group)] *
+              format.group +
+          t % format.group;
+    mappings.push_back(o.device.place(std::move(mapping)));
+    makeTokens(o, o.shape.tokens);
+    rows.push_back(std::move(k));
+    rows.push_back(std::move(v));
+    kvarn_append_args args = {};
+    args.k = rows[rows.size() - 2]->descriptor();
+    args.v = rows.back()->descriptor();
+    args.slot_mapping = mappings.back()->descriptor();
+    args.pool_k = poolK->descriptor();
+    args.pool_v = poolV->descriptor();
+    args.block_to_slot = blockToSlot->descriptor();
+    launches.push_back(prepareLaunch(
+        o.device, kernel, args, kvarn_append_workspace_bytes, kvarn_append));
+  }
+
+  Placed blockToSlot;
+  std::vector<Placed> mappings, rows;
+};
+
+} // namespace
+
+std::unique_ptr<Workload> makeAppend(const WorkloadOptions &options) {
+  return std::make_unique<AppendWorkload>(options);
+}
+
+std::unique_ptr<Workload> makeFlush(const WorkloadOptions &options) {
+  return std::make_unique<SlotWorkload<kvarn_flush_args>>(
+      options, /*toPool=*/false, kvarn_flush_workspace_bytes, kvarn_flush);
+}
+
+std::unique_ptr<Workload> makeUnflush(const WorkloadOptions &options) {
+  return std::make_unique<SlotWorkload<kvarn_unflush_args>>(
+      options, /*toPool=*/true, kvarn_unflush_workspace_bytes, kvarn_unflush);
+}
+
+std::unique_ptr<Workload> makePack(const WorkloadOptions &options) {
+  return std::make_unique<PackWorkload>(options);
+}
+
+} // namespace kvarn::bench
