@@ -74,9 +74,11 @@ Result Suite::measure(Device &device, const run::Kernel &kernel,
     Shape each = shape;
     if (pool)
       each.poolFraction = 1;
-    if (!pool || shape.comparePool)
-      workloads.push_back(std::make_unique<Workload>(
-          device, TileSource{opened, running}, kernel, each, memoryMiB << 20));
+    if (pool && !shape.comparePool)
+      continue;
+    workloads.push_back(std::make_unique<Workload>(
+        device, TileSource{opened, running}, kernel, each, memoryMiB << 20));
+    workloads.back()->use(kernel);
   }
   // All layers once, to have everything in its place.
   for (auto &workload : workloads) {

@@ -24,6 +24,11 @@ Workload::Workload(Device &device, const TileSource &source,
   fill(source, layers);
   makeTables(layers);
   makeQueries();
+}
+
+void Workload::use(const run::Kernel &chosen) {
+  launches.clear();
+  kernel = chosen;
   for (const Placed &table : tables)
     launches.push_back(prepare(*table));
 }

@@ -17,8 +17,12 @@ namespace kvarn::bench {
 /// again.
 class Workload {
 public:
+  /// The cache, as kernels like `kernel` read it.
   Workload(Device &device, const TileSource &source, const run::Kernel &kernel,
            const Shape &shape, int64_t memory);
+
+  /// Chooses the kernel that attend() runs.
+  void use(const run::Kernel &kernel);
 
   int64_t layers() const { return static_cast<int64_t>(tables.size()); }
   /// Bytes of the cache that one launch reads: the format's own.

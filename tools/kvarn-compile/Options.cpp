@@ -102,6 +102,13 @@ static void addListOptions(CLI::App &app, Options &o) {
       ->group(group);
   app.add_flag("--list-formats", o.listFormats, "the known formats")
       ->group(group);
+  app.add_flag("--list-space", o.listSpace,
+               "what the autotuner varies in schedules for --target")
+      ->group(group);
+  app.add_flag("--list-schedules", o.listSchedules,
+               "every schedule that the autotuner may try for one kernel, as "
+               "JSON (to stdout without -o)")
+      ->group(group);
 }
 
 /// An option that would have no effect, or "". --format beside INPUT is an

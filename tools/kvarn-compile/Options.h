@@ -21,6 +21,7 @@ struct Options {
   bool printSchedule = false, printResources = false;
   bool noFuse = false, saveTemps = false;
   bool printStages = false, listTargets = false, listFormats = false;
+  bool listSpace = false, listSchedules = false;
 };
 
 /// Parses the command line. Returns false if the program is to end at once with

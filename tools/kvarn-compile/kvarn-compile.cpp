@@ -9,6 +9,7 @@
 #include "passes/Programs.h"
 #include "passes/Schedules.h"
 #include "tools/Registration.h"
+#include "tools/kvarn-compile/Space.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
@@ -215,6 +216,21 @@ static int checkStage(Request &request) {
               "' in --emit, expected one of " + llvm::join(names, ", "));
 }
 
+/// That the model's options name one program; `what` says what for.
+static int checkOneProgram(const Request &request, const std::string &what) {
+  const Options &o = request.options;
+  if (!o.input.empty())
+    return fail(what + " a model, expected --format");
+  if (request.kernels.size() != 1)
+    return fail(what + " one kernel, choose it with --kernels");
+  if (request.kernels[0] == "attend" && o.queryTokens.size() != 1)
+    return fail(what + " one kernel, choose it with one number in "
+                       "--query-tokens");
+  if (request.kernels[0] == "relayout" && o.sourceLayout.empty())
+    return fail(what + " one kernel, choose its way with --source-layout");
+  return 0;
+}
+
 static int check(Request &request) {
   const Options &o = request.options;
   if (int code = checkStage(request))
@@ -227,23 +243,15 @@ static int check(Request &request) {
   if (o.input.empty())
     if (int code = checkModel(request))
       return code;
+  if (o.listSchedules)
+    return checkOneProgram(request, "--list-schedules is for");
   if (o.printSchedule || o.printResources)
     return 0;
   if (o.output.empty())
     return fail("expected -o");
   if (request.stage->stage == Stage::Library || !o.input.empty())
     return 0;
-  if (request.kernels.size() != 1)
-    return fail("--emit=" + o.emit +
-                " writes one kernel, choose it with --kernels");
-  if (request.kernels[0] == "attend" && o.queryTokens.size() != 1)
-    return fail("--emit=" + o.emit +
-                " writes one kernel, choose it with one number in "
-                "--query-tokens");
-  if (request.kernels[0] == "relayout" && o.sourceLayout.empty())
-    return fail("--emit=" + o.emit +
-                " writes one kernel, choose its way with --source-layout");
-  return 0;
+  return checkOneProgram(request, "--emit=" + o.emit + " writes");
 }
 
 //===----------------------------------------------------------------------===//
@@ -304,6 +312,7 @@ private:
   ScheduleAttr scheduleFor(const Target &target, func::FuncOp function);
   int printSchedules();
   int printResources();
+  int listSchedules();
   int emit();
   int writeLibrary();
   bool needsProgram(Program &program, const Target &target);
@@ -502,9 +511,24 @@ int Driver::writeLibrary() {
   return 0;
 }
 
+int Driver::listSchedules() {
+  Program &program = programs.front();
+  std::string text =
+      listSchedulesOfSpace(*request.targets.front(), program.key.kernel,
+                           *program.module->getOps<func::FuncOp>().begin(),
+                           FormatAttr::get(&context, request.model.format));
+  const std::string &output = request.options.output;
+  std::string error;
+  if (failed(writeFileAtomically(output.empty() ? "-" : output, text, error)))
+    return fail(error);
+  return 0;
+}
+
 int Driver::run() {
   if (int code = load())
     return code;
+  if (request.options.listSchedules)
+    return listSchedules();
   if (request.options.printSchedule)
     return printSchedules();
   if (int code = checkTools())
@@ -537,6 +561,13 @@ int main(int argc, char **argv) {
     return printTargets(), 0;
   if (options.listFormats)
     return printFormats(), 0;
+  if (options.listSpace) {
+    const Target *target = bestOf(options.target);
+    if (!target)
+      return fail("unknown target '" + options.target + "', expected one of " +
+                  knownTargetNames());
+    return printSpace(*target), 0;
+  }
   while (options.output.size() > 1 && options.output.back() == '/')
     options.output.pop_back();
   Request request(options);

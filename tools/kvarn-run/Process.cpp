@@ -5,11 +5,16 @@
 #include "tools/kvarn-run/Error.h"
 #include "tools/kvarn-run/Text.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <optional>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,11 +50,32 @@ std::string findProgram(const std::string &name) {
   return "";
 }
 
-/// Reads until the other side closes; keeps the end.
-static std::string readPipe(int end) {
+using Clock = std::chrono::steady_clock;
+
+/// Whether there is something to read before `deadline`.
+static bool waitForInput(int end, std::optional<Clock::time_point> deadline) {
+  for (;;) {
+    int wait = -1;
+    if (deadline)
+      wait = static_cast<int>(std::max<int64_t>(
+          0, std::chrono::duration_cast<std::chrono::milliseconds>(*deadline -
+                                                                   Clock::now())
+                 .count()));
+    pollfd poll = {end, POLLIN, 0};
+    int ready = ::poll(&poll, 1, wait);
+    if (ready >= 0 || errno != EINTR)
+      return ready != 0;
+  }
+}
+
+/// Reads until the other side closes, or until the deadline; keeps the end.
+static std::string readPipe(int end,
+                            std::optional<Clock::time_point> deadline) {
   std::string output;
   char buffer[4096];
   for (;;) {
+    if (!waitForInput(end, deadline))
+      return output;
     ssize_t count = read(end, buffer, sizeof buffer);
     if (count < 0 && errno == EINTR)
       continue;
@@ -61,7 +87,7 @@ static std::string readPipe(int end) {
   }
 }
 
-ProcessResult runProcess(const std::vector<std::string> &words) {
+ProcessResult runProcess(const std::vector<std::string> &words, int seconds) {
   std::vector<char *> arguments;
   for (const std::string &word : words)
     arguments.push_back(const_cast<char *>(word.c_str()));
@@ -81,8 +107,13 @@ ProcessResult runProcess(const std::vector<std::string> &words) {
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
   ProcessResult result;
+  std::optional<Clock::time_point> deadline;
+  if (seconds > 0)
+    deadline = Clock::now() + std::chrono::seconds(seconds);
   if (failure == 0)
-    result.output = readPipe(ends[0]);
+    result.output = readPipe(ends[0], deadline);
+  if (failure == 0 && deadline && Clock::now() >= *deadline)
+    kill(child, SIGKILL);
   close(ends[0]);
   if (failure != 0)
     throw Error(kMissing, words[0] + ": cannot run: " + std::strerror(failure));

@@ -21,9 +21,10 @@ bool isProgram(const std::string &path);
 /// The program `name` beside this one or in PATH, or "".
 std::string findProgram(const std::string &name);
 
-/// Runs words[0] with the others as arguments and waits for it. Throws Error
-/// if it cannot be started.
-ProcessResult runProcess(const std::vector<std::string> &words);
+/// Runs words[0] with the others as arguments and waits for it. After `seconds`
+/// (0 = never) it is killed. Throws Error if it cannot be started.
+ProcessResult runProcess(const std::vector<std::string> &words,
+                         int seconds = 0);
 
 } // namespace kvarn::run
 
