@@ -28,7 +28,7 @@ static const MatrixInstruction kMfma161616 = {
 // Capability". Rates: four schedulers at the usual clock; bandwidth as read
 // from a typical board (of sm_90a an H200, where it was measured).
 static constexpr Chip
-    kCore = {2, 1, 0, int64_t(1) << 30, 1, int64_t(1) << 30, 6e9, 15e9},
+    kCore = {2, 1, 0, int64_t(1) << 30, 1, int64_t(1) << 30, 8e9, 15e9},
     kA100 = {108, 2048, 65536, 167936, 1024, 166912, 4 * 1.4e9, 1.7e12},
     kGa102 = {84, 1536, 65536, 102400, 1024, 101376, 4 * 1.7e9, .55e12},
     kAd102 = {142, 1536, 65536, 102400, 1024, 101376, 4 * 2.2e9, .8e12},

@@ -106,7 +106,7 @@ double gpuInstructions(const Format &f, const Schedule &s) {
 /// Registers that a thread would like to have.
 double registersWanted(const Format &f, const Schedule &s) {
   double tile = double((s.tokens + f.headDim) * s.rows) / 32;
-  return 60 + 1.6 * tile + double(f.headDim * s.rows) / 64;
+  return 130 + 1.6 * tile + double(f.headDim * s.rows) / 64;
 }
 
 double programsTogether(const Chip &chip, const Work &work, const Schedule &s) {

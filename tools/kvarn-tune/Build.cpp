@@ -16,8 +16,10 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <numeric>
 #include <random>
 #include <set>
+#include <span>
 #include <thread>
 
 namespace kvarn::tune {
@@ -56,7 +58,8 @@ void BuildStep::addTo(CLI::App &app) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--candidates", candidates,
-                 "Most of them to compile, per kernel")
+                 "Schedules of each kernel to measure; up to three times as "
+                 "many are compiled")
       ->check(CLI::Range(1, 100000))
       ->type_name("N")
       ->capture_default_str()
@@ -91,6 +94,9 @@ std::string findCompiler() {
 
 namespace {
 
+/// Schedules that are compiled for one that is measured, at most.
+constexpr int64_t kTries = 3;
+
 /// A schedule of the space that is left, and how it is expected to do.
 struct Point {
   std::string schedule;
@@ -119,13 +125,14 @@ private:
                                    const std::string &kernel,
                                    int64_t queryTokens) const;
   json listSchedules(const VariantKey &key, int64_t queryTokens) const;
-  std::vector<Point> prune(Task &task, const json &listed) const;
+  std::vector<std::string> order(Task &task, const json &listed) const;
+  void buildTask(Task &task, const json &listed, LibraryFolder &folder);
   std::vector<Compiled> compileAll(const Task &task,
-                                   const std::vector<Point> &points);
+                                   std::span<const std::string> schedules,
+                                   Progress &progress);
   std::string compile(const std::vector<std::string> &words,
                       std::string &failure) const;
-  void addTask(Task &task, const std::vector<Compiled> &compiled,
-               LibraryFolder &folder);
+  void add(Task &task, const Compiled &compiled, LibraryFolder &folder);
   void addOthers(LibraryFolder &folder);
 
   const BuildStep &options;
@@ -135,6 +142,7 @@ private:
   std::string baseFolder;              // the library given, or ""
   Pack pack;
   std::map<size_t, json> spaces; // by task
+  int64_t allowedSpills = 0;     // bytes, of the task at hand
 };
 
 } // namespace
@@ -290,9 +298,34 @@ Task &Building::taskFor(const bench::Shape &shape) {
   return task;
 }
 
-/// The default schedule, those that the cost model expects most of in some
-/// bucket, and some at random: a model may be wrong.
-std::vector<Point> Building::prune(Task &task, const json &listed) const {
+/// The points in the order of what the cost model expects: the best of each
+/// bucket, then the next ones.
+static std::vector<size_t> rank(const std::vector<Point> &points,
+                                size_t buckets) {
+  std::vector<std::vector<size_t>> orders;
+  for (size_t b = 0; b < buckets; ++b) {
+    std::vector<size_t> &order = orders.emplace_back(points.size());
+    std::iota(order.begin(), order.end(), size_t(0));
+    std::sort(order.begin(), order.end(), [&](size_t x, size_t y) {
+      return std::pair(points[x].seconds[b], x) <
+             std::pair(points[y].seconds[b], y);
+    });
+  }
+  std::vector<size_t> ranked;
+  std::vector<bool> known(points.size());
+  for (size_t place = 0; place < points.size(); ++place)
+    for (const std::vector<size_t> &order : orders)
+      if (!known[order[place]]) {
+        known[order[place]] = true;
+        ranked.push_back(order[place]);
+      }
+  return ranked;
+}
+
+/// The schedules worth compiling, in this order: the default one; then those
+/// that the cost model expects most of, and at each fourth place one at random,
+/// for a model may be wrong.
+std::vector<std::string> Building::order(Task &task, const json &listed) const {
   std::vector<Point> points;
   for (const json &each : listed.at("schedules")) {
     if (each.contains("broken")) {
@@ -306,39 +339,31 @@ std::vector<Point> Building::prune(Task &task, const json &listed) const {
               .seconds);
     points.push_back(std::move(point));
   }
-  auto most = std::min(points.size(), static_cast<size_t>(options.candidates));
-  std::vector<std::vector<size_t>> orders;
-  for (size_t b = 0; b < task.buckets.size(); ++b) {
-    std::vector<size_t> &order = orders.emplace_back(points.size());
-    for (size_t i = 0; i < points.size(); ++i)
-      order[i] = i;
-    std::sort(order.begin(), order.end(), [&](size_t x, size_t y) {
-      return std::pair(points[x].seconds[b], x) <
-             std::pair(points[y].seconds[b], y);
-    });
-  }
-  std::vector<size_t> chosen = {0};
-  std::set<size_t> known = {0};
-  auto add = [&](size_t i) {
-    if (known.insert(i).second)
-      chosen.push_back(i);
-  };
-  for (size_t rank = 0; rank < points.size(); ++rank)
-    for (const std::vector<size_t> &order : orders)
-      if (chosen.size() < most - most / 4)
-        add(order[rank]);
+  if (points.empty())
+    throw Error(run::kCheckFailed,
+                describe(task.key) + ": no schedule fits " + options.target);
+  std::vector<size_t> ranked = rank(points, task.buckets.size());
+  std::vector<size_t> shuffled = ranked;
   std::mt19937_64 random(options.seed);
-  std::vector<size_t> rest = orders.front();
-  std::shuffle(rest.begin(), rest.end(), random);
-  for (size_t i : rest)
-    if (chosen.size() < most)
-      add(i);
+  std::shuffle(shuffled.begin(), shuffled.end(), random);
+  std::vector<std::string> schedules = {points.front().schedule};
+  std::vector<bool> known(points.size());
+  known[0] = true;
+  auto addFirst = [&](std::vector<size_t> &from, size_t &next) {
+    while (next < from.size() && known[from[next]])
+      ++next;
+    if (next < from.size()) {
+      known[from[next]] = true;
+      schedules.push_back(points[from[next]].schedule);
+    }
+  };
+  auto most = std::min(points.size(), size_t(kTries * options.candidates));
+  size_t good = 0, any = 0;
+  while (schedules.size() < most)
+    schedules.size() % 4 ? addFirst(ranked, good) : addFirst(shuffled, any);
   task.pruned["cost model"] =
-      static_cast<int64_t>(points.size() - chosen.size());
-  std::vector<Point> result;
-  for (size_t i : chosen)
-    result.push_back(points[i]);
-  return result;
+      static_cast<int64_t>(points.size() - schedules.size());
+  return schedules;
 }
 
 //===----------------------------------------------------------------------===//
@@ -369,26 +394,26 @@ std::string Building::compile(const std::vector<std::string> &words,
   return "";
 }
 
-std::vector<Compiled> Building::compileAll(const Task &task,
-                                           const std::vector<Point> &points) {
-  std::vector<Compiled> results(points.size());
+std::vector<Compiled>
+Building::compileAll(const Task &task, std::span<const std::string> schedules,
+                     Progress &progress) {
+  std::vector<Compiled> results(schedules.size());
   std::atomic<size_t> next = 0;
   std::mutex mutex;
   std::exception_ptr problem;
-  Progress progress("compile", static_cast<int64_t>(points.size()));
   int64_t tokens = std::max<int64_t>(task.buckets.front().queryTokens, 1);
   std::vector<std::string> base = command(task.key, "attend", tokens);
   auto work = [&] {
-    for (size_t i; (i = next++) < points.size() && !isInterrupted();) {
+    for (size_t i; (i = next++) < schedules.size() && !isInterrupted();) {
       std::vector<std::string> words = base;
-      words.push_back("--schedule=" + points[i].schedule);
-      results[i].schedule = points[i].schedule;
+      words.push_back("--schedule=" + schedules[i]);
+      results[i].schedule = schedules[i];
       try {
         results[i].folder = compile(words, results[i].failure);
       } catch (...) {
         std::lock_guard lock(mutex);
         problem = std::current_exception();
-        next = points.size();
+        next = schedules.size();
       }
       std::lock_guard lock(mutex);
       progress.step();
@@ -413,37 +438,54 @@ static int64_t spillsOf(const Variant &variant) {
 }
 
 /// Puts what may be measured into the pack. Of spills as many are fine as the
-/// default schedule has, which is always measured.
-void Building::addTask(Task &task, const std::vector<Compiled> &compiled,
-                       LibraryFolder &folder) {
-  auto number = std::to_string(&task - pack.tasks.data());
-  int64_t allowed = 0;
-  for (size_t i = 0; i < compiled.size(); ++i) {
-    const Compiled &each = compiled[i];
-    if (each.folder.empty()) {
-      if (i == 0)
-        throw Error(run::kCheckFailed, each.failure);
-      task.dropped.push_back({each.schedule, "compiler", each.failure});
-      continue;
-    }
-    Variant variant = readLibrary(each.folder).variants.at(0);
-    int64_t spills = spillsOf(variant);
-    if (i == 0)
-      allowed = spills;
-    if (spills > allowed) {
-      task.dropped.push_back({each.schedule, "spills",
-                              std::to_string(spills) + " bytes of registers"});
-      continue;
-    }
-    variant.id = "attend-" + number + "-" +
-                 run::formatText("%03zu", task.candidates.size()) + "." +
-                 options.target;
-    variant.key = task.key;
-    variant.key.target = readLibrary(each.folder).variants.at(0).key.target;
-    task.candidates.push_back({variant.id, each.schedule});
-    folder.add(variant, each.folder, variant.id);
+/// default schedule has, which comes first and is always measured.
+void Building::add(Task &task, const Compiled &compiled,
+                   LibraryFolder &folder) {
+  bool first = task.candidates.empty();
+  if (compiled.folder.empty()) {
+    if (first)
+      throw Error(run::kCheckFailed, compiled.failure);
+    task.dropped.push_back({compiled.schedule, "compiler", compiled.failure});
+    return;
   }
-  task.key.target = folder.contents().variants.back().key.target;
+  Variant variant = readLibrary(compiled.folder).variants.at(0);
+  int64_t spills = spillsOf(variant);
+  if (first) {
+    task.key.target = variant.key.target;
+    allowedSpills = spills;
+  }
+  if (spills > allowedSpills) {
+    task.dropped.push_back({compiled.schedule, "spills",
+                            std::to_string(spills) + " bytes of registers"});
+    return;
+  }
+  variant.id = "attend-" + std::to_string(&task - pack.tasks.data()) + "-" +
+               run::formatText("%03zu", task.candidates.size()) + "." +
+               options.target;
+  variant.key = task.key;
+  task.candidates.push_back({variant.id, compiled.schedule});
+  folder.add(variant, compiled.folder, variant.id);
+}
+
+/// Compiles until there are enough candidates.
+void Building::buildTask(Task &task, const json &listed,
+                         LibraryFolder &folder) {
+  std::vector<std::string> schedules = order(task, listed);
+  std::span<const std::string> rest = schedules;
+  auto wanted = static_cast<size_t>(options.candidates);
+  Progress progress("compile", options.candidates);
+  while (task.candidates.size() < wanted && !rest.empty()) {
+    size_t count = std::min(rest.size(), wanted - task.candidates.size());
+    for (const Compiled &each : compileAll(task, rest.first(count), progress)) {
+      if (isInterrupted())
+        return;
+      add(task, each, folder);
+    }
+    rest = rest.subspan(count);
+    progress.expect(static_cast<int64_t>(
+        std::min(rest.size(), wanted - task.candidates.size())));
+  }
+  task.pruned["cost model"] += static_cast<int64_t>(rest.size());
 }
 
 /// What else a library needs, and what packs the caches that are measured:
@@ -502,13 +544,11 @@ int Building::run() {
   LibraryFolder folder(output, pack.manifest.compiler);
   for (size_t i = 0; i < pack.tasks.size(); ++i) {
     Task &task = pack.tasks[i];
-    std::vector<Point> points = prune(task, spaces[i]);
-    std::vector<Compiled> compiled = compileAll(task, points);
+    buildTask(task, spaces[i], folder);
     if (isInterrupted()) {
       std::printf("interrupted; the same command goes on from here\n");
       return kInterrupted;
     }
-    addTask(task, compiled, folder);
     std::printf("%s: %zu candidates of %lld schedules (%lld beyond the chip, "
                 "%lld by the cost model, %zu dropped)\n",
                 describe(task.key).c_str(), task.candidates.size(),

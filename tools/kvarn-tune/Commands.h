@@ -3,6 +3,7 @@
 #ifndef KVARN_TOOLS_TUNE_COMMANDS_H
 #define KVARN_TOOLS_TUNE_COMMANDS_H
 
+#include "autotune/measure/Pack.h"
 #include "autotune/measure/Search.h"
 #include "tools/kvarn-bench/Shape.h"
 #include "tools/kvarn-run/Running.h"
@@ -29,7 +30,7 @@ struct BuildStep {
   std::vector<std::string> features = {"causal"};
   std::string target, shapesFile;
   uint64_t seed = 1;
-  int64_t candidates = 64, jobs = 0, timeout = 120;
+  int64_t candidates = 40, jobs = 0, timeout = 120;
 
   void addTo(CLI::App &app);
   /// Makes the pack.
@@ -64,7 +65,13 @@ void addRecordCommands(CLI::App &app, Action &action);
 void addExplainCommand(CLI::App &app, Action &action);
 void addReportCommand(CLI::App &app, Action &action);
 
-/// Runs kvarn-compile. Throws run::Error if there is none.
+/// The device whose times in `records`, read from `file`, are for candidates of
+/// `pack`: the only one, or the one called `wanted`. Throws run::Error and
+/// InputError.
+DeviceName findDevice(const Pack &pack, const std::vector<Record> &records,
+                      const std::string &file, const std::string &wanted);
+
+/// The program kvarn-compile. Throws run::Error if there is none.
 std::string findCompiler();
 
 /// Prints a warning for each line of a file of records that is none.

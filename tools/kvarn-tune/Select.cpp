@@ -25,20 +25,16 @@ void SelectStep::addTo(CLI::App &app) {
       ->group(group);
 }
 
-/// The device whose times count.
-static DeviceName findDevice(const Pack &pack,
-                             const std::vector<Record> &records,
-                             const std::string &records_,
-                             const std::string &wanted) {
+DeviceName findDevice(const Pack &pack, const std::vector<Record> &records,
+                      const std::string &file, const std::string &wanted) {
   std::vector<DeviceName> devices;
   for (const DeviceName &each : measuredDevices(pack, records))
     if (wanted.empty() || each.name == wanted)
       devices.push_back(each);
   if (devices.empty())
     throw run::Error(run::kCheckFailed,
-                     records_ + ": no times of the candidates of " +
-                         pack.folder + " (" + pack.compiler() + ", " +
-                         pack.assembler + ")" +
+                     file + ": no times of the candidates of " + pack.folder +
+                         " (" + pack.compiler() + ", " + pack.assembler + ")" +
                          (wanted.empty() ? "" : " on '" + wanted + "'"));
   if (devices.size() == 1)
     return devices.front();
@@ -49,7 +45,7 @@ static DeviceName findDevice(const Pack &pack,
   // The same GPU with several drivers: the last one that was measured.
   for (const DeviceName &each : devices)
     if (each.name != devices.back().name)
-      throw InputError(records_ +
+      throw InputError(file +
                        " has times of several GPUs, choose one with "
                        "--gpu: " +
                        names);
