@@ -24,25 +24,38 @@ static const MatrixInstruction kMma16816 = {
 static const MatrixInstruction kMfma161616 = {
     "mfma.16x16x16", 16, 16, 16, kLanes45, kLanes0123, kFourThen45, kLanes0123};
 
+// Sizes: CUDA C++ programming guide, "Technical Specifications per Compute
+// Capability". Rates: four schedulers at the usual clock; bandwidth as read
+// from a typical board (of sm_90a an H200, where it was measured).
+static constexpr Chip
+    kCore = {2, 1, 0, int64_t(1) << 30, 1, int64_t(1) << 30, 8e9, 15e9},
+    kA100 = {108, 2048, 65536, 167936, 1024, 166912, 4 * 1.4e9, 1.7e12},
+    kGa102 = {84, 1536, 65536, 102400, 1024, 101376, 4 * 1.7e9, .55e12},
+    kAd102 = {142, 1536, 65536, 102400, 1024, 101376, 4 * 2.2e9, .8e12},
+    kHopper = {132, 2048, 65536, 233472, 1024, 232448, 4 * 1.75e9, 4.54e12},
+    kCdna3 = {304, 2048, 131072, 65536, 1024, 65536, 4 * 2.1e9, 4.3e12};
+
 static const Target kTargets[] = {
     {"x86-64-v3", Backend::Cpu, kLinux, "x86-64-v3", "", "x86_64", 256, true,
-     nullptr, "x86-64 with AVX2, FMA and F16C"},
+     nullptr, &kCore, "x86-64 with AVX2, FMA and F16C"},
     {"x86-64-v4", Backend::Cpu, kLinux, "x86-64-v4", "+prefer-no-gather",
-     "x86_64", 512, true, nullptr, "x86-64 with AVX-512 (F, BW, CD, DQ, VL)"},
+     "x86_64", 512, true, nullptr, &kCore,
+     "x86-64 with AVX-512 (F, BW, CD, DQ, VL)"},
     {"aarch64", Backend::Cpu, kArmLinux, "generic", "+neon,+fullfp16",
-     "aarch64", 128, true, nullptr, "64-bit Arm with NEON and half precision"},
+     "aarch64", 128, true, nullptr, &kCore,
+     "64-bit Arm with NEON and half precision"},
     {"sm_80", Backend::Nvptx, kCuda, "sm_80", "+ptx80", "nvptx", 1024, true,
-     &kMma16816, "NVIDIA A100"},
+     &kMma16816, &kA100, "NVIDIA A100"},
     {"sm_86", Backend::Nvptx, kCuda, "sm_86", "+ptx80", "nvptx", 1024, true,
-     &kMma16816, "NVIDIA A10, RTX 30"},
+     &kMma16816, &kGa102, "NVIDIA A10, RTX 30"},
     {"sm_89", Backend::Nvptx, kCuda, "sm_89", "+ptx80", "nvptx", 1024, true,
-     &kMma16816, "NVIDIA L4, L40S, RTX 40"},
+     &kMma16816, &kAd102, "NVIDIA L4, L40S, RTX 40"},
     {"sm_90", Backend::Nvptx, kCuda, "sm_90", "+ptx80", "nvptx", 1024, true,
-     &kMma16816, "NVIDIA H100, H200; base of later chips"},
+     &kMma16816, &kHopper, "NVIDIA H100, H200; base of later chips"},
     {"sm_90a", Backend::Nvptx, kCuda, "sm_90a", "+ptx80", "nvptx", 1024, true,
-     &kMma16816, "NVIDIA H100, H200, with Hopper's own instructions"},
+     &kMma16816, &kHopper, "NVIDIA H100, H200, with Hopper's own instructions"},
     {"gfx942", Backend::Amdgpu, kRocm, "gfx942", "", "amdgcn", 2048, true,
-     &kMfma161616, "AMD MI300 (object code only)"},
+     &kMfma161616, &kCdna3, "AMD MI300 (object code only)"},
 };
 
 static const llvm::StringRef kX86Members[] = {"x86-64-v4", "x86-64-v3"};

@@ -23,6 +23,18 @@ struct MatrixInstruction {
   llvm::ArrayRef<int64_t> rowPlaces, columnPlaces;
 };
 
+/// What a chip has, for the autotuner: limits that no kernel passes, and rates
+/// that its cost model starts from. Of a CPU, a processor is a core.
+struct Chip {
+  int64_t processors;
+  /// Of one processor, and of one program (threads and bytes of memory).
+  int64_t threads, registers, sharedBytes;
+  int64_t programThreads, programSharedBytes;
+  /// Instructions of a warp or a vector that a processor starts per second, and
+  /// bytes per second that all of them together can read.
+  double instructionRate, readBandwidth;
+};
+
 /// The facts about a target that passes and code generation may ask for.
 struct Target {
   llvm::StringRef name;
@@ -37,6 +49,7 @@ struct Target {
   bool subnormalOperands;
   /// Null without matrix instructions: tiles then carry no layouts.
   const MatrixInstruction *matrix;
+  const Chip *chip;
   llvm::StringRef description;
 };
 

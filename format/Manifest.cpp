@@ -111,10 +111,15 @@ static json toJson(const ExtentCheck &check) {
 }
 
 static json toJson(const Launch &launch) {
-  return {
+  json result = {
       {"entry", launch.entry},     {"grid", arrayOf(launch.grid, ruleToJson)},
       {"block", launch.block},     {"shared_bytes", launch.sharedBytes},
       {"cluster", launch.cluster}, {"arguments", json(launch.arguments)}};
+  if (launch.registers)
+    result["registers"] = *launch.registers;
+  if (launch.spillBytes)
+    result["spill_bytes"] = *launch.spillBytes;
+  return result;
 }
 
 static json toJson(const Hint &hint) {

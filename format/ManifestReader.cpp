@@ -259,17 +259,25 @@ static bool checkArguments(const Object &object, const Variant &variant,
   return true;
 }
 
+static bool readCount(const Object &object, const char *name,
+                      std::optional<int64_t> &result) {
+  return !object.has(name) ||
+         object.integer(name, 0, kMaxShared, result.emplace());
+}
+
 static bool readLaunch(const Node &node, const Variant &variant,
                        Launch &launch) {
   Object object(node);
   Node grid;
-  if (!object.check(
-          {"entry", "grid", "block", "shared_bytes", "cluster", "arguments"}) ||
+  if (!object.check({"entry", "grid", "block", "shared_bytes", "cluster",
+                     "arguments", "registers", "spill_bytes"}) ||
       !object.name("entry", launch.entry) || !object.list("grid", 3, grid) ||
       !object.integer("block", 1, kMaxThreads, launch.block) ||
       !object.integer("shared_bytes", 0, kMaxShared, launch.sharedBytes) ||
       !object.integer("cluster", 1, kMaxCluster, launch.cluster) ||
-      !object.names("arguments", launch.arguments))
+      !object.names("arguments", launch.arguments) ||
+      !readCount(object, "registers", launch.registers) ||
+      !readCount(object, "spill_bytes", launch.spillBytes))
     return false;
   if (grid.value->size() != 3)
     return grid.fail("expected three rules");

@@ -10,13 +10,13 @@ using namespace mlir::kvarn;
 
 namespace {
 
-enum class Family { Attend, Store };
+enum class Family { Attend, Read, Store };
 
 /// One row of the table; the first that fits is taken. `rows` of attention is a
 /// limit: a program of few query rows takes no more than it has.
 struct Defaults {
   Backend backend;
-  Family family;
+  std::optional<Family> family;       // or kAnyFamily
   int64_t headDim;                    // the largest
   std::optional<RecordLayout> layout; // or kAnyLayout
   int64_t rows, tokens, poolTokens, warps, splits, programs;
@@ -26,7 +26,7 @@ struct Defaults {
   int64_t registerRows;
 };
 
-constexpr std::nullopt_t kAnyLayout = std::nullopt;
+constexpr std::nullopt_t kAnyLayout = std::nullopt, kAnyFamily = std::nullopt;
 
 /// Warps of a program that stores share its tiles, the block of a head being
 /// the largest: what a lane has of it leaves room for what becomes of it.
@@ -45,7 +45,7 @@ constexpr int64_t kMaxRegisterVectors = 8;
 static constexpr Defaults kDefaults[] = {
     {Backend::Cpu, Family::Attend, 256, kAnyLayout, 8, 128, 128, 1, 1, 0,
      CopyMode::Direct, ExpandMode::Convert, false, 8},
-    {Backend::Cpu, Family::Store, 256, kAnyLayout, 16, 128, 128, 1, 1, 0,
+    {Backend::Cpu, kAnyFamily, 256, kAnyLayout, 16, 128, 128, 1, 1, 0,
      CopyMode::Direct, ExpandMode::Convert, false, 8},
     {Backend::Nvptx, Family::Attend, 64, kAnyLayout, 16, 128, 32, 4, 0, 3,
      CopyMode::Async, ExpandMode::Subnormal, true, 8},
@@ -53,11 +53,13 @@ static constexpr Defaults kDefaults[] = {
      4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
     {Backend::Nvptx, Family::Attend, 256, kAnyLayout, 16, 128, 16, 4, 0, 2,
      CopyMode::Async, ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Read, 256, kAnyLayout, 16, 32, 32, 4, 1, 0,
+     CopyMode::Direct, ExpandMode::Convert, false, 8},
     {Backend::Nvptx, Family::Store, 256, kAnyLayout, 16, 32, 128, 8, 1, 0,
      CopyMode::Direct, ExpandMode::Convert, false, 8},
     {Backend::Amdgpu, Family::Attend, 256, kAnyLayout, 16, 64, 64, 4, 4, 0,
      CopyMode::Direct, ExpandMode::Convert, true, 8},
-    {Backend::Amdgpu, Family::Store, 256, kAnyLayout, 16, 128, 128, 4, 1, 0,
+    {Backend::Amdgpu, kAnyFamily, 256, kAnyLayout, 16, 128, 128, 4, 1, 0,
      CopyMode::Direct, ExpandMode::Convert, false, 8},
 };
 
@@ -80,13 +82,15 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
       headDim = attention.getQ().getType().getDimSize(2);
       family = Family::Attend;
     };
+    if (isa<MaterializeOp, UnflushOp>(op))
+      family = Family::Read;
     if (auto attend = dyn_cast<AttendOp>(op))
       isAttention(attend);
     else if (auto attention = dyn_cast<AttentionOp>(op))
       isAttention(attention);
   });
   const Defaults *row = llvm::find_if(kDefaults, [&](const Defaults &d) {
-    return d.backend == target.backend && d.family == family &&
+    return d.backend == target.backend && (!d.family || *d.family == family) &&
            headDim <= d.headDim && (!d.layout || *d.layout == layout);
   });
   int64_t rows = row->rows, queryRows = ratio;

@@ -4,10 +4,15 @@
 
 #include "format/Environment.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <optional>
+#include <poll.h>
 #include <spawn.h>
 #include <sstream>
 #include <sys/wait.h>
@@ -45,16 +50,37 @@ std::string findProgram(const std::string &name) {
   return "";
 }
 
-/// Reads until the other side closes; keeps the end.
-static std::string readPipe(int end) {
-  std::string output;
+using Clock = std::chrono::steady_clock;
+
+/// Whether there is something to read before `deadline`.
+static bool waitForInput(int end, std::optional<Clock::time_point> deadline) {
+  for (;;) {
+    int wait = -1;
+    if (deadline)
+      wait = static_cast<int>(std::max<int64_t>(
+          0, std::chrono::duration_cast<std::chrono::milliseconds>(*deadline -
+                                                                   Clock::now())
+                 .count()));
+    pollfd poll = {end, POLLIN, 0};
+    int ready = ::poll(&poll, 1, wait);
+    if (ready >= 0 || errno != EINTR)
+      return ready != 0;
+  }
+}
+
+/// Reads until the other side closes; false if it had not at the deadline.
+/// Keeps the end of what comes.
+static bool readPipe(int end, std::optional<Clock::time_point> deadline,
+                     std::string &output) {
   char buffer[4096];
   for (;;) {
+    if (!waitForInput(end, deadline))
+      return false;
     ssize_t count = read(end, buffer, sizeof buffer);
     if (count < 0 && errno == EINTR)
       continue;
     if (count <= 0)
-      return output;
+      return true;
     output.append(buffer, static_cast<size_t>(count));
     if (output.size() > 2 * kMostOutput)
       output.erase(0, output.size() - kMostOutput);
@@ -70,7 +96,7 @@ static int waitForExit(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-ProcessResult runProcess(const std::vector<std::string> &words) {
+ProcessResult runProcess(const std::vector<std::string> &words, int seconds) {
   std::vector<char *> arguments;
   for (const std::string &word : words)
     arguments.push_back(const_cast<char *>(word.c_str()));
@@ -92,8 +118,11 @@ ProcessResult runProcess(const std::vector<std::string> &words) {
                             arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
-  if (failure == 0)
-    result.output = readPipe(ends[0]);
+  std::optional<Clock::time_point> deadline;
+  if (seconds > 0)
+    deadline = Clock::now() + std::chrono::seconds(seconds);
+  if (failure == 0 && !readPipe(ends[0], deadline, result.output))
+    kill(child, SIGKILL);
   close(ends[0]);
   if (failure == 0)
     result.exitCode = waitForExit(child);

@@ -22,8 +22,10 @@ bool isProgram(const std::string &path);
 /// The program `name` in the folder of this program or in PATH, or "".
 std::string findProgram(const std::string &name);
 
-/// Runs words[0] with the others as arguments and waits for it.
-ProcessResult runProcess(const std::vector<std::string> &words);
+/// Runs words[0] with the others as arguments and waits for it. After `seconds`
+/// (0 = never) it is killed.
+ProcessResult runProcess(const std::vector<std::string> &words,
+                         int seconds = 0);
 
 /// The words as a command for people: those that the shell would change are
 /// quoted.

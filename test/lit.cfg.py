@@ -40,6 +40,8 @@ if os.path.exists(os.path.join(config.kvarn_bin, "kvarn-compile")):
     config.available_features.add("kvarn-compile")
 if os.path.exists(os.path.join(config.kvarn_bin, "kvarn-run")):
     config.available_features.add("kvarn-run")
+if shutil.which("chromium"):
+    config.available_features.add("chromium")
 
 
 # The tools of a CUDA toolkit, as the compiler finds them; all are optional.

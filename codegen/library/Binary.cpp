@@ -48,6 +48,16 @@ static std::string describeMissingOnNvptx(Stage stage) {
   return missing;
 }
 
+/// What the assembler says of the kernels goes to their launches.
+static void noteResources(const nvptx::Cubin &cubin, Variant &variant) {
+  for (const nvptx::Resources &kernel : cubin.kernels)
+    for (::kvarn::Launch &launch : variant.launches)
+      if (launch.entry == kernel.kernel) {
+        launch.registers = kernel.registers;
+        launch.spillBytes = std::max(kernel.spillStores, kernel.spillLoads);
+      }
+}
+
 static LogicalResult writeCubinOrPtx(ModuleOp kernels, const Target &target,
                                      bool portable, LibraryWriter &writer,
                                      Variant &variant) {
@@ -63,6 +73,7 @@ static LogicalResult writeCubinOrPtx(ModuleOp kernels, const Target &target,
     FailureOr<nvptx::Cubin> cubin = nvptx::emitCubin(kernels, target);
     if (failed(cubin))
       return failure();
+    noteResources(*cubin, variant);
     bytes = std::move(cubin->bytes);
     variant.binary.kind = BinaryKind::Cubin;
     variant.binary.file = variant.id + ".cubin";

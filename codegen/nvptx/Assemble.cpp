@@ -80,6 +80,23 @@ std::string mlir::kvarn::nvptx::describeMissingAssembler(bool required) {
   return describeBadAssemblerName();
 }
 
+/// "13.0 V13.0.88" of "Cuda compilation tools, release 13.0, V13.0.88".
+static std::string releaseOf(StringRef text) {
+  StringRef line = text.split("release ").second.split('\n').first;
+  auto [release, build] = line.split(',');
+  return (release.trim() + " " + build.trim()).str();
+}
+
+std::string mlir::kvarn::nvptx::assemblerVersion() {
+  Choice choice = readChoice();
+  if (useNvJitLink(choice))
+    return "nvJitLink " + nvJitLinkVersion();
+  std::string ptxas = findPtxas(choice);
+  if (ptxas.empty())
+    return {};
+  return "ptxas " + releaseOf(runTool({ptxas, "--version"}).text);
+}
+
 //===----------------------------------------------------------------------===//
 // Running it
 //===----------------------------------------------------------------------===//

@@ -48,6 +48,10 @@ std::string describeBadAssemblerName();
 /// KVARN_PTX_ASSEMBLER asks for can be missing.
 std::string describeMissingAssembler(bool required = true);
 
+/// What assembles, with its version: "nvJitLink 13.0", "ptxas 13.0 V13.0.88";
+/// "" if nothing does.
+std::string assemblerVersion();
+
 /// PTX of a module in the LLVM dialect, assembled. Warns of kernels that spill
 /// registers and passes on what the assembler advises.
 FailureOr<Cubin> emitCubin(ModuleOp module, const Target &target);

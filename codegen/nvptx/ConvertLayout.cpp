@@ -104,19 +104,21 @@ LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
 }
 
 /// Through shared memory, where the tile lies row by row: narrow elements are
-/// moved several at a time.
+/// moved several at a time. Rows are a vector longer than they are, so that
+/// lanes that have the same columns of several rows find other banks.
 void KernelEmitter::convertByRows(ConvertLayoutOp op, const Layout &from,
                                   const Layout &to) {
   ArrayRef<int64_t> shape = op.getType().getShape();
   Type element = registerType(op.getType().getElementType());
   int64_t bytes = bytesOf(element);
-  scratchBytes =
-      std::max(scratchBytes, ShapedType::getNumElements(shape) * bytes);
+  int64_t rowBytes = shape.back() * bytes + kVectorBytes;
+  scratchBytes = std::max(scratchBytes, ShapedType::getNumElements(shape) /
+                                            shape.back() * rowBytes);
   auto offsetOf = [&](ArrayRef<int64_t> place) {
-    int64_t offset = 0;
-    for (auto [index, extent] : llvm::zip(place, shape))
-      offset = offset * extent + index;
-    return offset * bytes;
+    int64_t row = 0;
+    for (auto [index, extent] : llvm::zip(place.drop_back(), shape))
+      row = row * extent + index;
+    return row * rowBytes + place.back() * bytes;
   };
   auto ownPart = [&](const Layout &place) {
     Value offset = ir.i32(0);

@@ -31,6 +31,7 @@ struct Api {
   Result (*errorLog)(Handle, char *) = nullptr;
   Result (*infoLogSize)(Handle, size_t *) = nullptr;
   Result (*infoLog)(Handle, char *) = nullptr;
+  Result (*version)(unsigned *, unsigned *) = nullptr; // may be missing
 };
 
 } // namespace
@@ -73,6 +74,8 @@ static std::optional<Api> loadApi() {
   Api api;
   if (!library)
     return std::nullopt;
+  api.version = reinterpret_cast<decltype(api.version)>(
+      dlsym(library, "nvJitLinkVersion"));
   if (loadSymbols(library, "nvJitLink", "", api))
     return api;
   // A library may have only the names behind the inline functions of its
@@ -92,6 +95,14 @@ static const std::optional<Api> &getApi() {
 }
 
 bool mlir::kvarn::nvptx::hasNvJitLink() { return getApi().has_value(); }
+
+std::string mlir::kvarn::nvptx::nvJitLinkVersion() {
+  unsigned major = 0, minor = 0;
+  const Api &api = *getApi();
+  if (!api.version || api.version(&major, &minor))
+    return "of unknown version";
+  return std::to_string(major) + "." + std::to_string(minor);
+}
 
 static std::string readText(Handle handle, Result (*size)(Handle, size_t *),
                             Result (*text)(Handle, char *)) {

@@ -18,6 +18,10 @@ struct Assembly {
 /// Whether the library can be loaded. It stays loaded.
 bool hasNvJitLink();
 
+/// "13.0"; "of unknown version" if the library does not say. Needs
+/// hasNvJitLink().
+std::string nvJitLinkVersion();
+
 /// Needs hasNvJitLink().
 Assembly runNvJitLink(llvm::StringRef ptx, llvm::StringRef chip);
 

@@ -11,7 +11,8 @@ int64_t mlir::kvarn::nvptx::bytesOf(Type element) {
 }
 
 Run::Run(const Layout &layout, Type element) {
-  while (!element.isInteger(1) && 2 * length() * bytesOf(element) <= 16) {
+  while (!element.isInteger(1) &&
+         2 * length() * bytesOf(element) <= kVectorBytes) {
     auto next = Layout::unit(layout.rank, layout.rank - 1, length());
     auto it = llvm::find(layout.registers, next);
     if (it == layout.registers.end())

@@ -11,8 +11,11 @@ namespace mlir::kvarn::nvptx {
 /// Bytes of one element in memory.
 int64_t bytesOf(Type element);
 
-/// Registers that follow one another along the last dimension, up to 16 bytes:
-/// what one instruction loads or stores.
+/// What one instruction loads or stores at most.
+inline constexpr int64_t kVectorBytes = 16;
+
+/// Registers that follow one another along the last dimension: what one
+/// instruction loads or stores.
 struct Run {
   SmallVector<int64_t> bits; // of the register number, lowest element first
 

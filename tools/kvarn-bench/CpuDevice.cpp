@@ -65,6 +65,7 @@ public:
   explicit CpuDevice(int threads);
 
   std::string name() const override;
+  int64_t processors() const override { return cores; }
   std::string driver() const override { return ""; }
   int64_t cacheBytes() const override;
   std::unique_ptr<DeviceTensor> place(HostTensor tensor) override {

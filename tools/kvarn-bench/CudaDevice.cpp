@@ -71,6 +71,7 @@ public:
   void start();
 
   std::string name() const override { return gpu.info().name; }
+  int64_t processors() const override { return gpu.info().multiprocessors; }
   std::string driver() const override;
   /// None: they are flushed before each run.
   int64_t cacheBytes() const override { return 0; }

@@ -42,6 +42,8 @@ public:
 
   /// "Intel(R) Xeon(R) Processor, 2 threads"
   virtual std::string name() const = 0;
+  /// Multiprocessors, or threads of a CPU, that launches use.
+  virtual int64_t processors() const = 0;
   /// Its driver and that one's version, "" if it needs none.
   virtual std::string driver() const = 0;
   /// Bytes that may stay in caches between two runs.

@@ -12,15 +12,15 @@ using run::HostTensor;
 
 namespace {
 
-/// A kernel that reads a cache.
-class ReadWorkload : public Workload {
+/// A kernel that reads a cache. `Base` is Workload or derived from it.
+template <typename Base> class ReadWorkload : public Base {
 public:
   explicit ReadWorkload(const WorkloadOptions &o)
       : kernel(o.kernel), format(*run::formatOf(kernel.info())),
         dtype(npy::parseDType(kernel.info().dtype).value_or(DType::F16)),
         plan(o.shape, format), cache(makeCache(o)) {
-    packed = cache.packed;
-    movedBytes = plan.bytes;
+    this->packed = cache.packed;
+    this->movedBytes = plan.bytes;
   }
 
 protected:
@@ -54,23 +54,28 @@ protected:
   Cache cache;
 };
 
-class AttendWorkload : public ReadWorkload {
+class AttendOfCache : public ReadWorkload<AttendWorkload> {
 public:
-  explicit AttendWorkload(const WorkloadOptions &o) : ReadWorkload(o) {
-    makeQueries(o.device, o.shape);
+  explicit AttendOfCache(const WorkloadOptions &o)
+      : ReadWorkload(o), device(o.device) {
+    makeQueries(o.shape);
+  }
+  void use(const run::Kernel &chosen) override {
+    kernel = chosen;
+    launches.clear();
     for (const Placed &table : cache.tables) {
       auto args = cacheArgs<kvarn_attend_args>(*table);
       args.q = q->descriptor();
       args.query_start = queryStart->descriptor();
       args.out = out->descriptor();
       launches.push_back(prepareLaunch(
-          o.device, kernel, args, kvarn_attend_workspace_bytes, kvarn_attend));
+          device, kernel, args, kvarn_attend_workspace_bytes, kvarn_attend));
     }
   }
   void checkOutput() const override { checkPlausible(kernel, *out); }
 
 private:
-  void makeQueries(Device &device, const Shape &shape) {
+  void makeQueries(const Shape &shape) {
     int64_t tokens = shape.batch * shape.queryTokens;
     std::mt19937 random(3);
     std::vector<int64_t> dims = {tokens, shape.queryHeads, format.headDim};
@@ -82,10 +87,11 @@ private:
     queryStart = device.place(run::intTensor({shape.batch + 1}, starts));
   }
 
+  Device &device;
   Placed q, queryStart, out;
 };
 
-class MaterializeWorkload : public ReadWorkload {
+class MaterializeWorkload : public ReadWorkload<Workload> {
 public:
   explicit MaterializeWorkload(const WorkloadOptions &o) : ReadWorkload(o) {
     std::vector<int64_t> dims = {o.shape.batch, o.shape.context,
@@ -115,8 +121,15 @@ private:
 
 } // namespace
 
+std::unique_ptr<AttendWorkload>
+makeAttendCache(const WorkloadOptions &options) {
+  return std::make_unique<AttendOfCache>(options);
+}
+
 std::unique_ptr<Workload> makeAttend(const WorkloadOptions &options) {
-  return std::make_unique<AttendWorkload>(options);
+  auto workload = makeAttendCache(options);
+  workload->use(options.kernel);
+  return workload;
 }
 
 std::unique_ptr<Workload> makeMaterialize(const WorkloadOptions &options) {

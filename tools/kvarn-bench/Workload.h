@@ -43,6 +43,15 @@ struct WorkloadOptions {
 /// For the kernel of `options.shape`. Throws Error.
 std::unique_ptr<Workload> makeWorkload(const WorkloadOptions &options);
 
+/// Attention over one cache with different kernels, as the autotuner needs it.
+class AttendWorkload : public Workload {
+public:
+  /// Chooses the kernel that run() runs.
+  virtual void use(const run::Kernel &kernel) = 0;
+};
+/// The cache as kernels like that of `options` read it; none is chosen yet.
+std::unique_ptr<AttendWorkload> makeAttendCache(const WorkloadOptions &options);
+
 std::unique_ptr<Workload> makeAttend(const WorkloadOptions &options);
 std::unique_ptr<Workload> makeMaterialize(const WorkloadOptions &options);
 std::unique_ptr<Workload> makeAppend(const WorkloadOptions &options);

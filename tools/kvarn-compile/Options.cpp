@@ -119,6 +119,13 @@ static void addListOptions(CLI::App &app, Options &o) {
          [] { throw CLI::CallForVersion(kvarn::describeEnvironment(), 0); },
          "the environment variables")
       ->group(group);
+  app.add_flag("--list-space", o.listSpace,
+               "what the autotuner varies in schedules for --target")
+      ->group(group);
+  app.add_flag("--list-schedules", o.listSchedules,
+               "every schedule that the autotuner may try for one kernel, as "
+               "JSON (to stdout without -o)")
+      ->group(group);
 }
 
 /// An option that would have no effect, or "". --format beside INPUT is an

@@ -24,6 +24,7 @@ struct Options {
   bool printStages = false, listTargets = false, listFormats = false;
   std::string inspect;
   bool header = false;
+  bool listSpace = false, listSchedules = false;
 };
 
 /// What came of parsing.

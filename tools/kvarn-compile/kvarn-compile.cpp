@@ -14,6 +14,7 @@
 #include "passes/Programs.h"
 #include "passes/Schedules.h"
 #include "tools/Registration.h"
+#include "tools/kvarn-compile/Space.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
@@ -189,6 +190,22 @@ static int checkStage(Request &request) {
                       llvm::join(names, ", "));
 }
 
+/// That the model's options name one program; `what` says what for.
+static int checkOneProgram(const Request &request, const std::string &what) {
+  const Options &o = request.options;
+  if (!o.input.empty())
+    return request.fail(what + " a model, expected --format");
+  if (request.kernels.size() != 1)
+    return request.fail(what + " one kernel, choose it with --kernels");
+  if (request.kernels[0] == "attend" && o.queryTokens.size() != 1)
+    return request.fail(what + " one kernel, choose it with one number in "
+                               "--query-tokens");
+  if (request.kernels[0] == "relayout" && o.sourceLayout.empty())
+    return request.fail(what +
+                        " one kernel, choose its way with --source-layout");
+  return 0;
+}
+
 static int check(Request &request) {
   const Options &o = request.options;
   if (int code = checkStage(request))
@@ -202,6 +219,8 @@ static int check(Request &request) {
   if (o.input.empty())
     if (int code = checkModel(request))
       return code;
+  if (o.listSchedules)
+    return checkOneProgram(request, "--list-schedules is for");
   if (o.printSchedule || o.printResources)
     return 0;
   if (o.output.empty())
@@ -211,18 +230,7 @@ static int check(Request &request) {
                         " makes none");
   if (request.stage->stage == Stage::Library || !o.input.empty())
     return 0;
-  if (request.kernels.size() != 1)
-    return request.fail("--emit=" + o.emit +
-                        " writes one kernel, choose it with --kernels");
-  if (request.kernels[0] == "attend" && o.queryTokens.size() != 1)
-    return request.fail("--emit=" + o.emit +
-                        " writes one kernel, choose it with one number in "
-                        "--query-tokens");
-  if (request.kernels[0] == "relayout" && o.sourceLayout.empty())
-    return request.fail(
-        "--emit=" + o.emit +
-        " writes one kernel, choose its way with --source-layout");
-  return 0;
+  return checkOneProgram(request, "--emit=" + o.emit + " writes");
 }
 
 //===----------------------------------------------------------------------===//
@@ -310,6 +318,7 @@ private:
   ScheduleAttr scheduleFor(const Target &target, func::FuncOp function);
   int printSchedules();
   int printResources();
+  int listSchedules();
   int emit();
   int writeLibrary();
   bool needsProgram(Program &program, const Target &target);
@@ -513,9 +522,26 @@ int Driver::writeLibrary() {
                   : request.fail(error);
 }
 
+int Driver::listSchedules() {
+  Program &program = programs.front();
+  std::string text =
+      listSchedulesOfSpace(*request.targets.front(), program.key.kernel,
+                           *program.module->getOps<func::FuncOp>().begin(),
+                           FormatAttr::get(&context, request.model.format));
+  const std::string &output = request.options.output;
+  if (output.empty())
+    return request.out << text, 0;
+  std::string error;
+  if (failed(writeFileAtomically(output, text, error)))
+    return request.fail(error);
+  return 0;
+}
+
 int Driver::run() {
   if (int code = load())
     return code;
+  if (request.options.listSchedules)
+    return listSchedules();
   if (request.options.printSchedule)
     return printSchedules();
   if (int code = checkTools())
@@ -547,6 +573,13 @@ int mlir::kvarn::runCompiler(int argc, const char *const *argv,
     while (path->size() > 1 && path->back() == '/')
       path->pop_back();
   Request request(options, out, err);
+  if (options.listSpace) {
+    const Target *target = bestOf(options.target);
+    if (!target)
+      return request.fail("unknown target '" + options.target +
+                          "', expected one of " + knownTargetNames());
+    return printSpace(*target, out), 0;
+  }
   if (!options.inspect.empty())
     return inspect(request);
   if (int code = check(request))

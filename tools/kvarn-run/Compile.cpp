@@ -2,8 +2,7 @@
 
 #include "tools/kvarn-run/Compile.h"
 
-#include "format/Environment.h"
-#include "runtime/Process.h"
+#include "tools/kvarn-run/Compiler.h"
 #include "tools/kvarn-run/RunningOptions.h"
 #include "tools/kvarn-run/Text.h"
 
@@ -102,23 +101,6 @@ void LibrarySource::addTo(CLI::App &app) {
   addRunningOptions(app, running);
 }
 
-/// The compiler: $KVARN_COMPILER, else beside this program, else in PATH.
-static std::string findCompiler() {
-  if (const char *named = environment(Variable::Compiler)) {
-    if (isProgram(named))
-      return named;
-    throw Error(kMissing, std::string("KVARN_COMPILER: '") + named +
-                              "' is not a program that can be run");
-  }
-  std::string program = findProgram("kvarn-compile");
-  if (program.empty())
-    throw Error(kMissing,
-                "kvarn-compile not found (looked at $KVARN_COMPILER, beside "
-                "kvarn-run and in PATH); it is needed unless --library is "
-                "given");
-  return program;
-}
-
 std::vector<std::string>
 LibrarySource::command(const Need &need, const std::string &output) const {
   // A library without attend is not worth its own option: one ratio will do.
@@ -162,9 +144,7 @@ const Library *LibrarySource::compile(const Need &need) {
                        std::to_string(libraries.size()) + "-" + need.format +
                        ".kvlib";
   std::vector<std::string> words = command(need, output);
-  ProcessResult result = runProcess(words);
-  if (!result.failure.empty())
-    throw Error(kMissing, result.failure);
+  ProcessResult result = runCompiler(words);
   if (result.exitCode != 0) {
     ExitCode code = result.exitCode == kInput || result.exitCode == kMissing
                         ? static_cast<ExitCode>(result.exitCode)

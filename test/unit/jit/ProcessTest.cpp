@@ -32,6 +32,13 @@ TEST(Process, OfALongOutputTheEndIsKept) {
   EXPECT_TRUE(output.ends_with("xend\n"));
 }
 
+TEST(Process, IsKilledAfterItsTime) {
+  ProcessResult result =
+      runProcess({"/bin/sh", "-c", "echo out; exec sleep 1000"}, 1);
+  EXPECT_EQ(result.describe(), "was ended by signal 9");
+  EXPECT_EQ(result.output, "out\n");
+}
+
 TEST(Process, ProgramsThatDoNotWaitForChildren) {
   signal(SIGCHLD, SIG_IGN);
   EXPECT_EQ(shell("echo out").output, "out\n");

@@ -32,35 +32,6 @@ void runChecks(const Context &context, LibrarySource &source, const Need &need,
   }
 }
 
-oracle::Format oracleFormat(const Format &format) {
-  return {static_cast<int>(format.keyBits), static_cast<int>(format.valueBits),
-          static_cast<int>(format.group), static_cast<int>(format.headDim)};
-}
-
-static oracle::TensorView halfView(const HostTensor &tensor) {
-  return {
-      tensor.bytes().data(),
-      oracle::DType::F16,
-      {tensor.extent(0), tensor.extent(1), tensor.extent(2), tensor.extent(3)}};
-}
-
-oracle::CacheView CacheTensors::view(const Format &format,
-                                     const HostTensor &reference) const {
-  oracle::CacheView view;
-  view.format = oracleFormat(format);
-  view.kvHeads = static_cast<int>(pages.extent(1));
-  view.records = reference.bytes().data();
-  view.headStride = pages.extent(2);
-  view.blockStride = pages.extent(1) * pages.extent(2);
-  view.poolK = halfView(poolK);
-  view.poolV = halfView(poolV);
-  view.blockTable = blockTable.as<int32_t>().data();
-  view.blockTableStride = blockTable.extent(1);
-  view.blockToSlot = blockToSlot.as<int32_t>();
-  view.seqLens = seqLens.as<int32_t>();
-  return view;
-}
-
 /// How many bytes of the tensors differ.
 static Figure bitEqual(const std::vector<HostTensor> &a,
                        const std::vector<HostTensor> &b) {

@@ -11,6 +11,7 @@
 #include "test/oracle/Attention.h"
 #include "test/oracle/StoreCheck.h"
 #include "tools/kvarn-run/Compile.h"
+#include "tools/kvarn-run/Conformance/AttendCase.h"
 #include "tools/kvarn-run/Conformance/Report.h"
 #include "tools/kvarn-run/Running.h"
 
@@ -38,18 +39,6 @@ struct Context {
 /// throws Error.
 void runChecks(const Context &context, LibrarySource &source, const Need &need,
                const std::function<void(const Library &)> &checks);
-
-oracle::Format oracleFormat(const Format &format);
-
-/// The tensors of a cache, as kernels take them.
-struct CacheTensors {
-  HostTensor pages, poolK, poolV, blockTable, blockToSlot, seqLens;
-
-  /// The oracle's view of it; `reference` holds the records of `pages` in
-  /// layout reference.
-  oracle::CacheView view(const Format &format,
-                         const HostTensor &reference) const;
-};
 
 /// Runs `launch` as wanted, again with the same workspace and, on a CPU, with
 /// one thread or all; adds the checks "NAME repeat" and "NAME threads". The
@@ -127,13 +116,6 @@ std::optional<RelayoutKernels> relayoutKernels(const LibrarySource &source,
                                                const Need &need);
 
 //===-- Reading -----------------------------------------------------------===//
-
-struct AttendCase {
-  CacheTensors cache;
-  HostTensor q, queryStart, sinks; // sinks may be empty
-  double scale = 0, softcap = 0;
-  int64_t window = 0;
-};
 
 /// Attention against `exact`. Returns `out`.
 HostTensor checkAttend(const Context &context, const Kernel &kernel,

@@ -153,44 +153,6 @@ static oracle::CaseSpec makeSpec(const Plan &plan, uint64_t seed,
   return spec;
 }
 
-template <typename T>
-static HostTensor copyTensor(DType dtype, std::vector<int64_t> shape,
-                             const std::vector<T> &values) {
-  HostTensor tensor(dtype, std::move(shape));
-  std::copy(values.begin(), values.end(), tensor.as<T>().begin());
-  return tensor;
-}
-
-/// The tensors of a case of the oracle, records in layout reference.
-static AttendCase toTensors(const oracle::RandomCase &random) {
-  const oracle::CaseSpec &spec = random.spec;
-  auto batch = static_cast<int64_t>(random.seqLens.size());
-  std::vector<int64_t> pool = {random.slots, spec.format.group, spec.kvHeads,
-                               spec.format.headDim};
-  AttendCase result;
-  result.cache.pages =
-      copyTensor(DType::U8, {random.blocks, spec.kvHeads, random.recordStride},
-                 random.cache);
-  result.cache.poolK = copyTensor(DType::F16, pool, random.poolK);
-  result.cache.poolV = copyTensor(DType::F16, pool, random.poolV);
-  result.cache.blockTable =
-      copyTensor(DType::I32, {batch, random.maxBlocks}, random.blockTable);
-  result.cache.blockToSlot =
-      copyTensor(DType::I32, {random.blocks}, random.blockToSlot);
-  result.cache.seqLens = copyTensor(DType::I32, {batch}, random.seqLens);
-  result.q = copyTensor(
-      spec.queryType == oracle::DType::BF16 ? DType::BF16 : DType::F16,
-      {random.queryTokens(), random.queryHeads(), spec.format.headDim},
-      random.q);
-  result.queryStart = copyTensor(DType::I32, {batch + 1}, random.queryStart);
-  result.sinks = copyTensor(
-      DType::F32, {static_cast<int64_t>(random.sinks.size())}, random.sinks);
-  result.scale = random.scale;
-  result.softcap = spec.softcap;
-  result.window = spec.window;
-  return result;
-}
-
 /// The layout of the kernels.
 static Format formatOfKernel(const Plan &plan, const Kernel &kernel) {
   return formatOf(kernel.info()).value_or(plan.format);
@@ -202,7 +164,7 @@ static void checkReading(const Context &context, const LibrarySource &source,
   const char *reader = source.wants("attend") ? "attend" : "materialize";
   if (!source.wants(reader))
     return;
-  AttendCase input = toTensors(random);
+  AttendCase input = attendCase(random);
   Kernel any = source.select(library, plan.need(), reader);
   relayout(input.cache.pages.bytes(), random.recordStride, plan.format,
            Layout::Reference, formatOfKernel(plan, any).layout);

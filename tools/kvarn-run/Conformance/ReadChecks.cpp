@@ -14,38 +14,6 @@ namespace kvarn::run {
 // attend
 //===----------------------------------------------------------------------===//
 
-static std::vector<HostTensor> launchAttend(const Kernel &kernel,
-                                            const AttendCase &input,
-                                            const Running &running) {
-  std::vector<HostTensor> results;
-  results.emplace_back(input.q.dtype(), input.q.shape());
-  results[0].fill(0x7f);
-  if (kernel.hasFeature("lse")) {
-    results.emplace_back(
-        DType::F32, std::vector<int64_t>{input.q.extent(0), input.q.extent(1)});
-    results[1].fill(0x7f);
-  }
-  Launch launch(running, kernel);
-  kvarn_attend_args args = {};
-  args.struct_size = sizeof args;
-  args.q = launch.read(input.q);
-  args.query_start = launch.read(input.queryStart);
-  args.pages = launch.read(input.cache.pages);
-  args.pool_k = launch.read(input.cache.poolK);
-  args.pool_v = launch.read(input.cache.poolV);
-  args.block_table = launch.read(input.cache.blockTable);
-  args.block_to_slot = launch.read(input.cache.blockToSlot);
-  args.seq_lens = launch.read(input.cache.seqLens);
-  args.scale = static_cast<float>(input.scale);
-  args.window = static_cast<int32_t>(input.window);
-  args.softcap = static_cast<float>(input.softcap);
-  args.sinks = kernel.hasFeature("sinks") ? launch.read(input.sinks) : nullptr;
-  args.out = launch.write(results[0]);
-  args.lse = results.size() > 1 ? launch.write(results[1]) : nullptr;
-  launch.run(args);
-  return results;
-}
-
 /// Rows that see nothing: their output must be 0, and no other's all zero.
 static Figure checkEmptyRows(const std::vector<double> &out,
                              const std::vector<double> &lse) {

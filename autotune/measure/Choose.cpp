@@ -1,0 +1,200 @@
+//===- Choose.cpp - From times to a library -------------------------------===//
+
+#include "autotune/measure/Choose.h"
+
+#include "autotune/measure/Search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace kvarn::tune {
+
+static bool belongsTo(const Pack &pack, const Record &record) {
+  return record.status == Status::Ok && record.compiler == pack.compiler() &&
+         record.assembler == pack.assembler && record.chip == pack.chip;
+}
+
+std::vector<DeviceName> measuredDevices(const Pack &pack,
+                                        const std::vector<Record> &records) {
+  std::vector<DeviceName> devices;
+  for (const Record &record : records)
+    if (belongsTo(pack, record) && std::find(devices.begin(), devices.end(),
+                                             record.device) == devices.end())
+      devices.push_back(record.device);
+  return devices;
+}
+
+namespace {
+
+/// Seconds by bucket and candidate; 0 = not measured, or not often enough to be
+/// compared.
+using Times = std::vector<std::vector<double>>;
+
+} // namespace
+
+static Times timesOf(const Pack &pack, const Task &task,
+                     const std::vector<Record> &records,
+                     const DeviceName &device) {
+  std::vector<Record> own;
+  for (const Record &record : records)
+    if (belongsTo(pack, record) && record.device == device &&
+        record.key == task.key)
+      own.push_back(record);
+  std::vector<Measured> all = collect(own, pack.compiler());
+  Times times;
+  for (const Bucket &bucket : task.buckets) {
+    std::vector<std::vector<double>> seconds;
+    size_t most = 0;
+    for (const Candidate &candidate : task.candidates) {
+      std::vector<double> &each = seconds.emplace_back();
+      for (const Measured &measured : all)
+        if (measured.schedule == candidate.schedule &&
+            measured.binary == pack.variant(candidate.id).binary.sha256 &&
+            distance(measured.bucket, bucket) == 0)
+          each.insert(each.end(), measured.seconds.begin(),
+                      measured.seconds.end());
+      most = std::max(most, each.size());
+    }
+    std::vector<double> &row = times.emplace_back();
+    for (const std::vector<double> &each : seconds) {
+      Record record;
+      record.seconds = each;
+      row.push_back(isSameRung(each.size(), most) ? record.median() : 0);
+    }
+  }
+  return times;
+}
+
+/// The least time of a bucket; 0 if there is none.
+static double bestOf(const std::vector<double> &row) {
+  double best = 0;
+  for (double time : row)
+    if (time > 0 && (best == 0 || time < best))
+      best = time;
+  return best;
+}
+
+/// How many times the best time a candidate takes, over all buckets; one that
+/// was not measured to the end counts as twice.
+static double slowdown(const Times &times, size_t candidate) {
+  double sum = 0;
+  for (const std::vector<double> &row : times)
+    if (double best = bestOf(row); best > 0)
+      sum += std::log(row[candidate] > 0 ? row[candidate] / best : 2);
+  return sum;
+}
+
+/// A small set of candidates that is good enough everywhere, the most general
+/// one first.
+static std::vector<size_t> coverBuckets(const Times &times, double tolerance) {
+  std::vector<size_t> chosen;
+  std::set<size_t> open;
+  for (size_t b = 0; b < times.size(); ++b)
+    if (bestOf(times[b]) > 0)
+      open.insert(b);
+  auto serves = [&](size_t candidate, size_t b) {
+    double time = times[b][candidate];
+    return time > 0 && time <= bestOf(times[b]) * (1 + tolerance);
+  };
+  while (!open.empty()) {
+    size_t best = 0;
+    std::pair<int64_t, double> rank = {0, 0};
+    for (size_t c = 0; c < times[0].size(); ++c) {
+      int64_t count = std::count_if(open.begin(), open.end(),
+                                    [&](size_t b) { return serves(c, b); });
+      std::pair<int64_t, double> other = {-count, slowdown(times, c)};
+      if (other < rank) {
+        rank = other;
+        best = c;
+      }
+    }
+    chosen.push_back(best);
+    std::erase_if(open, [&](size_t b) { return serves(best, b); });
+  }
+  std::sort(chosen.begin(), chosen.end(), [&](size_t a, size_t b) {
+    return std::pair(slowdown(times, a), a) < std::pair(slowdown(times, b), b);
+  });
+  return chosen;
+}
+
+TaskChoice choose(const Pack &pack, const Task &task,
+                  const std::vector<Record> &records, const DeviceName &device,
+                  double tolerance) {
+  Times times = timesOf(pack, task, records, device);
+  TaskChoice result;
+  result.order = coverBuckets(times, tolerance);
+  for (size_t b = 0; b < times.size(); ++b) {
+    const std::vector<double> &row = times[b];
+    Choice choice = {task.buckets[b], 0, 0, bestOf(row),
+                     row.empty() ? 0 : row[0]};
+    if (choice.best == 0)
+      continue;
+    for (size_t c : result.order)
+      if (row[c] > 0 && (choice.seconds == 0 || row[c] < choice.seconds)) {
+        choice.candidate = c;
+        choice.seconds = row[c];
+      }
+    result.choices.push_back(choice);
+  }
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Hints
+//===----------------------------------------------------------------------===//
+
+/// The choice whose bucket the runtime finds nearest; the first of several.
+static const Choice *nearest(const std::vector<const Choice *> &hints,
+                             const Bucket &bucket) {
+  const Choice *best = nullptr;
+  for (const Choice *each : hints)
+    if (!best ||
+        distance(each->bucket, bucket) < distance(best->bucket, bucket))
+      best = each;
+  return best;
+}
+
+/// Choices whose hints are needed: without any other, its bucket still leads to
+/// its candidate. In the order of the library.
+static std::vector<const Choice *> neededHints(const TaskChoice &choice) {
+  std::vector<const Choice *> hints;
+  for (size_t candidate : choice.order)
+    for (const Choice &each : choice.choices)
+      if (each.candidate == candidate)
+        hints.push_back(&each);
+  for (size_t i = hints.size(); i-- > 0;) {
+    std::vector<const Choice *> fewer = hints;
+    fewer.erase(fewer.begin() + static_cast<int64_t>(i));
+    bool same = !fewer.empty();
+    for (const Choice &each : choice.choices)
+      same = same && nearest(fewer, each.bucket)->candidate == each.candidate;
+    if (same)
+      hints = std::move(fewer);
+  }
+  return hints;
+}
+
+std::vector<std::pair<Variant, std::string>>
+variantsOf(const Pack &pack, const Task &task, const TaskChoice &choice) {
+  std::vector<std::pair<Variant, std::string>> variants;
+  auto add = [&](size_t candidate) -> Variant & {
+    const std::string &id = task.candidates[candidate].id;
+    return variants.emplace_back(pack.variant(id), id).first;
+  };
+  for (const Choice *each : neededHints(choice)) {
+    Variant &variant = add(each->candidate);
+    const Bucket &b = each->bucket;
+    variant.hint.maxBatch = b.batch;
+    variant.hint.maxQueryTokens = b.queryTokens;
+    variant.hint.context = b.context;
+    variant.id += ".b" + std::to_string(b.batch) + ".c" +
+                  std::to_string(b.context) + ".q" +
+                  std::to_string(b.queryTokens);
+  }
+  if (variants.empty() && !task.candidates.empty())
+    add(0);
+  return variants;
+}
+
+} // namespace kvarn::tune

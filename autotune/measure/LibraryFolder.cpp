@@ -1,0 +1,108 @@
+//===- LibraryFolder.cpp - Kernel libraries made of others ----------------===//
+
+#include "autotune/measure/LibraryFolder.h"
+
+#include "autotune/measure/Error.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace kvarn::tune {
+
+namespace fs = std::filesystem;
+
+Manifest readLibrary(const std::string &folder) {
+  std::string path = folder + "/" + std::string(kManifestFileName);
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream)
+    throw InputError(folder + ": cannot read " +
+                     std::string(kManifestFileName) +
+                     ", expected a kernel library");
+  std::ostringstream text;
+  text << stream.rdbuf();
+  std::string error;
+  std::optional<Manifest> manifest = readManifest(text.str(), error);
+  if (!manifest)
+    throw InputError(folder + ": " + error);
+  return *manifest;
+}
+
+LibraryFolder::LibraryFolder(const std::string &target,
+                             const std::string &compiler)
+    : path(target) {
+  while (path.size() > 1 && path.back() == '/')
+    path.pop_back();
+  manifest.compiler = compiler;
+  std::error_code error;
+  if (fs::exists(path, error) && !fs::exists(path + "/manifest.json", error))
+    fail("it exists and is no kernel library");
+  // Beside the target, so that a rename puts it in place.
+  std::string name = path + ".XXXXXX";
+  if (!mkdtemp(name.data()))
+    fail("cannot create a folder beside it");
+  temporary = name;
+}
+
+LibraryFolder::~LibraryFolder() {
+  std::error_code ignored;
+  if (!temporary.empty())
+    fs::remove_all(temporary, ignored);
+}
+
+void LibraryFolder::fail(const std::string &what) const {
+  throw InputError("cannot write library '" + path + "': " + what);
+}
+
+void LibraryFolder::add(Variant variant, const std::string &from,
+                        const std::string &stem) {
+  fs::path source = fs::path(from) / variant.binary.file;
+  variant.binary.file = stem + source.extension().string();
+  fs::path target = fs::path(temporary) / variant.binary.file;
+  std::error_code error;
+  if (!fs::exists(target, error) && !fs::copy_file(source, target, error))
+    fail(source.string() + ": " + error.message());
+  manifest.variants.push_back(std::move(variant));
+}
+
+const Variant &LibraryFolder::variant(const std::string &id) const {
+  for (const Variant &each : manifest.variants)
+    if (each.id == id)
+      return each;
+  fail("no variant '" + id + "'");
+}
+
+void LibraryFolder::addFile(const std::string &name, const std::string &text) {
+  std::ofstream stream(fs::path(temporary) / name, std::ios::binary);
+  stream << text;
+  if (!stream.flush())
+    fail("cannot write " + name);
+}
+
+void LibraryFolder::commit() {
+  std::string problem = describeManifestError(manifest);
+  if (!problem.empty())
+    fail(problem);
+  addFile(std::string(kManifestFileName), writeManifest(manifest));
+  std::error_code error;
+  fs::permissions(temporary, fs::perms(0750), error);
+  // rename() replaces no folder that has files: move an older one away.
+  std::string old = temporary + ".old";
+  bool replaced = fs::exists(path, error);
+  if (replaced)
+    fs::rename(path, old, error);
+  if (!error)
+    fs::rename(temporary, path, error);
+  if (error) {
+    std::error_code ignored;
+    if (replaced)
+      fs::rename(old, path, ignored);
+    fail(error.message());
+  }
+  temporary.clear();
+  if (replaced)
+    fs::remove_all(old, error);
+}
+
+} // namespace kvarn::tune

@@ -1,0 +1,104 @@
+//===- Lookup.cpp - The best schedule that is known -----------------------===//
+
+#include "autotune/measure/Lookup.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+namespace kvarn::tune {
+
+std::vector<Measured> collect(const std::vector<Record> &records,
+                              const std::string &compiler) {
+  std::map<std::tuple<std::string, std::string, Bucket, std::string>, Measured>
+      all;
+  for (const Record &record : records) {
+    if (record.status != Status::Ok || record.compiler != compiler)
+      continue;
+    Measured &each =
+        all[{toJson(record.key).dump() + record.binary, record.schedule,
+             *record.bucket, toJson(record.device).dump()}];
+    each.schedule = record.schedule;
+    each.binary = record.binary;
+    each.bucket = *record.bucket;
+    each.device = record.device;
+    each.seconds.insert(each.seconds.end(), record.seconds.begin(),
+                        record.seconds.end());
+    each.last = record;
+  }
+  std::map<std::tuple<std::string, Bucket, std::string>, size_t> most;
+  auto place = [](const Measured &each) {
+    return std::tuple(toJson(each.last.key).dump(), each.bucket,
+                      toJson(each.device).dump());
+  };
+  for (auto &[name, each] : all) {
+    size_t &launches = most[place(each)];
+    launches = std::max(launches, each.seconds.size());
+  }
+  std::vector<Measured> result;
+  for (auto &[name, each] : all) {
+    each.comparable = isSameRung(each.seconds.size(), most[place(each)]);
+    Record together = each.last;
+    together.seconds = each.seconds;
+    each.median = together.median();
+    result.push_back(std::move(each));
+  }
+  return result;
+}
+
+double distance(const Bucket &a, const Bucket &b) {
+  auto factor = [](int64_t x, int64_t y) {
+    return std::abs(std::log2(double(x)) - std::log2(double(y)));
+  };
+  return factor(a.batch * a.kvHeads, b.batch * b.kvHeads) +
+         factor(a.context, b.context) + factor(a.queryTokens, b.queryTokens);
+}
+
+/// Heads and requests are the same to a kernel.
+static bool isSame(const Bucket &a, const Bucket &b) {
+  return distance(a, b) == 0;
+}
+
+Answer lookUp(const std::vector<Record> &records, const Question &question) {
+  Answer answer;
+  std::vector<Record> own;
+  for (const Record &record : records) {
+    if (record.key != question.key || record.chip != question.chip)
+      continue;
+    bool trusted = record.compiler == question.compiler;
+    ++(trusted ? answer.records : answer.untrusted);
+    if (trusted)
+      own.push_back(record);
+  }
+  const Measured *best = nullptr;
+  std::tuple<int, double, double> rank;
+  std::vector<Measured> measured = collect(own, question.compiler);
+  for (const Measured &each : measured) {
+    if (!each.comparable)
+      continue;
+    bool here = each.device.name == question.device.name &&
+                each.device.processors == question.device.processors;
+    bool same = isSame(each.bucket, question.bucket);
+    Source source =
+        same ? (here ? Source::Exact : Source::SameChip) : Source::Nearest;
+    // Of buckets at the same distance, one measured here counts more.
+    std::tuple<int, double, double> other = {
+        static_cast<int>(source),
+        distance(each.bucket, question.bucket) + (here ? 0 : 1e-3),
+        each.median};
+    if (best && rank <= other)
+      continue;
+    best = &each;
+    rank = other;
+    answer.source = source;
+  }
+  if (best) {
+    answer.schedule = best->schedule;
+    answer.bucket = best->bucket;
+    answer.device = best->device;
+    answer.seconds = best->median;
+  }
+  return answer;
+}
+
+} // namespace kvarn::tune

@@ -1,0 +1,73 @@
+//===- Lookup.h - The best schedule that is known ---------------*- C++ -*-===//
+
+#ifndef KVARN_AUTOTUNE_MEASURE_LOOKUP_H
+#define KVARN_AUTOTUNE_MEASURE_LOOKUP_H
+
+#include "autotune/measure/Records.h"
+
+#include <map>
+
+namespace kvarn::tune {
+
+/// What a schedule is wanted for.
+struct Question {
+  VariantKey key;
+  Bucket bucket;
+  DeviceName device;    // the driver does not matter
+  std::string chip;     // sm_90a
+  std::string compiler; // records of others are not trusted
+};
+
+/// Where an answer comes from, best first.
+enum class Source {
+  Exact,     // this bucket on this GPU
+  SameChip,  // this bucket on another GPU with the same chip
+  Nearest,   // the nearest bucket that was measured, on this GPU or chip
+  Heuristic, // nothing: the default schedule of the compiler
+};
+inline constexpr std::array<std::string_view, 4> kSourceNames = {
+    "exact", "same chip", "nearest bucket", "heuristic"};
+
+struct Answer {
+  Source source = Source::Heuristic;
+  std::string schedule; // "" for Heuristic
+  Bucket bucket;        // that was measured
+  DeviceName device;
+  double seconds = 0;   // median
+  size_t records = 0;   // trusted, for this key
+  size_t untrusted = 0; // for this key, of other compilers
+};
+
+/// Times of one kernel for one bucket on one device, all records together.
+struct Measured {
+  std::string schedule, binary;
+  Bucket bucket;
+  DeviceName device;
+  std::vector<double> seconds;
+  double median = 0;
+  Record last;
+  /// Whether it was timed as often as others for the same bucket and device,
+  /// so that they can be compared.
+  bool comparable = false;
+};
+
+/// Whether a candidate came as far in a search as the one with the most
+/// launches; a rung has three times those of the one before.
+inline bool isSameRung(size_t launches, size_t most) {
+  return 3 * launches > most;
+}
+
+/// Records that are ok and of `compiler`, by kernel, schedule, bucket and
+/// device.
+std::vector<Measured> collect(const std::vector<Record> &records,
+                              const std::string &compiler);
+
+/// How far two buckets are from each other, in factors of two: requests times
+/// KV heads, tokens, query tokens.
+double distance(const Bucket &a, const Bucket &b);
+
+Answer lookUp(const std::vector<Record> &records, const Question &question);
+
+} // namespace kvarn::tune
+
+#endif // KVARN_AUTOTUNE_MEASURE_LOOKUP_H

@@ -1,0 +1,100 @@
+//===- Pack.cpp - Candidates on their way to a GPU ------------------------===//
+
+#include "autotune/measure/Pack.h"
+
+#include "autotune/measure/Error.h"
+#include "autotune/measure/LibraryFolder.h"
+
+#include <fstream>
+
+namespace kvarn::tune {
+
+static constexpr int64_t kPackSchema = 1;
+
+const Variant &Pack::variant(const std::string &id) const {
+  for (const Variant &each : manifest.variants)
+    if (each.id == id)
+      return each;
+  throw InputError(folder + "/" + kPackFileName + ": no variant '" + id +
+                   "' in the manifest");
+}
+
+static json toJson(const Task &task) {
+  json object = {{"key", toJson(task.key)},
+                 {"pruned", task.pruned},
+                 {"buckets", json::array()},
+                 {"candidates", json::array()},
+                 {"dropped", json::array()}};
+  for (const Bucket &bucket : task.buckets)
+    object["buckets"].push_back(toJson(bucket));
+  for (const Candidate &each : task.candidates)
+    object["candidates"].push_back(
+        {{"id", each.id}, {"schedule", each.schedule}});
+  for (const Dropped &each : task.dropped)
+    object["dropped"].push_back({{"schedule", each.schedule},
+                                 {"cause", each.cause},
+                                 {"message", each.message}});
+  return object;
+}
+
+static Task taskFromJson(const json &object) {
+  Task task;
+  task.key = keyFromJson(object.at("key"));
+  object.at("pruned").get_to(task.pruned);
+  for (const json &each : object.at("buckets"))
+    task.buckets.push_back(bucketFromJson(each));
+  for (const json &each : object.at("candidates"))
+    task.candidates.push_back({each.at("id").get<std::string>(),
+                               each.at("schedule").get<std::string>()});
+  for (const json &each : object.at("dropped"))
+    task.dropped.push_back({each.at("schedule").get<std::string>(),
+                            each.at("cause").get<std::string>(),
+                            each.at("message").get<std::string>()});
+  for (const Candidate &each : task.candidates)
+    if (!parseSchedule(each.schedule))
+      throw InputError("'" + each.schedule + "' is no schedule");
+  return task;
+}
+
+std::string writePack(const Pack &pack) {
+  json object = {{"schema", kPackSchema},
+                 {"chip", pack.chip},
+                 {"assembler", pack.assembler},
+                 {"facts", toJson(pack.facts)},
+                 {"tasks", json::array()}};
+  for (const Task &task : pack.tasks)
+    object["tasks"].push_back(toJson(task));
+  return object.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+Pack readPack(const std::string &folder) {
+  Pack pack;
+  pack.folder = folder;
+  std::string path = folder + "/" + kPackFileName;
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream)
+    throw InputError(folder + ": cannot read " + kPackFileName +
+                     ", expected a pack that 'kvarn-tune build' made");
+  json object = json::parse(stream, nullptr, false);
+  try {
+    if (object.is_discarded())
+      throw InputError("expected JSON");
+    if (object.at("schema").get<int64_t>() != kPackSchema)
+      throw InputError("schema " + object.at("schema").dump() + ", expected " +
+                       std::to_string(kPackSchema));
+    object.at("chip").get_to(pack.chip);
+    object.at("assembler").get_to(pack.assembler);
+    pack.facts = chipFromJson(object.at("facts"));
+    for (const json &task : object.at("tasks"))
+      pack.tasks.push_back(taskFromJson(task));
+  } catch (const std::exception &problem) {
+    throw InputError(path + ": " + problem.what());
+  }
+  pack.manifest = readLibrary(folder);
+  for (const Task &task : pack.tasks)
+    for (const Candidate &each : task.candidates)
+      pack.variant(each.id);
+  return pack;
+}
+
+} // namespace kvarn::tune

@@ -1,0 +1,63 @@
+//===- Pack.h - Candidates on their way to a GPU ----------------*- C++ -*-===//
+//
+// A pack is a kernel library whose variants are candidates, and a file
+// pack.json that says what is tuned. It is all that measuring needs.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KVARN_AUTOTUNE_MEASURE_PACK_H
+#define KVARN_AUTOTUNE_MEASURE_PACK_H
+
+#include "autotune/measure/CostModel.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace kvarn::tune {
+
+inline constexpr const char *kPackFileName = "pack.json";
+
+/// A schedule that was compiled, as a variant of the pack.
+struct Candidate {
+  std::string id, schedule;
+};
+
+/// One that was left out after a try.
+struct Dropped {
+  std::string schedule;
+  std::string cause; // "spills", "same code", "compiler"
+  std::string message;
+};
+
+/// A kernel that is tuned.
+struct Task {
+  VariantKey key;
+  std::vector<Bucket> buckets;
+  std::vector<Candidate> candidates; // the default schedule first
+  std::vector<Dropped> dropped;
+  /// Schedules that were never compiled, by cause: "chip", "cost model".
+  std::map<std::string, int64_t> pruned;
+};
+
+struct Pack {
+  std::string folder;
+  Manifest manifest;
+  std::string chip; // the target, sm_90a
+  std::string assembler;
+  Chip facts;
+  std::vector<Task> tasks;
+
+  const std::string &compiler() const { return manifest.compiler; }
+  /// The variant called `id`. Throws InputError.
+  const Variant &variant(const std::string &id) const;
+};
+
+/// The text of pack.json.
+std::string writePack(const Pack &pack);
+/// Throws InputError.
+Pack readPack(const std::string &folder);
+
+} // namespace kvarn::tune
+
+#endif // KVARN_AUTOTUNE_MEASURE_PACK_H

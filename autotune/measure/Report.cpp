@@ -1,0 +1,142 @@
+//===- Report.cpp - What a report shows, as data --------------------------===//
+
+#include "autotune/measure/Report.h"
+
+#include "autotune/measure/Error.h"
+#include "autotune/measure/Lookup.h"
+#include "format/Format.h"
+
+#include <algorithm>
+
+namespace kvarn::tune {
+
+/// The candidate of `task` with this schedule and binary, if it is one.
+static const Candidate *findCandidate(const Pack &pack, const Task &task,
+                                      const Measured &measured) {
+  for (const Candidate &each : task.candidates)
+    if (each.schedule == measured.schedule &&
+        pack.variant(each.id).binary.sha256 == measured.binary)
+      return &each;
+  return nullptr;
+}
+
+/// Times of one candidate in one bucket, with what the model says.
+static json pointOf(const Pack &pack, const Task &task,
+                    const Measured &measured) {
+  Schedule schedule = *parseSchedule(measured.schedule);
+  Prediction p = predict(pack.facts, task.key, schedule, measured.bucket);
+  double bytes = cacheBytes(task.key, measured.bucket);
+  return {{"shape", measured.bucket.describe()},
+          {"schedule", describe(schedule)},
+          {"seconds", measured.median},
+          {"predicted", p.seconds},
+          {"launches", measured.seconds.size()},
+          {"bytes", bytes},
+          {"share", bytes / measured.median / pack.facts.readBandwidth}};
+}
+
+/// Instructions of a call: those of a record, for each record and row tile.
+static double instructionsOf(const Pack &pack, const Task &task,
+                             const Measured &measured) {
+  Prediction p = predict(pack.facts, task.key,
+                         *parseSchedule(measured.schedule), measured.bucket);
+  Format format = *parseFormatName(task.key.format);
+  format.headDim = task.key.headDim;
+  return p.instructions * p.bytes / double(format.recordBytes());
+}
+
+static json failuresOf(const Pack &pack, const std::vector<Record> &records,
+                       const DeviceName &device) {
+  std::map<std::string, int64_t> causes;
+  for (const Task &task : pack.tasks) {
+    for (auto &[cause, count] : task.pruned)
+      causes["pruned: " + cause] += count;
+    for (const Dropped &each : task.dropped)
+      ++causes["dropped: " + each.cause];
+  }
+  for (const Record &record : records)
+    if (record.status != Status::Ok && record.device.name == device.name &&
+        record.chip == pack.chip)
+      ++causes["measured: " + std::string(statusName(record.status))];
+  return causes;
+}
+
+json reportData(const Pack &given, const std::vector<Record> &records,
+                const DeviceName &device) {
+  Pack pack = given;
+  pack.facts.processors = device.processors;
+  std::vector<Record> own;
+  for (const Record &record : records)
+    if (record.device == device && record.chip == pack.chip &&
+        record.assembler == pack.assembler) {
+      own.push_back(record);
+      if (record.readBandwidth > 0)
+        pack.facts.readBandwidth = record.readBandwidth;
+    }
+  json data = {{"device", toJson(device)},
+               {"chip", pack.chip},
+               {"compiler", pack.compiler()},
+               {"assembler", pack.assembler},
+               {"date", own.empty() ? "" : own.back().date},
+               {"readBandwidth", pack.facts.readBandwidth},
+               {"instructionRate",
+                pack.facts.instructionRate * double(pack.facts.processors)},
+               {"failures", failuresOf(pack, records, device)},
+               {"tasks", json::array()}};
+  std::vector<Measured> all = collect(own, pack.compiler());
+  for (const Task &task : pack.tasks) {
+    json item = {{"kernel", describe(task.key)},
+                 {"best", json::array()},
+                 {"points", json::array()}};
+    std::map<Bucket, std::pair<json, double>> best, standard;
+    for (const Measured &each : all) {
+      if (each.last.key != task.key)
+        continue;
+      const Candidate *candidate = findCandidate(pack, task, each);
+      if (!candidate)
+        continue;
+      json point = pointOf(pack, task, each);
+      point["instructions"] = instructionsOf(pack, task, each);
+      item["points"].push_back(point);
+      bool isDefault = candidate == &task.candidates.front();
+      auto &place = best[each.bucket];
+      if (each.comparable && (place.second == 0 || each.median < place.second))
+        place = {point, each.median};
+      if (isDefault)
+        standard[each.bucket] = {point, each.median};
+    }
+    for (auto &[bucket, entry] : best) {
+      if (entry.second == 0)
+        continue;
+      json row = entry.first;
+      row["defaultSeconds"] = standard[bucket].second;
+      item["best"].push_back(row);
+    }
+    data["tasks"].push_back(std::move(item));
+  }
+  return data;
+}
+
+/// The first `mark` of `text` becomes `value`.
+static void replace(std::string &text, std::string_view mark,
+                    std::string_view value) {
+  size_t at = text.find(mark);
+  if (at == std::string::npos)
+    throw InputError("the page has no " + std::string(mark));
+  text.replace(at, mark.size(), value);
+}
+
+std::string makePage(std::string_view page, std::string_view script,
+                     const json &data) {
+  std::string text = data.dump(-1, ' ', false, json::error_handler_t::replace);
+  // Text from outside must not end the element that holds it.
+  for (size_t at; (at = text.find('<')) != std::string::npos;)
+    text.replace(at, 1, "\\u003c");
+  std::string result(page);
+  // The data last: it may contain anything.
+  replace(result, "@SCRIPT@", script);
+  replace(result, "@DATA@", text);
+  return result;
+}
+
+} // namespace kvarn::tune

@@ -1,0 +1,31 @@
+//===- Schedule.h - A schedule without the compiler -------------*- C++ -*-===//
+
+#ifndef KVARN_AUTOTUNE_MEASURE_SCHEDULE_H
+#define KVARN_AUTOTUNE_MEASURE_SCHEDULE_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace kvarn::tune {
+
+/// The fields of #kvarn.schedule (docs/dialect.md).
+struct Schedule {
+  int64_t rows = 1, tokens = 32, poolTokens = 32, warps = 1, splits = 0;
+  bool async = false, subnormal = false, narrow = false;
+  int64_t registerRows = 1, registerColumns = 1;
+  int64_t programs = 1; // of a multiprocessor, with splits = 0
+
+  bool operator==(const Schedule &) const = default;
+};
+
+/// The schedule in the text of the attribute, or nothing.
+std::optional<Schedule> parseSchedule(std::string_view text);
+
+/// For people: what tells it from others of its kind, "warps 4, splits 0, ...".
+std::string describe(const Schedule &schedule);
+
+} // namespace kvarn::tune
+
+#endif // KVARN_AUTOTUNE_MEASURE_SCHEDULE_H

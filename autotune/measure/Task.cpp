@@ -1,0 +1,82 @@
+//===- Task.cpp - What is tuned, and for what -----------------------------===//
+
+#include "autotune/measure/Task.h"
+
+namespace kvarn::tune {
+
+std::string Bucket::describe() const {
+  std::string text =
+      "batch " + std::to_string(batch) + " context " + std::to_string(context);
+  if (queryTokens > 1)
+    text += " query tokens " + std::to_string(queryTokens);
+  return text + ", " + std::to_string(kvHeads) + " KV heads";
+}
+
+json toJson(const VariantKey &key) {
+  return {{"kernel", key.kernel},         {"format", key.format},
+          {"layout", key.layout},         {"head_dim", key.headDim},
+          {"ratio", key.ratio},           {"dtype", key.dtype},
+          {"query_rows", key.queryRows},  {"features", json(key.features)},
+          {"options", json(key.options)}, {"target", key.target}};
+}
+
+json toJson(const Bucket &bucket) {
+  return {{"batch", bucket.batch},
+          {"context", bucket.context},
+          {"query_tokens", bucket.queryTokens},
+          {"kv_heads", bucket.kvHeads}};
+}
+
+json toJson(const DeviceName &device) {
+  return {{"gpu", device.name},
+          {"sm_count", device.processors},
+          {"driver", device.driver}};
+}
+
+VariantKey keyFromJson(const json &object) {
+  VariantKey key;
+  object.at("kernel").get_to(key.kernel);
+  object.at("format").get_to(key.format);
+  object.at("layout").get_to(key.layout);
+  object.at("head_dim").get_to(key.headDim);
+  object.at("ratio").get_to(key.ratio);
+  object.at("dtype").get_to(key.dtype);
+  object.at("query_rows").get_to(key.queryRows);
+  object.at("features").get_to(key.features);
+  object.at("options").get_to(key.options);
+  object.at("target").get_to(key.target);
+  return key;
+}
+
+Bucket bucketFromJson(const json &object) {
+  return {object.at("batch").get<int64_t>(),
+          object.at("context").get<int64_t>(),
+          object.at("query_tokens").get<int64_t>(),
+          object.at("kv_heads").get<int64_t>()};
+}
+
+DeviceName deviceFromJson(const json &object) {
+  return {object.at("gpu").get<std::string>(),
+          object.at("sm_count").get<int64_t>(),
+          object.at("driver").get<std::string>()};
+}
+
+std::string describe(const VariantKey &key) {
+  std::string text = key.kernel;
+  for (const std::string &word : {key.format, key.layout, key.dtype})
+    text += word.empty() ? "" : " " + word;
+  if (key.headDim)
+    text += " head_dim " + std::to_string(key.headDim);
+  if (key.ratio)
+    text += " ratio " + std::to_string(key.ratio);
+  if (key.queryRows)
+    text += " rows " + std::to_string(key.queryRows);
+  std::string features;
+  for (const std::string &feature : key.features)
+    features += (features.empty() ? "" : ",") + feature;
+  if (!features.empty())
+    text += " (" + features + ")";
+  return text;
+}
+
+} // namespace kvarn::tune

@@ -1,0 +1,221 @@
+//===- ChooseTest.cpp - From times to variants with hints -----------------===//
+
+#include "autotune/measure/Choose.h"
+
+#include "autotune/measure/LibraryFolder.h"
+#include "autotune/measure/Report.h"
+#include "test/unit/autotune/Fixture.h"
+
+using namespace kvarn::tune;
+using namespace kvarn::tune::test;
+
+namespace {
+
+/// Three candidates, a row of buckets, and the times of all on an H200.
+struct Tuned {
+  explicit Tuned(std::vector<std::vector<double>> microseconds) {
+    pack.folder = "pack";
+    pack.chip = "sm_90a";
+    pack.assembler = "ptxas";
+    pack.facts = hopper();
+    pack.manifest.compiler = "kvarn 1";
+    Task &task = pack.tasks.emplace_back();
+    task.key = attendKey();
+    for (size_t c = 0; c < 3; ++c) {
+      std::string id = "attend-0-00" + std::to_string(c);
+      task.candidates.push_back({id, scheduleText(4, int64_t(c))});
+      kvarn::Variant &variant = pack.manifest.variants.emplace_back();
+      variant.id = id;
+      variant.key = task.key;
+      variant.binary.sha256 = std::string(64, char('a' + c));
+    }
+    for (size_t b = 0; b < microseconds.size(); ++b) {
+      Bucket bucket = {1, int64_t(4096) << b, 1, 8};
+      task.buckets.push_back(bucket);
+      for (size_t c = 0; c < microseconds[b].size(); ++c)
+        if (microseconds[b][c] > 0) {
+          Record record = makeRecord(task.candidates[c].schedule, bucket,
+                                     microseconds[b][c] * 1e-6);
+          record.binary = std::string(64, char('a' + c));
+          records.push_back(record);
+        }
+    }
+  }
+
+  TaskChoice choose(double tolerance) const {
+    return kvarn::tune::choose(pack, pack.tasks[0], records, kH200, tolerance);
+  }
+
+  Pack pack;
+  std::vector<Record> records;
+};
+
+} // namespace
+
+TEST(Choose, TheBestOfEachBucket) {
+  Tuned setup({{10, 20, 30}, {20, 10, 30}, {30, 20, 10}});
+  TaskChoice choice = setup.choose(0);
+  ASSERT_EQ(choice.choices.size(), 3u);
+  for (size_t b = 0; b < 3; ++b)
+    EXPECT_EQ(choice.choices[b].candidate, b);
+  EXPECT_EQ(choice.order.size(), 3u);
+}
+
+TEST(Choose, ToleranceSavesKernels) {
+  Tuned setup({{10.05, 20, 10}, {10, 20, 30}, {10, 10.05, 30}});
+  EXPECT_EQ(setup.choose(0).order.size(), 2u);
+  TaskChoice choice = setup.choose(0.01);
+  EXPECT_EQ(choice.order, std::vector<size_t>{0});
+  EXPECT_NEAR(choice.choices[0].seconds, 10.05e-6, 1e-12);
+  EXPECT_NEAR(choice.choices[0].best, 10e-6, 1e-12);
+}
+
+/// Without hints the runtime takes the first: the one that is best on average.
+TEST(Choose, MostGeneralFirst) {
+  Tuned setup({{10, 11, 30}, {12, 11, 10}, {12, 10, 30}});
+  EXPECT_EQ(setup.choose(0).order.front(), 1u);
+}
+
+/// A variant for each boundary, none between two that say the same.
+TEST(Choose, HintsOnlyWhereNeeded) {
+  Tuned setup({{10, 20, 30}, {10, 20, 30}, {20, 10, 30}, {20, 10, 30}});
+  auto variants = variantsOf(setup.pack, setup.pack.tasks[0], setup.choose(0));
+  ASSERT_EQ(variants.size(), 2u);
+  std::map<std::string, std::vector<int64_t>> contexts;
+  for (auto &[variant, stem] : variants) {
+    EXPECT_EQ(variant.hint.maxBatch, 1);
+    EXPECT_EQ(variant.hint.maxQueryTokens, 1);
+    contexts[stem].push_back(*variant.hint.context);
+  }
+  // Each bucket is nearest to a hint with its candidate.
+  for (size_t b = 0; b < 4; ++b) {
+    double least = 100;
+    std::string nearest;
+    for (auto &[stem, list] : contexts)
+      for (int64_t context : list) {
+        double far = std::abs(std::log2(double(context)) - double(12 + b));
+        if (far < least) {
+          least = far;
+          nearest = stem;
+        }
+      }
+    EXPECT_EQ(nearest, b < 2 ? "attend-0-000" : "attend-0-001");
+  }
+}
+
+TEST(Choose, OneKernelEverywhereNeedsOneVariant) {
+  Tuned setup({{10, 20, 30}, {10, 20, 30}});
+  auto variants = variantsOf(setup.pack, setup.pack.tasks[0], setup.choose(0));
+  EXPECT_EQ(variants.size(), 1u);
+}
+
+TEST(Choose, WithoutTimesTheDefault) {
+  Tuned setup({{0, 0, 0}});
+  TaskChoice choice = setup.choose(0);
+  EXPECT_TRUE(choice.choices.empty());
+  auto variants = variantsOf(setup.pack, setup.pack.tasks[0], choice);
+  ASSERT_EQ(variants.size(), 1u);
+  EXPECT_EQ(variants[0].first.id, "attend-0-000");
+  EXPECT_FALSE(variants[0].first.hint.context);
+}
+
+TEST(Choose, OnlyTimesOfTheseBinaries) {
+  Tuned setup({{10, 5, 30}});
+  for (Record &record : setup.records)
+    if (record.schedule == setup.pack.tasks[0].candidates[1].schedule)
+      record.binary = std::string(64, 'f'); // an older build
+  EXPECT_EQ(setup.choose(0).choices[0].candidate, 0u);
+  for (Record &record : setup.records)
+    record.compiler = "kvarn 0";
+  EXPECT_TRUE(setup.choose(0).choices.empty());
+  EXPECT_TRUE(measuredDevices(setup.pack, setup.records).empty());
+}
+
+TEST(Choose, LuckyTimesOfAnEarlyRungDoNotCount) {
+  Tuned setup({{10, 0, 30}});
+  Record lucky = makeRecord(setup.pack.tasks[0].candidates[1].schedule,
+                            setup.pack.tasks[0].buckets[0], 1e-6);
+  lucky.binary = std::string(64, 'b');
+  lucky.seconds = {1e-6};
+  setup.records.push_back(lucky);
+  EXPECT_EQ(setup.choose(0).choices[0].candidate, 0u);
+}
+
+TEST(Report, Data) {
+  Tuned setup({{10, 5, 0}, {20, 30, 40}});
+  Record failed = setup.records[0];
+  failed.status = Status::Hang;
+  failed.seconds.clear();
+  setup.records.push_back(failed);
+  setup.pack.tasks[0].dropped = {{"s", "spills", "8 bytes"}};
+  setup.pack.tasks[0].pruned = {{"cost model", 7}};
+  json data = reportData(setup.pack, setup.records, kH200);
+  EXPECT_EQ(data["failures"]["measured: hang"], 1);
+  EXPECT_EQ(data["failures"]["dropped: spills"], 1);
+  EXPECT_EQ(data["failures"]["pruned: cost model"], 7);
+  const json &task = data["tasks"][0];
+  EXPECT_EQ(task["points"].size(), 5u);
+  ASSERT_EQ(task["best"].size(), 2u);
+  EXPECT_NEAR(task["best"][0]["seconds"].get<double>(), 5e-6, 1e-12);
+  EXPECT_NEAR(task["best"][0]["defaultSeconds"].get<double>(), 10e-6, 1e-12);
+  EXPECT_NEAR(task["best"][0]["share"].get<double>(),
+              8 * 32 * 13824 / 5e-6 / 4.5e12, 1e-6);
+}
+
+/// Text of a record cannot end the script that holds it.
+TEST(Report, PageIsSafe) {
+  std::string page =
+      makePage("<script>@SCRIPT@</script><script>@DATA@</script>", "code();",
+               {{"text", "</script><script>alert(1)</script>@SCRIPT@"}});
+  EXPECT_EQ(page.find("alert"), page.rfind("alert"));
+  EXPECT_EQ(page.find("<script>alert"), std::string::npos);
+  EXPECT_EQ(page.find("code();"), 8u);
+  EXPECT_EQ(inputError([] { makePage("nothing", "", {}); }),
+            "the page has no @SCRIPT@");
+}
+
+TEST(Pack, Errors) {
+  TempFolder folder;
+  EXPECT_EQ(inputError([&] { readPack(folder.path("none")); }),
+            folder.path("none") + ": cannot read pack.json, expected a pack "
+                                  "that 'kvarn-tune build' made");
+  auto errorOf = [&](const std::string &text) {
+    folder.write("pack.json", text);
+    std::string error = inputError([&] { readPack(folder.path("")); });
+    return error.substr(error.find("pack.json: ") + 11);
+  };
+  EXPECT_EQ(errorOf("{"), "expected JSON");
+  EXPECT_EQ(errorOf("{\"schema\": 9}"), "schema 9, expected 1");
+  EXPECT_NE(errorOf("[]").find("cannot use at()"), std::string::npos);
+  json pack = json::parse(writePack(Tuned({{1, 2, 3}}).pack));
+  EXPECT_NE(errorOf(pack.dump()).find("cannot read manifest.json"),
+            std::string::npos);
+  pack["tasks"][0]["candidates"][0]["schedule"] = "fast";
+  EXPECT_EQ(errorOf(pack.dump()), "'fast' is no schedule");
+}
+
+TEST(LibraryFolder, AppearsWholeOrNotAtAll) {
+  TempFolder folder;
+  std::filesystem::create_directory(folder.path("other"));
+  EXPECT_EQ(inputError([&] { LibraryFolder("" + folder.path("other"), "c"); }),
+            "cannot write library '" + folder.path("other") +
+                "': it exists and is no kernel library");
+  EXPECT_EQ(inputError([&] { LibraryFolder("/nowhere/x", "c"); }),
+            "cannot write library '/nowhere/x': cannot create a folder beside "
+            "it");
+  {
+    LibraryFolder library(folder.path("new"), "c");
+    library.addFile("note", "text");
+  } // not committed
+  EXPECT_FALSE(std::filesystem::exists(folder.path("new")));
+  {
+    LibraryFolder library(folder.path("new"), "c");
+    library.addFile("note", "text");
+    library.commit();
+  }
+  EXPECT_EQ(folder.read("new/note"), "text");
+  EXPECT_EQ(readLibrary(folder.path("new")).compiler, "c");
+  EXPECT_EQ(inputError([&] { readLibrary(folder.path("other")); }),
+            folder.path("other") +
+                ": cannot read manifest.json, expected a kernel library");
+}

@@ -1,0 +1,92 @@
+//===- LookupTest.cpp - Exact, same chip, nearest, heuristic --------------===//
+
+#include "autotune/measure/Lookup.h"
+
+#include "test/unit/autotune/Fixture.h"
+
+using namespace kvarn::tune;
+using namespace kvarn::tune::test;
+
+static const Bucket kBucket = {8, 4096, 1, 8}, kLonger = {8, 32768, 1, 8},
+                    kLongest = {8, 131072, 1, 8};
+
+static Question ask(Bucket bucket = kBucket) {
+  return {attendKey(), bucket, kH200, "sm_90a", "kvarn 1"};
+}
+
+/// Records for each rung of the order; each step takes the best one away.
+TEST(Lookup, Order) {
+  std::vector<Record> records = {
+      makeRecord("near", kLonger, 1e-6),
+      makeRecord("other gpu", kBucket, 2e-6, kH100),
+      makeRecord("slow", kBucket, 5e-6),
+      makeRecord("best", kBucket, 4e-6),
+  };
+  Answer answer = lookUp(records, ask());
+  EXPECT_EQ(answer.source, Source::Exact);
+  EXPECT_EQ(answer.schedule, "best");
+  EXPECT_NEAR(answer.seconds, 4e-6, 1e-12);
+  records.resize(2);
+  answer = lookUp(records, ask());
+  EXPECT_EQ(answer.source, Source::SameChip);
+  EXPECT_EQ(answer.schedule, "other gpu");
+  EXPECT_EQ(answer.device, kH100);
+  records.resize(1);
+  answer = lookUp(records, ask());
+  EXPECT_EQ(answer.source, Source::Nearest);
+  EXPECT_EQ(answer.schedule, "near");
+  EXPECT_EQ(answer.bucket, kLonger);
+  EXPECT_EQ(lookUp({}, ask()).source, Source::Heuristic);
+  EXPECT_EQ(lookUp({}, ask()).schedule, "");
+}
+
+TEST(Lookup, NearestBucket) {
+  std::vector<Record> records = {makeRecord("far", kLongest, 1e-6),
+                                 makeRecord("near", kLonger, 2e-6)};
+  EXPECT_EQ(lookUp(records, ask()).schedule, "near");
+  // At the same distance, what was measured on this GPU.
+  records.push_back(makeRecord("elsewhere", kLonger, 1e-6, kH100));
+  EXPECT_EQ(lookUp(records, ask()).schedule, "near");
+}
+
+/// Heads of the same ratio share times: 4 requests of 16 KV heads are the work
+/// of 8 requests of 8.
+TEST(Lookup, HeadsAndRequestsAreTheSame) {
+  EXPECT_EQ(distance({8, 4096, 1, 8}, {4, 4096, 1, 16}), 0);
+  EXPECT_EQ(distance({8, 4096, 1, 8}, {8, 16384, 1, 4}), 3);
+  EXPECT_EQ(lookUp({makeRecord("a", {4, 4096, 1, 16}, 1e-6)}, ask()).source,
+            Source::Exact);
+}
+
+TEST(Lookup, OtherCompilersAreKeptButNotTrusted) {
+  Record record = makeRecord("old", kBucket, 1e-6);
+  record.compiler = "kvarn 0";
+  Answer answer = lookUp({record}, ask());
+  EXPECT_EQ(answer.source, Source::Heuristic);
+  EXPECT_EQ(answer.records, 0u);
+  EXPECT_EQ(answer.untrusted, 1u);
+}
+
+TEST(Lookup, OtherKernelsAndFailuresDoNotCount) {
+  Record other = makeRecord("other", kBucket, 1e-6);
+  other.key.ratio = 4;
+  Record chip = makeRecord("chip", kBucket, 1e-6);
+  chip.chip = "sm_80";
+  Record failed = makeRecord("failed", kBucket, 1e-6);
+  failed.status = Status::Wrong;
+  EXPECT_EQ(lookUp({other, chip, failed}, ask()).source, Source::Heuristic);
+}
+
+/// Times of several records are one list; a lucky time of an early rung does
+/// not win.
+TEST(Lookup, CollectsTimes) {
+  Record often = makeRecord("often", kBucket, 4e-6), lucky = often;
+  lucky.schedule = "lucky";
+  lucky.seconds = {1e-6};
+  std::vector<Measured> all = collect({often, often, lucky}, "kvarn 1");
+  ASSERT_EQ(all.size(), 2u);
+  const Measured &first = all[0].schedule == "often" ? all[0] : all[1];
+  EXPECT_EQ(first.seconds.size(), 6u);
+  EXPECT_TRUE(first.comparable);
+  EXPECT_EQ(lookUp({often, often, lucky}, ask()).schedule, "often");
+}

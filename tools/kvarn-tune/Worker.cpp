@@ -1,0 +1,143 @@
+//===- Worker.cpp - The measuring end -------------------------------------===//
+
+#include "tools/kvarn-tune/Worker.h"
+
+#include "autotune/measure/Error.h"
+#include "autotune/measure/Pack.h"
+#include "tools/kvarn-bench/Workload.h"
+#include "tools/kvarn-tune/Check.h"
+
+#include <csignal>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <sys/prctl.h>
+
+namespace kvarn::tune {
+
+namespace {
+
+class Worker {
+public:
+  explicit Worker(const WorkerOptions &options)
+      : running(options.running), memory(options.memoryMiB << 20),
+        pack(readPack(options.pack)) {
+    libraries.emplace_back(options.pack);
+  }
+
+  json answer(const json &question);
+
+private:
+  json start();
+  json check(size_t task, const std::string &id);
+  json setBucket(size_t task, size_t bucket);
+  json time(const std::string &id, int64_t launches);
+  const Task &task(size_t number) const { return pack.tasks.at(number); }
+  run::Kernel kernel(const std::string &id) const {
+    return running.selectId(libraries.front(), id);
+  }
+
+  run::Running running;
+  int64_t memory;
+  Pack pack;
+  std::list<run::Library> libraries;
+  std::unique_ptr<bench::Device> device;
+  std::map<size_t, Checker> checkers;
+  std::unique_ptr<bench::AttendWorkload>
+      workload; // after the device: goes first
+};
+
+} // namespace
+
+json Worker::start() {
+  if (!device)
+    device = pack.facts.gpu ? bench::makeCudaDevice(running)
+                            : bench::makeCpuDevice(running);
+  return {{"device", toJson(DeviceName{device->name(), device->processors(),
+                                       device->driver()})}};
+}
+
+json Worker::check(size_t number, const std::string &id) {
+  auto found = checkers.find(number);
+  if (found == checkers.end()) {
+    int64_t tokens = 1;
+    for (const Bucket &bucket : task(number).buckets)
+      tokens = std::max(tokens, bucket.queryTokens);
+    found = checkers.try_emplace(number, task(number).key, tokens).first;
+  }
+  std::string wrong = found->second.check(kernel(id), running);
+  return {{"status", wrong.empty() ? "ok" : "wrong"}, {"message", wrong}};
+}
+
+json Worker::setBucket(size_t number, size_t index) {
+  const Bucket &bucket = task(number).buckets.at(index);
+  bench::Shape shape;
+  shape.batch = bucket.batch;
+  shape.context = bucket.context;
+  shape.queryTokens = bucket.queryTokens;
+  shape.kvHeads = bucket.kvHeads;
+  shape.queryHeads = bucket.kvHeads * task(number).key.ratio;
+  workload.reset(); // its memory first
+  workload = bench::makeAttendCache(
+      {*device, bench::TileSource{libraries, running},
+       kernel(task(number).candidates.at(0).id), shape, memory});
+  return {{"bytes", workload->bytes()}};
+}
+
+json Worker::time(const std::string &id, int64_t launches) {
+  workload->use(kernel(id));
+  // Once, to have everything in its place.
+  workload->run(0);
+  workload->checkOutput();
+  std::vector<double> seconds;
+  for (int64_t i = 1; i <= launches; ++i)
+    seconds.push_back(workload->run(i % workload->layers()));
+  return {{"seconds", seconds}};
+}
+
+json Worker::answer(const json &question) {
+  const auto what = question.at("do").get<std::string>();
+  json device = start();
+  if (what == "start")
+    return device;
+  if (what == "bandwidth")
+    return {{"bytes_per_second", this->device->readBandwidth()}};
+  if (what == "check")
+    return check(question.at("task").get<size_t>(),
+                 question.at("id").get<std::string>());
+  if (what == "bucket")
+    return setBucket(question.at("task").get<size_t>(),
+                     question.at("bucket").get<size_t>());
+  if (what == "time")
+    return time(question.at("id").get<std::string>(),
+                question.at("launches").get<int64_t>());
+  throw InputError("unknown question '" + what + "'");
+}
+
+int runWorker(const WorkerOptions &options) {
+  // It may hang in a kernel when the parent goes away.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  std::unique_ptr<Worker> worker;
+  for (std::string line; std::getline(std::cin, line);) {
+    json reply;
+    try {
+      if (!worker)
+        worker = std::make_unique<Worker>(options);
+      reply = worker->answer(json::parse(line));
+    } catch (const run::Error &error) {
+      reply = {{"error", error.what()}, {"code", error.code}};
+    } catch (const InputError &error) {
+      reply = {{"error", error.what()}, {"code", run::kInput}};
+    } catch (const std::exception &error) {
+      reply = {{"error", error.what()}, {"code", run::kInternal}};
+    }
+    std::cout << reply.dump(-1, ' ', false, json::error_handler_t::replace)
+              << std::endl;
+    // A GPU that has seen a fault can be used by another process only.
+    if (reply.contains("error"))
+      _exit(reply["code"].get<int>());
+  }
+  return run::kDone;
+}
+
+} // namespace kvarn::tune

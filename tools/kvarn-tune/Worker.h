@@ -1,0 +1,36 @@
+//===- Worker.h - The measuring end -----------------------------*- C++ -*-===//
+//
+// Questions, one JSON object per line on standard input; each is answered with
+// one line on standard output:
+//
+//   {"do": "start"}                          {"device": {..}}
+//   {"do": "bandwidth"}                      {"bytes_per_second": ..}
+//   {"do": "check", "task": 0, "id": ".."}   {"status": "ok" or "wrong", ..}
+//   {"do": "bucket", "task": 0, "bucket": 0} {"bytes": ..}
+//   {"do": "time", "id": "..", "launches": 9}  {"seconds": [..]}
+//
+// What fails is {"error": "..", "code": exit code}.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KVARN_TOOLS_TUNE_WORKER_H
+#define KVARN_TOOLS_TUNE_WORKER_H
+
+#include "tools/kvarn-run/Running.h"
+
+#include <string>
+
+namespace kvarn::tune {
+
+struct WorkerOptions {
+  std::string pack;
+  run::Running running;
+  int64_t memoryMiB = 0;
+};
+
+/// Answers until standard input ends. Returns an exit code.
+int runWorker(const WorkerOptions &options);
+
+} // namespace kvarn::tune
+
+#endif // KVARN_TOOLS_TUNE_WORKER_H
