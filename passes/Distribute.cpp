@@ -105,6 +105,7 @@ private:
   MLIRContext *context;
   OpBuilder builder;
   Products products;
+  bool rotates = false; // and multiplies nothing
   DenseMap<Value, Layout> layouts;
   DenseMap<std::pair<Value, Attribute>, Value> copies;
   std::deque<Value> reached;
@@ -246,7 +247,7 @@ int64_t Distributor::warpsAt(Operation *op) {
 }
 
 void Distributor::setPlain(Operation *op, Value value) {
-  set(value, plainLayout(matrix, tileOf(value), warpsAt(op)));
+  set(value, plainLayout(matrix, tileOf(value), warpsAt(op), rotates));
   spread();
 }
 
@@ -496,6 +497,7 @@ void Distributor::assign() {
 LogicalResult Distributor::run() {
   if (failed(planProducts(kernel, matrix, products)))
     return failure();
+  kernel.walk([&](HadamardOp) { rotates = products.empty(); });
   // In program order: what several products reach belongs to the first.
   for (auto &[op, product] : products) {
     auto dot = cast<DotOp>(op);

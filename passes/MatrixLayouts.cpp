@@ -160,8 +160,12 @@ OperandLanes mlir::kvarn::transposedPieces(const MatrixInstruction &matrix,
 // Other tiles
 //===----------------------------------------------------------------------===//
 
+/// Lanes of 16 bytes that fill whole sectors of memory, twice over.
+static constexpr int64_t kShortRowLanes = 4;
+
 Layout mlir::kvarn::plainLayout(const MatrixInstruction &matrix,
-                                RankedTensorType type, int64_t warps) {
+                                RankedTensorType type, int64_t warps,
+                                bool shortRows) {
   ArrayRef<int64_t> shape = type.getShape();
   if (shape.size() == 1)
     return spreadLayout(matrix, shape[0]);
@@ -171,9 +175,17 @@ Layout mlir::kvarn::plainLayout(const MatrixInstruction &matrix,
   int64_t bits = element.isIntOrFloat()
                      ? std::max(8u, element.getIntOrFloatBitWidth())
                      : 64;
+  // All lanes and warps shall have elements of their own.
+  int64_t rowLanes = int64_t(1) << laneBits(matrix);
+  if (shortRows)
+    rowLanes =
+        std::max(kShortRowLanes, (warps << laneBits(matrix)) * shape.back() /
+                                     type.getNumElements());
   for (int64_t dim = rank - 1; dim >= 0; --dim) {
-    int64_t first = dim == rank - 1 && rank > 1 ? 128 / bits : 1;
-    for (int64_t bit = std::min(first, shape[dim]); bit < shape[dim]; bit *= 2)
+    bool isRow = dim == rank - 1 && rank > 1;
+    int64_t first = isRow ? 128 / bits : 1;
+    int64_t end = isRow ? std::min(shape[dim], first * rowLanes) : shape[dim];
+    for (int64_t bit = std::min(first, shape[dim]); bit < end; bit *= 2)
       if (lane < laneBits(matrix))
         layout.lanes[lane++][dim] = bit;
   }

@@ -50,8 +50,10 @@ Strides stridesOf(const tile::Layout &layout, ArrayRef<int64_t> bits,
 
 /// For tiles that no product asks for: runs of 16 bytes, then lanes, then
 /// registers along the last dimension first; `warps` share a matrix.
+/// `shortRows`: no more lanes along that dimension than memory and the number
+/// of threads ask for, since what is done along it costs exchanges of lanes.
 tile::Layout plainLayout(const MatrixInstruction &matrix, RankedTensorType type,
-                         int64_t warps);
+                         int64_t warps, bool shortRows = false);
 
 /// For codes [tokens, channels] (or the other way round if `tokenDim` is 1) on
 /// their way from or to a record: every lane has whole words of it.

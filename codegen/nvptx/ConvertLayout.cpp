@@ -90,14 +90,21 @@ LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
     return op.emitOpError("moves elements between warps that do not wait for "
                           "one another: ")
            << op.getInput().getType() << " to " << op.getType();
-  auto runBytes = [&](const Layout &layout) {
-    return Run(layout, element).length() * bytesOf(element);
+  // Where memory is to hold the tile row by row, or column by column.
+  auto runBytes = [&](const Layout &a, const Layout &b) {
+    std::pair lengths =
+        std::minmax(Run(a, element).length(), Run(b, element).length());
+    return std::pair(lengths.first * bytesOf(element),
+                     lengths.second * bytesOf(element));
   };
+  auto rows = runBytes(from, to), best = rows;
+  if (from.rank == 2)
+    best = std::max(rows, runBytes(from.transposed(), to.transposed()));
   if (withinWarps && (insideWarps || staysInLanes(from, to) ||
                       countChoices(from, to) <= kMostChoices))
     convertByShuffles(op, from, to);
-  else if (bytesOf(element) < 4 && std::max(runBytes(from), runBytes(to)) >= 4)
-    convertByRows(op, from, to);
+  else if (bytesOf(element) < 4 && best.second >= 4)
+    convertByRows(op, best != rows);
   else
     define(op.getResult(), exchange(from, to, registers(op.getInput())));
   return success();
@@ -106,9 +113,15 @@ LogicalResult KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
 /// Through shared memory, where the tile lies row by row: narrow elements are
 /// moved several at a time. Rows are a vector longer than they are, so that
 /// lanes that have the same columns of several rows find other banks.
-void KernelEmitter::convertByRows(ConvertLayoutOp op, const Layout &from,
-                                  const Layout &to) {
-  ArrayRef<int64_t> shape = op.getType().getShape();
+/// `transposed`: column by column.
+void KernelEmitter::convertByRows(ConvertLayoutOp op, bool transposed) {
+  Layout from = layout(op.getInput()), to = layout(op.getResult());
+  SmallVector<int64_t> shape(op.getType().getShape());
+  if (transposed) {
+    from = from.transposed();
+    to = to.transposed();
+    std::swap(shape[0], shape[1]);
+  }
   Type element = registerType(op.getType().getElementType());
   int64_t bytes = bytesOf(element);
   int64_t rowBytes = shape.back() * bytes + kVectorBytes;

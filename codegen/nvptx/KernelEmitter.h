@@ -104,8 +104,7 @@ private:
   void emitPieceTransposition(tile::ConvertLayoutOp op);
   void convertByShuffles(tile::ConvertLayoutOp op, const tile::Layout &from,
                          const tile::Layout &to);
-  void convertByRows(tile::ConvertLayoutOp op, const tile::Layout &from,
-                     const tile::Layout &to);
+  void convertByRows(tile::ConvertLayoutOp op, bool transposed);
 
   //===--- Exchange between lanes and warps (Exchange.cpp) ----------------===//
   LogicalResult emitReduce(tile::ReduceOp op);

@@ -292,9 +292,9 @@ tile.kernel @hadamard_warps(%x: memref<?xf32>) {
 }
 
 // Narrow elements change warps in rows: here a lane writes four of them at once,
-// 512 bytes in all.
+// 512 bytes in all and a vector behind the row.
 // CHECK-LABEL: llvm.func @through_rows
-// CHECK-SAME: kvarn.shared_bytes = 512 : i64
+// CHECK-SAME: kvarn.shared_bytes = 528 : i64
 // CHECK-NOT: nvvm.shfl.sync bfly
 // CHECK: llvm.store {{.*}} {alignment = 8 : i64} : vector<2xi32>, !llvm.ptr<3>
 // CHECK: nvvm.barrier0
@@ -309,6 +309,31 @@ tile.kernel @through_rows(%x: memref<?xf16>) {
   %a = tile.load %x[%c0] : memref<?xf16>, index -> tensor<256xf16, #four_each>
   %b = tile.convert_layout %a : tensor<256xf16, #four_each> -> tensor<256xf16, #one_each>
   tile.store %b, %x[%c0] : tensor<256xf16, #one_each>, memref<?xf16>, index
+  tile.return
+}
+
+// Where lanes have pieces of columns they move in columns: four elements are
+// written at once and two are read, 16 columns of 32 bytes and a vector.
+// CHECK-LABEL: llvm.func @through_columns
+// CHECK-SAME: kvarn.shared_bytes = 768 : i64
+// CHECK: llvm.store {{.*}} {alignment = 8 : i64} : vector<2xi32>, !llvm.ptr<3>
+// CHECK-NOT: llvm.store {{.*}} !llvm.ptr<3>
+// CHECK: nvvm.barrier0
+// CHECK-COUNT-2: llvm.load {{.*}} {alignment = 4 : i64} : !llvm.ptr<3> -> i32
+// CHECK-NOT: !llvm.ptr<3>
+// CHECK: nvvm.barrier0
+// CHECK: llvm.return
+#four_down = #tile.layout<rank = 2, registers = [(1, 0), (2, 0)], lanes = [(4, 0), (8, 0), (0, 1), (0, 2), (0, 4)], warps = [(0, 8)]>
+#two_down = #tile.layout<rank = 2, registers = [(1, 0), (0, 8)], lanes = [(2, 0), (4, 0), (8, 0), (0, 1), (0, 2)], warps = [(0, 4)]>
+#four_down_rows = #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (0), (0), (0)], warps = [(0)]>
+#two_down_rows = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (8), (0), (0)], warps = [(0)]>
+tile.kernel @through_columns(%x: memref<?x?xf16>) {
+  %c0 = arith.constant 0 : index
+  %r = tile.iota 0 : tensor<16xindex, #four_down_rows>
+  %a = tile.load %x[%r, %c0] : memref<?x?xf16>, tensor<16xindex, #four_down_rows>, index -> tensor<16x16xf16, #four_down>
+  %b = tile.convert_layout %a : tensor<16x16xf16, #four_down> -> tensor<16x16xf16, #two_down>
+  %s = tile.iota 0 : tensor<16xindex, #two_down_rows>
+  tile.store %b, %x[%s, %c0] : tensor<16x16xf16, #two_down>, memref<?x?xf16>, tensor<16xindex, #two_down_rows>, index
   tile.return
 }
 
