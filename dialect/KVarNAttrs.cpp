@@ -19,62 +19,88 @@ namespace {
 class FieldReader {
 public:
   explicit FieldReader(AsmParser &parser) : parser(parser) {
-    failed |= bool(parser.parseLess());
+    hasFailed |= bool(parser.parseLess());
   }
 
   void integer(StringRef name, int64_t &value) {
     if (key(name))
-      failed |= bool(parser.parseInteger(value));
-  }
-
-  /// The last field, which may be missing.
-  void lastInteger(StringRef name, int64_t &value) {
-    if (!failed && succeeded(parser.parseOptionalComma()))
-      failed |= parser.parseKeyword(name) || parser.parseEqual() ||
-                parser.parseInteger(value);
+      hasFailed |= bool(parser.parseInteger(value));
   }
 
   void type(StringRef name, Type &value) {
     if (key(name))
-      failed |= bool(parser.parseType(value));
+      hasFailed |= bool(parser.parseType(value));
   }
 
   template <typename Enum>
   void keyword(StringRef name, Enum &value, StringRef known) {
-    StringRef word;
-    SMLoc at;
-    if (!key(name))
-      return;
-    at = parser.getCurrentLocation();
-    if (parser.parseKeyword(&word)) {
-      failed = true;
-      return;
-    }
-    if (std::optional<Enum> parsed = symbolizeEnum<Enum>(word)) {
-      value = *parsed;
-      return;
-    }
-    parser.emitError(at) << "unknown " << name << " '" << word
-                         << "', expected one of " << known;
-    failed = true;
+    if (key(name))
+      word(name, value, known);
   }
 
-  bool finish() { return !failed && succeeded(parser.parseGreater()); }
+  /// Fields that may be missing, behind the others.
+  void optionalInteger(StringRef name, int64_t &value) {
+    if (optionalKey(name))
+      hasFailed |= bool(parser.parseInteger(value));
+  }
+
+  template <typename Enum>
+  void optionalKeyword(StringRef name, Enum &value, StringRef known) {
+    if (optionalKey(name))
+      word(name, value, known);
+  }
+
+  /// `optional`: the names of the fields that may be missing.
+  bool finish(StringRef optional = "") {
+    if (!hasFailed && afterComma) {
+      parser.emitError(parser.getCurrentLocation())
+          << "expected one of " << optional;
+      return false;
+    }
+    return !hasFailed && succeeded(parser.parseGreater());
+  }
 
 private:
   bool key(StringRef name) {
-    if (failed)
+    if (hasFailed)
       return false;
     if (!first && parser.parseComma())
-      return !(failed = true);
+      return !(hasFailed = true);
     first = false;
     if (parser.parseKeyword(name) || parser.parseEqual())
-      return !(failed = true);
+      return !(hasFailed = true);
     return true;
   }
 
+  bool optionalKey(StringRef name) {
+    if (!hasFailed && !afterComma)
+      afterComma = succeeded(parser.parseOptionalComma());
+    if (hasFailed || !afterComma || failed(parser.parseOptionalKeyword(name)))
+      return false;
+    afterComma = false;
+    hasFailed |= bool(parser.parseEqual());
+    return !hasFailed;
+  }
+
+  template <typename Enum>
+  void word(StringRef name, Enum &value, StringRef known) {
+    StringRef found;
+    SMLoc at = parser.getCurrentLocation();
+    if (parser.parseKeyword(&found)) {
+      hasFailed = true;
+      return;
+    }
+    if (std::optional<Enum> parsed = symbolizeEnum<Enum>(found)) {
+      value = *parsed;
+      return;
+    }
+    parser.emitError(at) << "unknown " << name << " '" << found
+                         << "', expected one of " << known;
+    hasFailed = true;
+  }
+
   AsmParser &parser;
-  bool failed = false, first = true;
+  bool hasFailed = false, first = true, afterComma = false;
 };
 
 } // namespace
@@ -137,6 +163,7 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
           registerRows = 0, registerColumns = 0, programs = 0;
   CopyMode copy = CopyMode::Direct;
   ExpandMode expand = ExpandMode::Convert;
+  Team team = Team::Warp;
   Type operand;
   FieldReader fields(parser);
   fields.integer("rows", rows);
@@ -149,12 +176,13 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   fields.type("operand", operand);
   fields.integer("register_rows", registerRows);
   fields.integer("register_columns", registerColumns);
-  fields.lastInteger("programs", programs);
-  if (!fields.finish())
+  fields.optionalInteger("programs", programs);
+  fields.optionalKeyword("team", team, "warp, warpgroup");
+  if (!fields.finish("programs, team"))
     return {};
   return parser.getChecked<ScheduleAttr>(
       at, parser.getContext(), rows, tokens, poolTokens, warps, splits, copy,
-      expand, operand, registerRows, registerColumns, programs);
+      expand, operand, registerRows, registerColumns, programs, team);
 }
 
 void ScheduleAttr::print(AsmPrinter &printer) const {
@@ -168,7 +196,32 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
           << ", register_columns = " << getRegisterColumns();
   if (getPrograms())
     printer << ", programs = " << getPrograms();
+  if (getTeam() != Team::Warp)
+    printer << ", team = " << stringifyTeam(getTeam());
   printer << ">";
+}
+
+/// The instruction multiplies 64 rows, 16 of each warp, from tiles whose rows
+/// are 128 bytes or more.
+static LogicalResult
+checkWarpgroup(function_ref<InFlightDiagnostic()> emitError, int64_t rows,
+               int64_t tokens, int64_t poolTokens, int64_t warps,
+               ExpandMode expand, Type operand) {
+  if (warps != 4 && warps != 8)
+    return emitError() << "warps is " << warps
+                       << ", expected 4 or 8 with team = warpgroup";
+  if (rows != 16 * warps)
+    return emitError() << "rows is " << rows << ", expected 16 for each of the "
+                       << warps << " warps with team = warpgroup";
+  for (auto [name, value] :
+       {std::pair("tokens", tokens), std::pair("pool_tokens", poolTokens)})
+    if (value % 64)
+      return emitError() << name << " is " << value
+                         << ", expected a multiple of 64 with team = warpgroup";
+  if (expand != ExpandMode::Convert || !operand.isF16())
+    return emitError()
+           << "team = warpgroup needs expand = convert and operand = f16";
+  return success();
 }
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
@@ -176,7 +229,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t poolTokens, int64_t warps,
                                    int64_t splits, CopyMode, ExpandMode expand,
                                    Type operand, int64_t registerRows,
-                                   int64_t registerColumns, int64_t programs) {
+                                   int64_t registerColumns, int64_t programs,
+                                   Team team) {
   auto within = [&](StringRef name, int64_t value, int64_t limit,
                     int64_t least = 1) {
     if (value >= least && value <= limit)
@@ -204,6 +258,9 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "operand is " << operand << ", expected f16 or f32";
   if (expand == ExpandMode::Subnormal && !operand.isF16())
     return emitError() << "expand = subnormal needs operand = f16";
+  if (team == Team::Warpgroup)
+    return checkWarpgroup(emitError, rows, tokens, poolTokens, warps, expand,
+                          operand);
   return success();
 }
 

@@ -69,6 +69,13 @@ def KVarN_Expand : I32EnumAttr<"ExpandMode", "way from codes to operands", [
   let cppNamespace = "::mlir::kvarn";
   let genSpecializedAttr = 0;
 }
+def KVarN_Team : I32EnumAttr<"Team", "which warps work on a tile together", [
+    I32EnumAttrCase<"Warp", 0, "warp">,
+    I32EnumAttrCase<"Warpgroup", 1, "warpgroup">]> {
+  let cppNamespace = "::mlir::kvarn";
+  let genSpecializedAttr = 0;
+}
+
 def KVarN_ExpandAttr : EnumAttr<KVarN_Dialect, KVarN_Expand, "expand"> {
   let assemblyFormat = "$value";
 }
@@ -114,13 +121,14 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
     | `rows` | query rows (query tokens x ratio) of one tile |
     | `tokens` | tokens of one tile of a record, divides the group |
     | `pool_tokens` | tokens of one tile of K and V that are not packed, divides the group |
-    | `warps` | warps of one program; each owns whole records |
+    | `warps` | warps of one program |
     | `splits` | parts into which the blocks of a request are cut; 0: the work of all requests is cut into equal shares, one for each of `programs` programs per multiprocessor |
     | `programs` | programs that one multiprocessor of a GPU must hold at once, which limits their registers; may be left out where `splits` is not 0 |
     | `copy` | `direct` from the pages, or `async` into slots |
     | `expand` | codes to operands: `convert`, or fp16 `subnormal` numbers |
     | `operand` | element type of matrix operands, `f32` or `f16` |
     | `register_rows`, `register_columns` | register tile of a matrix product on a target without matrix instructions |
+    | `team` | `warp` (where it is left out): each warp owns whole records, whose scales are folded into queries and weights; `warpgroup`: all warps share every record, which is dequantized once for all their rows, and multiply by instructions of four warps |
 
     Example:
     ```mlir
@@ -133,7 +141,7 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
                         "::mlir::kvarn::ExpandMode":$expand,
                         "::mlir::Type":$operand, "int64_t":$registerRows,
                         "int64_t":$registerColumns,
-                        "int64_t":$programs);
+                        "int64_t":$programs, "::mlir::kvarn::Team":$team);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
@@ -164,7 +172,8 @@ def Tile_LayoutAttr : AttrDef<Tile_Dialect, "Layout", [
     number adds `registers[i]`, and so on; all sizes are powers of two. A lane or
     warp bit that adds nothing holds copies. All operands of matrix instructions,
     rows and columns of them, and the orders of codes in a record are such
-    layouts.
+    layouts. Without lanes it is the order of a tile in shared memory: bit i of
+    the number of a place adds `registers[i]`.
 
     Example (the accumulator of `m16n8k16`, [16, 8]):
     ```mlir

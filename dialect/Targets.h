@@ -49,6 +49,8 @@ struct Target {
   bool subnormalOperands;
   /// Null without matrix instructions: tiles then carry no layouts.
   const MatrixInstruction *matrix;
+  /// Whether four warps can multiply together, from shared memory (wgmma).
+  bool warpgroupProducts;
   const Chip *chip;
   llvm::StringRef description;
 };

@@ -114,8 +114,8 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   auto check = [&](ArrayRef<int64_t> flat, bool copies) -> LogicalResult {
     if (flat.size() % rank)
       return emitError() << "expected vectors of " << rank << " coordinates";
-    if (flat.size() / rank > 10)
-      return emitError() << "more than 10 vectors of one kind";
+    if (flat.size() / rank > 16)
+      return emitError() << "more than 16 vectors of one kind";
     for (size_t i = 0; i < flat.size(); i += rank) {
       int64_t set = 0;
       for (int64_t dim = 0; dim < rank; ++dim) {

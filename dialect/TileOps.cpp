@@ -61,13 +61,25 @@ LogicalResult TransposeOp::verify() {
   return success();
 }
 
-LogicalResult ConvertLayoutOp::verify() {
-  RankedTensorType from = tileType(getInput()), to = tileType(getResult());
+/// Of an op that changes the encoding of a tile.
+static LogicalResult checkSameTile(Operation *op, RankedTensorType from,
+                                   RankedTensorType to) {
   if (from.getShape() != to.getShape() ||
       from.getElementType() != to.getElementType())
-    return emitOpError() << "changes more than the encoding: " << from << " to "
-                         << to;
+    return op->emitOpError()
+           << "changes more than the encoding: " << from << " to " << to;
   return success();
+}
+
+LogicalResult ConvertLayoutOp::verify() {
+  return checkSameTile(*this, tileType(getInput()), tileType(getResult()));
+}
+
+LogicalResult StageOp::verify() {
+  if (tileType(getInput()).getRank() != 2)
+    return emitOpError() << "operand is " << tileType(getInput())
+                         << ", expected a matrix";
+  return checkSameTile(*this, tileType(getInput()), tileType(getResult()));
 }
 
 OpFoldResult ConvertLayoutOp::fold(FoldAdaptor) {

@@ -312,6 +312,25 @@ def Tile_DotOp : Tile_Op<"dot", [
   let hasVerifier = 1;
 }
 
+def Tile_StageOp : Tile_Op<"stage", [Pure]> {
+  let summary = "put a tile where products of several warps read it";
+  let description = [{
+    An operand of products by instructions of four warps, in shared memory: the
+    right one always, the left one where registers are short. All warps of a
+    program store their parts of it. It is used in the block that it is made in
+    and in regions of that, and is no result of them.
+
+    Example:
+    ```mlir
+    %b = tile.stage %k : tensor<128x64xf16> -> tensor<128x64xf16>
+    ```
+  }];
+  let arguments = (ins StaticShapeTensorOf<[F16]>:$input);
+  let results = (outs StaticShapeTensorOf<[F16]>:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Tile_HadamardOp : Tile_Op<"hadamard", [Pure, SameOperandsAndResultType]> {
   let summary = "Walsh-Hadamard transform of the last dimension";
   let description = [{

@@ -94,8 +94,8 @@ Query AttendKernel::makeQuery(Value raw) {
   Value exponent = b.sub(b.op<math::CeilOp>(b.log2(largest)),
                          b.f32(std::log2(kLargestQuery)));
   q = b.mul(q, b.exp2(b.sub(b.f32(0), exponent)));
-  return {b.truncate(q, spec.schedule.getOperand()),
-          b.mul(b.exp2(exponent), scale)};
+  Value rows = b.truncate(q, spec.schedule.getOperand());
+  return {together() ? b.stage(rows) : rows, b.mul(b.exp2(exponent), scale)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -184,9 +184,50 @@ Value AttendKernel::weigh(Softmax &state, Scores s) {
   return p;
 }
 
+/// The same for rows that warps share: each row for itself and as soon as its
+/// maximum grows, so that no warp waits for another. Weights are in parts of
+/// 1 / `unit`.
+Value AttendKernel::weighTogether(Softmax &state, Scores s, Value unit) {
+  auto scaled = [&](Value x) { return s.factor ? b.mul(x, s.factor) : x; };
+  Value highest =
+      b.max(state.max, scaled(b.reduce(tile::ReduceKind::Max, s.tile, 1)));
+  Value alpha = b.exp2(b.sub(state.max, highest));
+  Value base = unit ? b.sub(highest, b.log2(unit)) : highest;
+  Value p = b.exp2(b.sub(scaled(s.tile), b.along(base, 0, shapeOf(s.tile))));
+  Value sum = b.sum(p, 1);
+  if (unit)
+    sum = b.mul(sum, b.quotient(b.f32(1), unit));
+  state = {highest, b.add(b.mul(state.sum, alpha), sum),
+           b.mul(state.out, b.along(alpha, 0, tile(depth)))};
+  return b.truncate(p, spec.schedule.getOperand());
+}
+
 //===----------------------------------------------------------------------===//
 // Blocks
 //===----------------------------------------------------------------------===//
+
+/// Tokens that all warps share: `keys` [D, tokens] and `values` [tokens, D] are
+/// operands; `staged` is called when they are no longer needed where they were.
+/// Values are made while the scores are still computed.
+Softmax AttendKernel::sharedStep(const QueryRows &r, const Query &q,
+                                 Value firstPosition, Softmax state,
+                                 function_ref<ScaledOperand()> keys,
+                                 function_ref<ScaledOperand()> values,
+                                 function_ref<void()> staged) {
+  auto stage = [&](function_ref<ScaledOperand()> make) {
+    ScaledOperand operand = make();
+    return ScaledOperand{b.stage(operand.tile), operand.unit};
+  };
+  ScaledOperand k = stage(keys);
+  Value factor = k.unit ? b.mul(q.factor, k.unit) : q.factor;
+  Value raw = b.dot(q.rows, k.tile);
+  ScaledOperand v = stage(values);
+  staged();
+  Scores s = scores(r, {raw, factor}, firstPosition);
+  Value p = weighTogether(state, s, v.unit);
+  state.out = b.dot(p, v.tile, state.out);
+  return state;
+}
 
 Softmax AttendKernel::packedBlock(const QueryRows &r, const Query &q,
                                   Value firstPosition, const Softmax &initial,
@@ -217,6 +258,42 @@ Softmax AttendKernel::packedBlock(const QueryRows &r, const Query &q,
   return state;
 }
 
+/// The same for rows that warps share.
+Softmax AttendKernel::sharedBlock(const QueryRows &r, const Query &q,
+                                  Value firstPosition, const Softmax &initial,
+                                  RecordReader &record) {
+  int64_t tokens = spec.schedule.getTokens(), group = spec.format.getGroup();
+  auto done = [&] {
+    record.keysDone();
+    record.valuesDone();
+  };
+  auto step = [&](Value start, const Softmax &state) {
+    auto scalesOf = [&](RecordPart part) {
+      return record.scalesOf(part, start, tokens);
+    };
+    PartScales k = scalesOf(RecordPart::Key), v = scalesOf(RecordPart::Value);
+    auto operand = [&](RecordPart part, const PartScales &scales) {
+      return record.dequantized(part, scales, start, tokens);
+    };
+    return sharedStep(
+        r, q, b.add(firstPosition, start), state,
+        [&] { return operand(RecordPart::Key, k); },
+        [&] { return operand(RecordPart::Value, v); },
+        [&] {
+          if (tokens == group)
+            done();
+        });
+  };
+  if (tokens == group)
+    return step(b.index(0), initial);
+  auto state = b.loop(b.index(0), b.index(group), b.index(tokens),
+                      initial.list(), [&](Value start, ValueRange carried) {
+                        return step(start, Softmax::from(carried)).list();
+                      });
+  done();
+  return Softmax::from(state);
+}
+
 /// `tokens` tokens of K and V in memory, `step` at a time; `place` gives the
 /// indices of the row tile of tokens at an offset.
 Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
@@ -230,8 +307,15 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
     Value exists = b.less(position, length);
     SmallVector<Value> at = place(start);
     SmallVector<int64_t> shape = {step, depth};
-    Value k = b.toFloat(b.load(args.k, at, shape, exists), operand);
-    Value v = b.toFloat(b.load(args.v, at, shape, exists), operand);
+    auto load = [&](Value memory) {
+      return b.toFloat(b.load(memory, at, shape, exists), operand);
+    };
+    if (together())
+      return sharedStep(
+          r, q, b.add(firstPosition, start), state,
+          [&] { return ScaledOperand{b.transpose(load(args.k)), {}}; },
+          [&] { return ScaledOperand{load(args.v), {}}; }, [] {});
+    Value k = load(args.k), v = load(args.v);
     Value raw = b.dot(q.rows, b.transpose(k));
     Scores s = scores(r, {raw, q.factor}, b.add(firstPosition, start));
     Value p = weigh(state, s);
@@ -268,7 +352,9 @@ Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
   SmallVector<Value> results = b.branch(
       isPacked(slot),
       [&] {
-        return withTokens(packedBlock(r, q, firstPosition, state, *record));
+        return withTokens(
+            together() ? sharedBlock(r, q, firstPosition, state, *record)
+                       : packedBlock(r, q, firstPosition, state, *record));
       },
       [&] {
         record->keysDone();
@@ -378,7 +464,7 @@ Softmax AttendKernel::overBlocks(const QueryRows &r) {
 
 /// Blocks [first, last), shared among the warps.
 Softmax AttendKernel::overRange(const QueryRows &r, Value first, Value last) {
-  int64_t warps = spec.schedule.getWarps();
+  int64_t warps = blocksAtOnce();
   if (warps == 1)
     return blockLoop(r, first, last, b.index(1));
 

@@ -157,6 +157,8 @@ private:
                    const Softmax &state, RecordReader *record);
   Softmax packedBlock(const QueryRows &r, const Query &q, Value firstPosition,
                       const Softmax &state, RecordReader &record);
+  Softmax sharedBlock(const QueryRows &r, const Query &q, Value firstPosition,
+                      const Softmax &state, RecordReader &record);
   Softmax denseBlock(const QueryRows &r, const Query &q, Value firstPosition,
                      const Softmax &state,
                      function_ref<SmallVector<Value>(Value)> place,
@@ -164,6 +166,11 @@ private:
   Scores scores(const QueryRows &r, Scores raw, Value firstPosition);
   Value maskedScores(const QueryRows &r, Value s, Value firstPosition);
   Value weigh(Softmax &state, Scores s);
+  Value weighTogether(Softmax &state, Scores s, Value unit);
+  Softmax sharedStep(const QueryRows &r, const Query &q, Value firstPosition,
+                     Softmax state, function_ref<ScaledOperand()> keys,
+                     function_ref<ScaledOperand()> values,
+                     function_ref<void()> staged);
   Softmax merge(ArrayRef<Value> stacked);
   void finish(const QueryRows &r, Softmax state);
   void finishPartial(const QueryRows &r, const Softmax &state,
@@ -173,6 +180,12 @@ private:
   /// Dense tensors are walked in blocks of one tile.
   int64_t blockTokens() const {
     return spec.format ? spec.format.getGroup() : spec.schedule.getPoolTokens();
+  }
+  /// Whether all warps work on the same rows and records.
+  bool together() const { return spec.schedule.getTeam() != Team::Warp; }
+  /// How many blocks of a row tile are worked on side by side.
+  int64_t blocksAtOnce() const {
+    return together() ? 1 : spec.schedule.getWarps();
   }
   SmallVector<int64_t> tile(int64_t columns) const { return {rows, columns}; }
   Softmax empty() {

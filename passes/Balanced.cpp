@@ -110,7 +110,7 @@ Value AttendKernel::cutWork() {
     return SmallVector<Value>{itemsOf(work)};
   })[0];
   // At least one block for each warp.
-  share = b.max(b.ceilDiv(items, programs), b.index(spec.schedule.getWarps()));
+  share = b.max(b.ceilDiv(items, programs), b.index(blocksAtOnce()));
   return b.less(zero, sums[1]);
 }
 

@@ -105,7 +105,7 @@ private:
   MLIRContext *context;
   OpBuilder builder;
   Products products;
-  bool rotates = false; // and multiplies nothing
+  bool rotates = false; // and does nothing else
   DenseMap<Value, Layout> layouts;
   DenseMap<std::pair<Value, Attribute>, Value> copies;
   std::deque<Value> reached;
@@ -241,7 +241,8 @@ void Distributor::spread() {
 int64_t Distributor::warpsAt(Operation *op) {
   int64_t warps = 0;
   kernel.walk([&](WarpsOp each) { warps = each.getCount(); });
-  if (!warps && products.empty() && kernel.getScheduleAttr())
+  if (!warps && kernel.getScheduleAttr() &&
+      (products.empty() || worksTogether(kernel)))
     return kernel.getScheduleAttr().getWarps();
   return op->getParentOfType<WarpsOp>() ? 1 : std::max<int64_t>(warps, 1);
 }
@@ -259,8 +260,14 @@ Layout Distributor::codesLayoutOf(Operation *op, Value codes,
 }
 
 /// Codes that no product asks for lie as in their record, whatever becomes of
-/// them.
+/// them; so do the operands that they become.
 void Distributor::setCodes() {
+  if (worksTogether(kernel))
+    kernel.walk([&](LoadCodesOp op) {
+      set(op.getResult(), stagedCodes(matrix, op.getFormat(), op.getPart(),
+                                      op.getType().getShape(), warpsAt(op)));
+      spread();
+    });
   kernel.walk([&](LoadCodesOp op) {
     bool key = op.getPart() == RecordPart::Key;
     Layout layout = codesLayoutOf(op, op.getResult(), /*tokenDim=*/key);
@@ -467,8 +474,9 @@ LogicalResult Distributor::checkSizes() {
   };
   WalkResult walked = kernel.walk([&](Operation *op) {
     for (Value result : op->getResults())
-      if (auto it = layouts.find(result);
-          it != layouts.end() && failed(check(op, result, it->second)))
+      if (auto it = layouts.find(result); it != layouts.end() &&
+                                          !isa<StageOp>(op) &&
+                                          failed(check(op, result, it->second)))
         return WalkResult::interrupt();
     return WalkResult::advance();
   });
@@ -477,7 +485,7 @@ LogicalResult Distributor::checkSizes() {
   for (auto &[op, product] : products)
     for (auto [value, layout] : {std::pair(op->getOperand(0), product.lhs),
                                  {op->getOperand(1), product.rhs}})
-      if (failed(check(op, value, layout)))
+      if (!value.getDefiningOp<StageOp>() && failed(check(op, value, layout)))
         return failure();
   return success();
 }
@@ -497,7 +505,9 @@ void Distributor::assign() {
 LogicalResult Distributor::run() {
   if (failed(planProducts(kernel, matrix, products)))
     return failure();
+  // Records are the same bytes whether their tiles are rotated here or not.
   kernel.walk([&](HadamardOp) { rotates = products.empty(); });
+  kernel.walk([&](StoreCodesOp) { rotates = false; });
   // In program order: what several products reach belongs to the first.
   for (auto &[op, product] : products) {
     auto dot = cast<DotOp>(op);
@@ -536,6 +546,12 @@ struct TileDistribute
     }
     if (!row->matrix)
       return;
+    for (auto kernel : getOperation().getOps<KernelOp>())
+      if (worksTogether(kernel) && !row->warpgroupProducts) {
+        kernel.emitOpError() << "has a schedule with team = warpgroup, which "
+                             << row->name << " has no instruction for";
+        return signalPassFailure();
+      }
     for (auto kernel : getOperation().getOps<KernelOp>())
       if (failed(checkTiles(kernel)) ||
           failed(Distributor(kernel, *row->matrix).run()))

@@ -157,6 +157,66 @@ OperandLanes mlir::kvarn::transposedPieces(const MatrixInstruction &matrix,
 }
 
 //===----------------------------------------------------------------------===//
+// Products of four warps
+//===----------------------------------------------------------------------===//
+
+/// fp16 elements of a row of 128 bytes, the pieces that wgmma reads tiles in.
+static constexpr int64_t kRowElements = 64;
+
+SharedProduct mlir::kvarn::sharedProduct(ArrayRef<int64_t> lhs,
+                                         int64_t columns) {
+  // PTX ISA, "Asynchronous warpgroup level matrix instructions": register
+  // fragments for wgmma.mma_async.m64k16 and its accumulator.
+  auto fragment = [&](int64_t extent) {
+    Layout layout;
+    layout.rank = 2;
+    layout.lanes = {{0, 2}, {0, 4}, {1, 0}, {2, 0}, {4, 0}};
+    layout.registers = {{0, 1}, {8, 0}};
+    for (int64_t row = 16; row < lhs[0]; row *= 2)
+      layout.warps.push_back({row, 0});
+    for (int64_t column = 8; column < extent; column *= 2)
+      layout.registers.push_back({0, column});
+    return layout;
+  };
+  SharedProduct product;
+  product.lhs = fragment(lhs[1]);
+  product.result = fragment(columns);
+  // Rows of memory run along the depth.
+  auto staged = [](int64_t depthDim, int64_t depth, int64_t outer) {
+    Layout layout;
+    layout.rank = 2;
+    auto add = [&](int64_t dim, int64_t from, int64_t to) {
+      for (int64_t bit = from; bit < to; bit *= 2)
+        layout.registers.push_back(Layout::unit(2, dim, bit));
+    };
+    add(depthDim, 1, std::min(kRowElements, depth));
+    add(1 - depthDim, 1, outer);
+    add(depthDim, kRowElements, depth);
+    return layout;
+  };
+  product.rhs = staged(0, lhs[1], columns);
+  product.stagedLhs = staged(1, lhs[1], lhs[0]);
+  return product;
+}
+
+Layout mlir::kvarn::stagedCodes(const MatrixInstruction &matrix,
+                                FormatAttr format, RecordPart part,
+                                ArrayRef<int64_t> shape, int64_t warps) {
+  bool key = part == RecordPart::Key;
+  Layout layout =
+      codesLayout(matrix, format, part, shape, /*tokenDim=*/key, warps);
+  // A pair lies 16 bits apart, or at one place of two words.
+  auto isPair = [&](const SmallVector<int64_t> &basis) {
+    auto at = format.get().position(toFormat(part), basis[key], basis[!key]);
+    return at.bit == 16 || at.word > 0;
+  };
+  auto first = llvm::find_if(layout.registers, isPair);
+  if (first != layout.registers.end())
+    std::rotate(layout.registers.begin(), first, first + 1);
+  return layout;
+}
+
+//===----------------------------------------------------------------------===//
 // Other tiles
 //===----------------------------------------------------------------------===//
 

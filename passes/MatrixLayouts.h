@@ -44,6 +44,21 @@ tile::Layout resultLayout(const MatrixInstruction &matrix,
 OperandLanes transposedPieces(const MatrixInstruction &matrix,
                               const tile::Layout &result);
 
+/// The layouts of a product [rows, depth] x [depth, columns] by instructions of
+/// four warps: each warp has 16 rows of the left operand and of the result, as
+/// mma.m16n8k16 has them, and all read the right one from shared memory.
+struct SharedProduct {
+  tile::Layout lhs, rhs, result;
+  tile::Layout stagedLhs; // where that is in shared memory as well
+};
+SharedProduct sharedProduct(ArrayRef<int64_t> lhs, int64_t columns);
+
+/// For codes on their way to shared memory: as in their record, but with the
+/// pairs that are expanded together first.
+tile::Layout stagedCodes(const MatrixInstruction &matrix, FormatAttr format,
+                         RecordPart part, ArrayRef<int64_t> shape,
+                         int64_t warps);
+
 /// What lane bits `bits` of `layout` add along `dim`.
 Strides stridesOf(const tile::Layout &layout, ArrayRef<int64_t> bits,
                   int64_t dim);

@@ -56,6 +56,7 @@ public:
 private:
   LogicalResult checkShape(DotOp dot);
   void plan(DotOp dot);
+  LogicalResult planShared(DotOp dot);
 
   KernelOp kernel;
   const MatrixInstruction &matrix;
@@ -114,6 +115,26 @@ void Planner::plan(DotOp dot) {
   products.insert({dot, product});
 }
 
+LogicalResult Planner::planShared(DotOp dot) {
+  RankedTensorType lhs = tileOf(dot.getLhs()), rhs = tileOf(dot.getRhs());
+  if (!dot.getRhs().getDefiningOp<StageOp>())
+    return dot.emitOpError("has a right operand that is not staged, expected "
+                           "the result of tile.stage with team = warpgroup");
+  int64_t rows = 16 * kernel.getScheduleAttr().getWarps();
+  int64_t depth = lhs.getDimSize(1), columns = rhs.getDimSize(1);
+  if (lhs.getDimSize(0) != rows || depth % 64 || columns > 256)
+    return dot.emitOpError()
+           << "multiplies " << lhs << " by " << rhs << ", expected " << rows
+           << " rows, a depth of 64 or more and at most 256 columns with team "
+              "= warpgroup";
+  SharedProduct shared = sharedProduct(lhs.getShape(), columns);
+  bool staged = dot.getLhs().getDefiningOp<StageOp>();
+  products.insert(
+      {dot,
+       {staged ? shared.stagedLhs : shared.lhs, shared.rhs, shared.result}});
+  return success();
+}
+
 LogicalResult Planner::run() {
   SmallVector<DotOp> dots, vectors;
   WalkResult walked = kernel.walk([&](DotOp dot) {
@@ -122,6 +143,13 @@ LogicalResult Planner::run() {
   });
   if (walked.wasInterrupted())
     return failure();
+  if (worksTogether(kernel)) {
+    llvm::append_range(dots, vectors);
+    for (DotOp dot : dots)
+      if (failed(planShared(dot)))
+        return failure();
+    return success();
+  }
   for (DotOp dot : dots)
     plan(dot);
   // The product with a vector has the lanes of a matrix of the same depth.

@@ -4,6 +4,7 @@
 #define KVARN_PASSES_PRODUCTS_H
 
 #include "passes/MatrixLayouts.h"
+#include "passes/Schedules.h"
 
 #include "llvm/ADT/MapVector.h"
 

@@ -12,6 +12,10 @@ static constexpr int kKey = 0, kValue = 1;
 // Subnormal operands are codes times 2^-24, but for tile.expand_scale.
 static constexpr double kSubnormalUnit = 16777216.0;
 
+// What dequantized operands are at most, unless K and V are more than fp16
+// holds.
+static constexpr double kLargestOperand = 32768;
+
 static int slotOf(RecordPart part) {
   return part == RecordPart::Key ? kKey : kValue;
 }
@@ -279,6 +283,56 @@ Value RecordReader::weightedValues(Value p, Value start) {
 //===----------------------------------------------------------------------===//
 // Unfolded
 //===----------------------------------------------------------------------===//
+
+/// The power of two, at most 1, by which products of rows and columns fit fp16.
+static Power powerToStay(TileBuilder &b, Value rows, Value columns) {
+  auto largest = [&](Value x) {
+    return b.reduce(tile::ReduceKind::Max, b.toF32(b.op<math::AbsFOp>(x)), 0);
+  };
+  Value reach = largest(rows);
+  reach = b.max(reach, b.mul(reach, largest(columns)));
+  return powerToFit(b, b.max(reach, b.f32(kLargestOperand)), kLargestOperand);
+}
+
+PartScales RecordReader::scalesOf(RecordPart part, Value start,
+                                  int64_t tokens) {
+  bool key = part == RecordPart::Key;
+  if (async())
+    b.op<tile::WaitOp>(current[slotOf(part)]);
+  int64_t depth = format.getHeadDim();
+  int64_t rowCount = key ? depth : tokens, columnCount = key ? tokens : depth;
+  Value rowStart = key ? b.index(0) : start;
+  Value columnStart = key ? start : b.index(0);
+  PartScales scales;
+  scales.scale = vector(key ? RecordField::KeyScale : RecordField::ValueScale,
+                        rowStart, rowCount);
+  scales.offset = vector(key ? RecordField::KeyZero : RecordField::ValueZero,
+                         rowStart, rowCount);
+  scales.column =
+      vector(key ? RecordField::KeyToken : RecordField::ValueChannel,
+             columnStart, columnCount);
+  // In f32, where sums of what fits fp16 fit.
+  double largestCode = (1 << format.get().bits(toFormat(part))) - 1;
+  auto size = [&](Value x) { return b.op<math::AbsFOp>(b.toF32(x)); };
+  Value rows =
+      b.add(b.mul(size(scales.scale), b.f32(largestCode)), size(scales.offset));
+  Power power = powerToStay(b, rows, scales.column);
+  Value factor = b.splat(b.truncate(power.factor, b.getF16Type()), {rowCount});
+  scales.scale = b.mul(scales.scale, factor);
+  scales.offset = b.mul(scales.offset, factor);
+  scales.unit = power.inverse;
+  return scales;
+}
+
+ScaledOperand RecordReader::dequantized(RecordPart part,
+                                        const PartScales &scales, Value start,
+                                        int64_t tokens) {
+  Value x = operands(part, start, tokens);
+  SmallVector<int64_t> shape(shapeOf(x));
+  x = b.op<math::FmaOp>(x, b.along(scales.scale, 0, shape),
+                        b.along(scales.offset, 0, shape));
+  return {b.mul(x, b.along(scales.column, 1, shape)), scales.unit};
+}
 
 Value mlir::kvarn::dequantizePart(TileBuilder &b, FormatAttr format,
                                   RecordPart part, Value pages, Value block,

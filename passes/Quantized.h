@@ -30,6 +30,17 @@ struct RoundedOperand {
   Value operand, bias, factor;
 };
 
+/// Operands `tile` that count in `unit` (a scalar; null = 1).
+struct ScaledOperand {
+  Value tile, unit;
+};
+
+/// The vectors of one part of a record, brought to what fp16 operands may be:
+/// operands are (codes * scale + offset) * column, in `unit`.
+struct PartScales {
+  Value scale, offset, column, unit;
+};
+
 /// Query rows that become fp16 operands are brought to at most this: fp16 has
 /// the more bits below.
 inline constexpr double kLargestQuery = 1024;
@@ -57,6 +68,10 @@ public:
   /// Sum over these tokens of weights `p` [M, tokens], operands, / kUnitWeight
   /// times V: [M, D].
   Value weightedValues(Value p, Value start);
+  /// Some tokens of K, [D, tokens], or V, [tokens, D], as operands, unfolded.
+  PartScales scalesOf(RecordPart part, Value start, int64_t tokens);
+  ScaledOperand dequantized(RecordPart part, const PartScales &scales,
+                            Value start, int64_t tokens);
 
   // The pipeline of copies: `begin` starts the first record, `setNext` names
   // the one to copy as soon as the slots are free, `keysDone` and `valuesDone`

@@ -16,7 +16,9 @@ enum class Family { Attend, Read, Store };
 /// limit: a program of few query rows takes no more than it has.
 struct Defaults {
   Backend backend;
-  std::optional<Family> family;       // or kAnyFamily
+  std::optional<Family> family; // or kAnyFamily
+  Team team;
+  int64_t queryRows;                  // the fewest
   int64_t headDim;                    // the largest
   std::optional<RecordLayout> layout; // or kAnyLayout
   int64_t rows, tokens, poolTokens, warps, splits, programs;
@@ -35,6 +37,9 @@ constexpr int64_t kStoredElements = 64;
 /// Warps of programs of which a multiprocessor has registers for two.
 constexpr int64_t kStoreWarps = 8;
 
+/// Of a request: more make no difference.
+constexpr int64_t kManyTokens = 1024;
+
 /// More vectors of a row than this no longer hide the latency of its sums.
 constexpr int64_t kMaxRegisterVectors = 8;
 
@@ -43,24 +48,26 @@ constexpr int64_t kMaxRegisterVectors = 8;
 /// For NVIDIA, tiles of the pool are as small as registers need: where nothing
 /// spills otherwise, 32 tokens.
 static constexpr Defaults kDefaults[] = {
-    {Backend::Cpu, Family::Attend, 256, kAnyLayout, 8, 128, 128, 1, 1, 0,
-     CopyMode::Direct, ExpandMode::Convert, false, 8},
-    {Backend::Cpu, kAnyFamily, 256, kAnyLayout, 16, 128, 128, 1, 1, 0,
-     CopyMode::Direct, ExpandMode::Convert, false, 8},
-    {Backend::Nvptx, Family::Attend, 64, kAnyLayout, 16, 128, 32, 4, 0, 3,
-     CopyMode::Async, ExpandMode::Subnormal, true, 8},
-    {Backend::Nvptx, Family::Attend, 128, RecordLayout::Mma16816, 16, 128, 32,
-     4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
-    {Backend::Nvptx, Family::Attend, 256, kAnyLayout, 16, 128, 16, 4, 0, 2,
-     CopyMode::Async, ExpandMode::Subnormal, true, 8},
-    {Backend::Nvptx, Family::Read, 256, kAnyLayout, 16, 32, 32, 4, 1, 0,
-     CopyMode::Direct, ExpandMode::Convert, false, 8},
-    {Backend::Nvptx, Family::Store, 256, kAnyLayout, 16, 32, 128, 8, 1, 0,
-     CopyMode::Direct, ExpandMode::Convert, false, 8},
-    {Backend::Amdgpu, Family::Attend, 256, kAnyLayout, 16, 64, 64, 4, 4, 0,
-     CopyMode::Direct, ExpandMode::Convert, true, 8},
-    {Backend::Amdgpu, kAnyFamily, 256, kAnyLayout, 16, 128, 128, 4, 1, 0,
-     CopyMode::Direct, ExpandMode::Convert, false, 8},
+    {Backend::Cpu, Family::Attend, Team::Warp, 0, 256, kAnyLayout, 8, 128, 128,
+     1, 1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
+    {Backend::Cpu, kAnyFamily, Team::Warp, 0, 256, kAnyLayout, 16, 128, 128, 1,
+     1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
+    {Backend::Nvptx, Family::Attend, Team::Warpgroup, 64, 128, kAnyLayout, 64,
+     128, 64, 4, 0, 2, CopyMode::Async, ExpandMode::Convert, true, 8},
+    {Backend::Nvptx, Family::Attend, Team::Warp, 0, 64, kAnyLayout, 16, 128, 32,
+     4, 0, 3, CopyMode::Async, ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Attend, Team::Warp, 0, 128, RecordLayout::Mma16816,
+     16, 128, 32, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Attend, Team::Warp, 0, 256, kAnyLayout, 16, 128,
+     16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Read, Team::Warp, 0, 256, kAnyLayout, 16, 32, 32,
+     4, 1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
+    {Backend::Nvptx, Family::Store, Team::Warp, 0, 256, kAnyLayout, 16, 32, 128,
+     8, 1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
+    {Backend::Amdgpu, Family::Attend, Team::Warp, 0, 256, kAnyLayout, 16, 64,
+     64, 4, 4, 0, CopyMode::Direct, ExpandMode::Convert, true, 8},
+    {Backend::Amdgpu, kAnyFamily, Team::Warp, 0, 256, kAnyLayout, 16, 128, 128,
+     4, 1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
 };
 
 ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
@@ -89,13 +96,16 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
     else if (auto attention = dyn_cast<AttentionOp>(op))
       isAttention(attention);
   });
+  int64_t queryRows = ratio;
+  if (auto tokens = program->getAttrOfType<IntegerAttr>(kQueryTokensAttr))
+    queryRows *= std::clamp<int64_t>(tokens.getInt(), 1, kManyTokens);
   const Defaults *row = llvm::find_if(kDefaults, [&](const Defaults &d) {
     return d.backend == target.backend && (!d.family || *d.family == family) &&
-           headDim <= d.headDim && (!d.layout || *d.layout == layout);
+           (d.team == Team::Warp || target.warpgroupProducts) &&
+           queryRows >= d.queryRows && headDim <= d.headDim &&
+           (!d.layout || *d.layout == layout);
   });
-  int64_t rows = row->rows, queryRows = ratio;
-  if (auto tokens = program->getAttrOfType<IntegerAttr>(kQueryTokensAttr))
-    queryRows *= std::clamp<int64_t>(tokens.getInt(), 1, rows);
+  int64_t rows = row->rows;
   // Empty rows cost time; matrix instructions have a few at least.
   if (family == Family::Attend && target.backend == Backend::Cpu)
     rows = std::min(rows, queryRows);
@@ -123,7 +133,8 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
   return ScheduleAttr::get(context, rows, std::min(row->tokens, group),
                            std::min(row->poolTokens, group), warps, row->splits,
                            row->copy, row->expand, operand, registerRows,
-                           std::min<int64_t>(vectors * lanes, 128), programs);
+                           std::min<int64_t>(vectors * lanes, 128), programs,
+                           row->team);
 }
 
 ScheduleAttr mlir::kvarn::parseSchedule(MLIRContext *context, StringRef text) {

@@ -5,6 +5,7 @@
 
 #include "dialect/KVarNDialect.h"
 #include "dialect/Targets.h"
+#include "dialect/TileDialect.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -18,6 +19,12 @@ ScheduleAttr defaultSchedule(MLIRContext *context, const Target &target,
 /// The schedule written as `<rows = 8, ..>` or `#kvarn.schedule<..>`; null
 /// after an error was reported.
 ScheduleAttr parseSchedule(MLIRContext *context, StringRef text);
+
+/// Whether the warps of the kernel multiply together.
+inline bool worksTogether(tile::KernelOp kernel) {
+  ScheduleAttr schedule = kernel.getScheduleAttr();
+  return schedule && schedule.getTeam() == Team::Warpgroup;
+}
 
 } // namespace mlir::kvarn
 

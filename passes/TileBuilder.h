@@ -89,6 +89,10 @@ public:
   }
   /// The product without an accumulator; `b` is a matrix or a vector.
   Value dot(Value a, Value b);
+  /// `a` * `b` + `sum`.
+  Value dot(Value a, Value b, Value sum) { return op<tile::DotOp>(a, b, sum); }
+  /// `x` as the right operand of products that several warps share.
+  Value stage(Value x) { return op<tile::StageOp>(x.getType(), x); }
   /// Multiplies the last dimension by the Hadamard matrix of the reference.
   Value rotate(Value x);
 

@@ -80,9 +80,11 @@ void mlir::kvarn::cpu::dropLayouts(tile::KernelOp kernel) {
           drop(argument);
   });
   // Every tile is in memory, or made where it is used.
-  kernel.walk([](tile::ConvertLayoutOp op) {
-    op.replaceAllUsesWith(op.getInput());
-    op.erase();
+  kernel.walk([](Operation *op) {
+    if (!isa<tile::ConvertLayoutOp, tile::StageOp>(op))
+      return;
+    op->replaceAllUsesWith(op->getOperands());
+    op->erase();
   });
   kernel.walk([](tile::DotOp op) {
     if (cast<RankedTensorType>(op.getRhs().getType()).getRank() == 1)

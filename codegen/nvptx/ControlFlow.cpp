@@ -36,6 +36,8 @@ void KernelEmitter::unflatten(Value value, ValueRange &flat) {
 }
 
 LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
+  // Whatever came before, or comes before in the next round.
+  mayReadStages = mayReadSlots = true;
   // What is packed, loaded or expanded inside is not known outside.
   auto outerPacked = packed;
   auto outerPairs = expandedPairs;
@@ -44,8 +46,10 @@ LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
     outerCodes.emplace_back(known.get(), *known);
   if (failed(emitBlock(block)))
     return failure();
+  waitForProducts();
   for (Value value : block.getTerminator()->getOperands())
     llvm::append_range(yielded, flatten(value));
+  mayReadStages = mayReadSlots = true;
   packed = std::move(outerPacked);
   expandedPairs = std::move(outerPairs);
   for (auto &[known, before] : outerCodes)
@@ -54,6 +58,7 @@ LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
 }
 
 LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
+  waitForProducts();
   Values inits;
   for (Value init : op.getInits())
     llvm::append_range(inits, flatten(init));
@@ -80,6 +85,7 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
 }
 
 LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
+  waitForProducts();
   SmallVector<Type> types;
   for (Type type : op.getResultTypes())
     flatTypes(type, types);

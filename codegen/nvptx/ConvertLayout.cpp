@@ -139,7 +139,7 @@ void KernelEmitter::convertByRows(ConvertLayoutOp op, bool transposed) {
       int64_t stride = offsetOf(Layout::unit(place.rank, dim, 1));
       offset = ir.add(offset, ir.mul(laneOffset(place, dim), ir.i32(stride)));
     }
-    return ir.at(shared, offset);
+    return ir.at(scratch, offset);
   };
   auto forEachRun = [&](const Layout &place, auto access) {
     Run run(place, element);

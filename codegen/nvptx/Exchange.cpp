@@ -100,7 +100,7 @@ static bool isStep(ReduceOp op) {
 
 /// In several chains that do not wait for one another.
 Value KernelEmitter::combineAll(ReduceKind kind, ArrayRef<Value> values) {
-  Values sums(values.take_front(kChains));
+  Values sums(values.take_front(std::min(kChains, values.size())));
   for (auto [i, value] : llvm::enumerate(values.drop_front(sums.size())))
     sums[i % kChains] = combine(kind, sums[i % kChains], value);
   for (Value other : ArrayRef(sums).drop_front())
@@ -136,13 +136,15 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
   int64_t dim = op.getDim();
   Layout to = from.without(dim);
   Values input = registers(op.getInput());
-  Values values(to.registerCount());
+  SmallVector<Values> parts(to.registerCount());
   for (int64_t i = 0; i < from.registerCount(); ++i) {
     SmallVector<int64_t> place = from.placeOf(i);
     place.erase(place.begin() + dim);
-    Value &sum = values[to.registerAt(place)];
-    sum = sum ? combine(op.getKind(), sum, input[i]) : input[i];
+    parts[to.registerAt(place)].push_back(input[i]);
   }
+  Values values;
+  for (const Values &part : parts)
+    values.push_back(combineAll(op.getKind(), part));
   bool allLanes = llvm::all_of(from.lanes, [&](ArrayRef<int64_t> basis) {
     return basis[dim] || isCopy(basis);
   });
@@ -156,13 +158,13 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
       for (Value &value : values)
         value = combine(op.getKind(), value,
                         ir.shuffleXor(value, int64_t(1) << bit));
-  SmallVector<int64_t> parts = warpsAlong(from, dim);
-  if (parts.size() > 1) {
+  SmallVector<int64_t> numbers = warpsAlong(from, dim);
+  if (numbers.size() > 1) {
     if (insideWarps)
       return op.emitOpError("reduces over warps that do not wait for one "
                             "another");
     Layout result = isTile(op.getResult()) ? layout(op.getResult()) : to;
-    values = reduceOverWarps(op.getKind(), to, result, values, parts);
+    values = reduceOverWarps(op.getKind(), to, result, values, numbers);
   }
   if (isTile(op.getResult()))
     define(op.getResult(), values);
@@ -198,7 +200,7 @@ void KernelEmitter::shareRegisters(ArrayRef<Value> values) {
   int64_t bytes = sizeOf(values[0]);
   int64_t perWarp = 32 * bytes * int64_t(values.size());
   scratchBytes = std::max(scratchBytes, perWarp * warps);
-  Value own = ir.at(ir.at(shared, ir.mul(lane, ir.i32(bytes))),
+  Value own = ir.at(ir.at(scratch, ir.mul(lane, ir.i32(bytes))),
                     ir.mul(warp, ir.i32(perWarp)));
   for (auto [i, value] : llvm::enumerate(values))
     ir.store(value, ir.at(own, 32 * bytes * int64_t(i)), bytes);
@@ -218,7 +220,7 @@ Value KernelEmitter::sharedPlace(const Layout &from, const Layout &to,
   };
   addBits(to.lanes, lane);
   addBits(to.warps, warp);
-  return ir.at(shared, offset);
+  return ir.at(scratch, offset);
 }
 
 /// The same tile in another layout, through shared memory.
@@ -277,13 +279,13 @@ void KernelEmitter::emitArrive(ArriveOp op) {
                                "=r,l,~{memory}", {counter}, ir.getI32Type());
     Value last =
         ir.equal(ir.add(before, ir.i32(1)), ir.toI32(scalar(op.getCount())));
-    ir.store(ir.create<arith::ExtUIOp>(ir.getI32Type(), last), shared, 4);
+    ir.store(ir.create<arith::ExtUIOp>(ir.getI32Type(), last), scratch, 4);
     auto reset = ir.create<scf::IfOp>(last, false);
     ir.setInsertionPointToStart(reset.thenBlock());
     ir.assembly("st.global.s32 [$0], 0;", "l,~{memory}", {counter});
   }
   ir.syncBlock();
-  Value flag = ir.load(shared, ir.getI32Type(), 4);
+  Value flag = ir.load(scratch, ir.getI32Type(), 4);
   ir.syncBlock();
   scalars.map(op.getLast(), ir.create<arith::CmpIOp>(arith::CmpIPredicate::ne,
                                                      flag, ir.i32(0)));
@@ -329,7 +331,7 @@ Values KernelEmitter::otherWarp(ArrayRef<Value> values, int64_t bit) {
   int64_t perWarp = 32 * bytes * int64_t(values.size());
   shareRegisters(values);
   Value other = ir.create<arith::XOrIOp>(warp, ir.i32(int64_t(1) << bit));
-  Value from = ir.at(ir.at(shared, ir.mul(lane, ir.i32(bytes))),
+  Value from = ir.at(ir.at(scratch, ir.mul(lane, ir.i32(bytes))),
                      ir.mul(other, ir.i32(perWarp)));
   Values result;
   for (size_t i = 0; i < values.size(); ++i)

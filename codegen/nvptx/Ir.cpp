@@ -145,6 +145,17 @@ Value Ir::assembly(StringRef text, StringRef constraints, ValueRange operands,
   return result ? op.getResult(0) : Value();
 }
 
+Value Ir::maskAndSet(Value a, int64_t mask, int64_t bits) {
+  // One of the constants must be in a register; without side effects, so that
+  // it can be moved.
+  return create<LLVM::InlineAsmOp>(
+             TypeRange(getI32Type()), ValueRange{a, i32(mask), i32(bits)},
+             "lop3.b32 $0, $1, $2, $3, 0xea;", "=r,r,n,r",
+             /*has_side_effects=*/false, /*is_align_stack=*/false,
+             LLVM::AsmDialectAttr(), ArrayAttr())
+      .getResult(0);
+}
+
 Value Ir::permuteBytes(Value a, Value b, int64_t selector) {
   return intrinsic("llvm.nvvm.prmt", getI32Type(), {a, b, i32(selector)});
 }

@@ -80,6 +80,8 @@ public:
   /// Inline PTX with side effects; `constraints` as LLVM's inline assembly.
   Value assembly(StringRef text, StringRef constraints, ValueRange operands,
                  Type result = {});
+  /// (a & mask) | bits in one instruction.
+  Value maskAndSet(Value a, int64_t mask, int64_t bits);
   Value permuteBytes(Value a, Value b, int64_t selector);
   /// The value of lane `lane`; of lane (own ^ mask).
   Value shuffle(Value value, Value lane);

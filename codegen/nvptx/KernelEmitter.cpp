@@ -16,8 +16,9 @@ KernelEmitter::KernelEmitter(KernelOp kernel, const Target &target)
       bulkCopies(target.name.starts_with("sm_9")) {}
 
 LogicalResult KernelEmitter::run() {
-  if (failed(checkSupported()) || failed(allocateSlots()))
+  if (failed(checkSupported()))
     return failure();
+  allocateMemory();
   LLVM::LLVMFuncOp function = createFunction();
   ir.setInsertionPointToStart(function.addEntryBlock(ir));
   mapArguments(function);
@@ -25,7 +26,8 @@ LogicalResult KernelEmitter::run() {
   if (failed(emitBlock(kernel.getBody().front())))
     return failure();
   ir.create<LLVM::ReturnOp>(ValueRange());
-  int64_t bytes = std::max(warps * slotBytes, scratchBytes);
+  int64_t bytes =
+      std::max(scratchOffset + scratchBytes, together ? 0 : warps * slotBytes);
   function->setAttr("kvarn.shared_bytes", ir.getI64IntegerAttr(bytes));
   kernel.erase();
   return success();
@@ -54,7 +56,7 @@ static LogicalResult checkMemory(Operation *op) {
 }
 
 static LogicalResult checkTile(Operation *op, Value value, int64_t lanes) {
-  if (!isTile(value))
+  if (!isTile(value) || (layoutOf(value) && value.getDefiningOp<StageOp>()))
     return success();
   LayoutAttr layout = layoutOf(value);
   if (layout && int64_t(layout.getLanes().size()) == lanes * layout.getRank())
@@ -149,7 +151,7 @@ LLVM::LLVMFuncOp KernelEmitter::createFunction() {
     ir.create<LLVM::GlobalOp>(LLVM::LLVMArrayType::get(ir.getI8Type(), 0),
                               /*isConstant=*/false, LLVM::Linkage::External,
                               kSharedMemory, Attribute(),
-                              /*alignment=*/128, unsigned(Space::Shared));
+                              /*alignment=*/1024, unsigned(Space::Shared));
   }
   return function;
 }
@@ -199,6 +201,7 @@ void KernelEmitter::mapArguments(LLVM::LLVMFuncOp function) {
                special(ir.create<NVVM::BlockIdZOp>(i32))};
   shared = ir.create<LLVM::AddressOfOp>(ir.pointerType(Space::Shared),
                                         kSharedMemory);
+  scratch = ir.at(shared, scratchOffset);
 }
 
 //===----------------------------------------------------------------------===//
@@ -222,7 +225,9 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
       .Case<ReduceOp>([&](auto op) { return emitReduce(op); })
       .Case<HadamardOp>([&](auto op) { return emitHadamard(op); })
       .Case<ScanOp>([&](auto op) { return emitScan(op); })
-      .Case<DotOp>([&](auto op) { return emitDot(op); })
+      .Case<DotOp>(
+          [&](auto op) { return together ? emitSharedDot(op) : emitDot(op); })
+      .Case<StageOp>([&](auto op) { return emitStage(op); })
       .Case<ConvertLayoutOp>([&](auto op) { return emitConvertLayout(op); })
       .Case<LoadOp>([&](auto op) { return emitLoad(op); })
       .Case<StoreOp>([&](auto op) { return emitStore(op); })

@@ -6,6 +6,7 @@
 #include "codegen/nvptx/Ir.h"
 #include "dialect/Layout.h"
 #include "dialect/Targets.h"
+#include "passes/Schedules.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -144,6 +145,13 @@ private:
   //===--- Matrix products (Dot.cpp) --------------------------------------===//
   LogicalResult emitDot(tile::DotOp op);
 
+  //===--- Products of four warps (Warpgroup.cpp) -------------------------===//
+  LogicalResult emitStage(tile::StageOp op);
+  int64_t allocateStages(Block &block, int64_t offset);
+  LogicalResult emitSharedDot(tile::DotOp op);
+  Value descriptorOf(Value tile, Value offset);
+  void waitForProducts();
+
   //===--- Memory (Memory.cpp) --------------------------------------------===//
   Value address(Value memref, ArrayRef<Value> indices);
   Value existing(Value memref, Value address, Value exists);
@@ -178,7 +186,8 @@ private:
   void emitStoreVector(tile::StoreVectorOp op);
 
   //===--- Slots (Slots.cpp) ----------------------------------------------===//
-  LogicalResult allocateSlots();
+  void allocateSlots();
+  void allocateMemory();
   void initializeSlots();
   void emitAsyncCopy(tile::AsyncCopyOp op);
   void emitWait(tile::WaitOp op);
@@ -187,7 +196,10 @@ private:
   Value slotOf(Value token);
   Value slotAddress(Value slot);
   Value sharedNumber(Value pointer);
-  Value warpMemory();
+  Value slotMemory();
+  /// Whether this thread is the one that acts for all that share the slots.
+  Value isFirst();
+  void syncSharers();
 
   tile::KernelOp kernel;
   const Target &target;
@@ -195,10 +207,12 @@ private:
   bool bulkCopies;
   int64_t warps = 1;
   bool insideWarps = false;
-  int64_t slotBytes = 0;    // of one warp
-  int64_t scratchBytes = 0; // of all warps; shares memory with the slots
+  bool together = false;     // all warps share slots and products
+  int64_t slotBytes = 0;     // of one warp, or of all together
+  int64_t scratchOffset = 0; // of what warps exchange
+  int64_t scratchBytes = 0;
   Value copies; // i32 on the stack: asynchronous copies of this warp so far
-  Value lane, warp, shared;
+  Value lane, warp, shared, scratch;
   IRMapping scalars;
   DenseMap<Value, Memory> memories;
   DenseMap<Value, Values> tiles, packed;
@@ -207,6 +221,11 @@ private:
   DenseMap<Value, tile::ExpandOp> expanded;
   DenseMap<std::pair<Value, int64_t>, Value> expandedPairs;
   llvm::MapVector<Value, Slot> slots;
+  DenseMap<Value, int64_t> stages; // offsets in shared memory
+  SmallVector<Value> pending;      // products that are not waited for
+  // Of warps that work together, since they last waited for one another.
+  bool hasStaged = false, mayReadSlots = true, mayReadStages = true;
+  SmallVector<Value> beingRead; // staged tiles
   std::array<Value, 3> programId;
 };
 

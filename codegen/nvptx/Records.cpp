@@ -18,6 +18,7 @@ using namespace mlir::kvarn::tile;
 /// The byte at `offset` of a record in pages or in a slot.
 Value KernelEmitter::sourceAddress(Value source, OperandRange indices,
                                    int64_t offset) {
+  mayReadSlots = true;
   if (isa<SlotType>(source.getType())) {
     // A slot holds one part of the record, from its first byte.
     auto type = cast<SlotType>(source.getType());
@@ -167,6 +168,7 @@ Values KernelEmitter::codeValues(Codes &codes) {
 /// A word with the codes of registers 2 * pair and 2 * pair + 1 in its halves,
 /// at `bit` (below 8) of each.
 Value KernelEmitter::codePair(Codes &codes, int64_t pair, int64_t &bit) {
+  mayReadSlots = true;
   int64_t lowBit, highBit;
   Value low = wordOf(ir, codes, 2 * pair, lowBit);
   Value high = wordOf(ir, codes, 2 * pair + 1, highBit);
@@ -247,11 +249,11 @@ Value KernelEmitter::expandPair(Value tile, int64_t pair) {
   int64_t bit, bits = source.format.bits(source.part);
   Value word = codePair(source, pair, bit);
   uint32_t mask = ((1u << bits) - 1) << bit;
-  Value masked = ir.both(word, ir.i32(int32_t(mask | mask << 16)));
+  int64_t both = int32_t(mask | mask << 16);
   if (op.getMode() == ExpandMode::Subnormal)
-    return masked;
+    return ir.both(word, ir.i32(both));
   // Below 1024, an fp16 number of 1024 and more counts in ones.
-  Value biased = ir.asPair(ir.either(masked, ir.i32(0x64006400)));
+  Value biased = ir.asPair(ir.maskAndSet(word, both, 0x64006400));
   auto constant = [&](double value) -> Value {
     return ir.create<LLVM::ConstantOp>(
         ir.pairType(), DenseElementsAttr::get(cast<ShapedType>(ir.pairType()),

@@ -1,8 +1,9 @@
 //===- Slots.cpp - Asynchronous copies into shared memory -----------------===//
 //
-// Every warp has slots of its own. On sm_90 one bulk copy fills a slot and
-// completes on its mbarrier; before, lanes copy 16 bytes at a time and the warp
-// waits for groups of copies.
+// Every warp has slots of its own, but for warps that work together, which
+// share them. On sm_90 one bulk copy fills a slot and completes on its
+// mbarrier; before, lanes copy 16 bytes at a time and the warp waits for groups
+// of copies.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,7 +23,7 @@ static int64_t bytesOf(SlotType type) {
              : format.recordBytes() - format.codeOffset(::kvarn::Part::Value);
 }
 
-LogicalResult KernelEmitter::allocateSlots() {
+void KernelEmitter::allocateSlots() {
   int64_t end = 0;
   kernel.walk([&](SlotOp op) {
     Slot slot;
@@ -36,15 +37,37 @@ LogicalResult KernelEmitter::allocateSlots() {
     end += kBarrierBytes;
   }
   slotBytes = llvm::alignTo(end, kAlignment);
-  return success();
 }
 
-Value KernelEmitter::warpMemory() {
-  return ir.at(shared, ir.mul(warp, ir.i32(slotBytes)));
+/// What warps exchange lies where their slots are, which barriers separate; but
+/// those that work together exchange while copies are under way.
+void KernelEmitter::allocateMemory() {
+  together = worksTogether(kernel);
+  allocateSlots();
+  if (together)
+    scratchOffset = allocateStages(kernel.getBody().front(), slotBytes);
+}
+
+Value KernelEmitter::slotMemory() {
+  return together ? shared : ir.at(shared, ir.mul(warp, ir.i32(slotBytes)));
+}
+
+Value KernelEmitter::isFirst() {
+  Value first = ir.equal(lane, ir.i32(0));
+  return together ? ir.both(first, ir.equal(warp, ir.i32(0))) : first;
+}
+
+void KernelEmitter::syncSharers() {
+  if (!together)
+    return ir.syncWarp();
+  ir.syncBlock();
+  hasStaged = mayReadSlots = mayReadStages = false;
+  if (pending.empty())
+    beingRead.clear();
 }
 
 Value KernelEmitter::slotAddress(Value slot) {
-  return ir.at(warpMemory(), slots.find(slot)->second.offset);
+  return ir.at(slotMemory(), slots.find(slot)->second.offset);
 }
 
 void KernelEmitter::initializeSlots() {
@@ -62,16 +85,16 @@ void KernelEmitter::initializeSlots() {
     slot.phase = counter();
   if (!bulkCopies)
     return;
-  Value first = ir.equal(lane, ir.i32(0));
+  Value first = isFirst();
   OpBuilder::InsertionGuard guard(ir);
   auto branch = ir.create<scf::IfOp>(first, false);
   ir.setInsertionPointToStart(branch.thenBlock());
   for (auto &[value, slot] : slots)
     ir.assembly("mbarrier.init.shared::cta.b64 [$0], 1;", "r,~{memory}",
-                {sharedNumber(ir.at(warpMemory(), slot.barrier))});
+                {sharedNumber(ir.at(slotMemory(), slot.barrier))});
   ir.assembly("fence.mbarrier_init.release.cluster;", "~{memory}", {});
   ir.setInsertionPointAfter(branch);
-  ir.syncWarp();
+  syncSharers();
 }
 
 /// A shared address as the number that instructions take.
@@ -96,8 +119,9 @@ void KernelEmitter::emitAsyncCopy(AsyncCopyOp op) {
                                     ir.toI64(scalar(op.getHead())), ir.i64(0)}),
             type.getFormat().get().codeOffset(toFormat(type.getPart())));
   Value to = slotAddress(op.getSlot());
-  // All lanes have read what the copy overwrites.
-  ir.syncWarp();
+  // All have read what the copy overwrites.
+  if (mayReadSlots)
+    syncSharers();
   if (bulkCopies)
     emitBulkCopy(slot, predicate, from, to);
   else
@@ -106,7 +130,7 @@ void KernelEmitter::emitAsyncCopy(AsyncCopyOp op) {
 
 void KernelEmitter::emitBulkCopy(const Slot &slot, Value predicate, Value from,
                                  Value to) {
-  Value starts = ir.both(predicate, ir.equal(lane, ir.i32(0)));
+  Value starts = ir.both(predicate, isFirst());
   std::string text =
       "{\n .reg .pred p;\n setp.ne.b32 p, $0, 0;\n"
       " @p mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;\n"
@@ -115,7 +139,7 @@ void KernelEmitter::emitBulkCopy(const Slot &slot, Value predicate, Value from,
   ir.assembly(
       text, "r,r,r,l,r,~{memory}",
       {ir.create<arith::ExtUIOp>(ir.getI32Type(), starts),
-       sharedNumber(ir.at(warpMemory(), slot.barrier)), sharedNumber(to),
+       sharedNumber(ir.at(slotMemory(), slot.barrier)), sharedNumber(to),
        ir.create<LLVM::PtrToIntOp>(ir.getI64Type(), from), ir.i32(slot.bytes)});
 }
 
@@ -154,7 +178,7 @@ void KernelEmitter::emitWait(WaitOp op) {
                 " mbarrier.try_wait.parity.shared::cta.b64 p, [$0], $1;\n"
                 " @!p bra WAIT_${:uid};\n}",
                 "r,r,~{memory}",
-                {sharedNumber(ir.at(warpMemory(), slot.barrier)),
+                {sharedNumber(ir.at(slotMemory(), slot.barrier)),
                  ir.both(token, ir.i32(1))});
     return;
   }

@@ -15,6 +15,8 @@ using namespace mlir::kvarn::tile;
 //===----------------------------------------------------------------------===//
 
 const Values &KernelEmitter::registers(Value tile) {
+  if (llvm::is_contained(pending, tile))
+    waitForProducts();
   auto known = tiles.find(tile);
   if (known != tiles.end())
     return known->second;

@@ -95,7 +95,7 @@
 
 // -----
 
-// expected-error @+1 {{expected 'programs'}}
+// expected-error @+1 {{expected one of programs, team}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, blocks = 2>}
 
 // -----
@@ -132,6 +132,41 @@
 
 // expected-error @+1 {{expand = subnormal needs operand = f16}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = subnormal, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{unknown team 'block', expected one of warp, warpgroup}}
+"test.op"() {a = #kvarn.schedule<rows = 64, tokens = 128, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 4, register_columns = 32, team = block>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{warps is 2, expected 4 or 8 with team = warpgroup}}
+"test.op"() {a = #kvarn.schedule<rows = 32, tokens = 128, pool_tokens = 64, warps = 2, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 4, register_columns = 32, team = warpgroup>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{rows is 16, expected 16 for each of the 4 warps with team = warpgroup}}
+"test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 4, register_columns = 32, team = warpgroup>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{tokens is 32, expected a multiple of 64 with team = warpgroup}}
+"test.op"() {a = #kvarn.schedule<rows = 64, tokens = 32, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 4, register_columns = 32, team = warpgroup>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{pool_tokens is 32, expected a multiple of 64 with team = warpgroup}}
+"test.op"() {a = #kvarn.schedule<rows = 64, tokens = 128, pool_tokens = 32, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 4, register_columns = 32, team = warpgroup>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{team = warpgroup needs expand = convert and operand = f16}}
+"test.op"() {a = #kvarn.schedule<rows = 64, tokens = 128, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = subnormal, operand = f16, register_rows = 4, register_columns = 32, team = warpgroup>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{team = warpgroup needs expand = convert and operand = f16}}
+"test.op"() {a = #kvarn.schedule<rows = 64, tokens = 128, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, team = warpgroup>} : () -> ()
 
 // -----
 

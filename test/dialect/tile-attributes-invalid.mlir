@@ -65,8 +65,8 @@
 
 // -----
 
-// expected-error @+1 {{more than 10 vectors of one kind}}
-"test.op"() {a = #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (0), (0), (0), (0), (0), (0), (0), (0), (0)], warps = []>} : () -> ()
+// expected-error @+1 {{more than 16 vectors of one kind}}
+"test.op"() {a = #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (0), (0), (0), (0), (0), (0), (0), (0), (0), (0), (0), (0), (0), (0), (0)], warps = []>} : () -> ()
 
 // -----
 

@@ -762,3 +762,21 @@ func.func @f(%x: memref<?x8xf32>, %n: index) {
   tile.check_shape %x[%n] : memref<?x8xf32>
   return
 }
+
+// -----
+
+tile.kernel @stage_vector() {
+  %x = arith.constant dense<0.0> : tensor<8xf16>
+  // expected-error @+1 {{'tile.stage' op operand is 'tensor<8xf16>', expected a matrix}}
+  %0 = tile.stage %x : tensor<8xf16> -> tensor<8xf16>
+  tile.return
+}
+
+// -----
+
+tile.kernel @stage_shape() {
+  %x = arith.constant dense<0.0> : tensor<4x8xf16>
+  // expected-error @+1 {{'tile.stage' op changes more than the encoding: 'tensor<4x8xf16>' to 'tensor<8x4xf16>'}}
+  %0 = tile.stage %x : tensor<4x8xf16> -> tensor<8x4xf16>
+  tile.return
+}

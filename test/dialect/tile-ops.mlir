@@ -67,6 +67,8 @@ func.func @values(%f: f32, %x: tensor<16xf32>, %a: tensor<16x64xf16>, %b: tensor
   %3 = tile.broadcast %x dims [0] : tensor<16xf32> -> tensor<16x32xf32>
   // CHECK: tile.broadcast %{{.*}} dims [1] : tensor<16xf32> -> tensor<4x16xf32>
   %4 = tile.broadcast %x dims [1] : tensor<16xf32> -> tensor<4x16xf32>
+  // CHECK: tile.stage %{{.*}} : tensor<16x64xf16> -> tensor<16x64xf16>
+  %staged = tile.stage %a : tensor<16x64xf16> -> tensor<16x64xf16>
   // CHECK: tile.transpose %{{.*}} : tensor<16x64xf16> -> tensor<64x16xf16>
   %5 = tile.transpose %a : tensor<16x64xf16> -> tensor<64x16xf16>
   // CHECK: tile.reduce max %{{.*}} dim 1 : tensor<16x32xf32> -> tensor<16xf32>
