@@ -12,10 +12,11 @@ namespace kvarn::tune {
 
 /// The candidate of `task` with this schedule and binary, if it is one.
 static const Candidate *findCandidate(const Pack &pack, const Task &task,
-                                      const Measured &measured) {
+                                      const std::string &schedule,
+                                      const std::string &binary) {
   for (const Candidate &each : task.candidates)
-    if (each.schedule == measured.schedule &&
-        pack.variant(each.id).binary.sha256 == measured.binary)
+    if (each.schedule == schedule &&
+        pack.variant(each.id).binary.sha256 == binary)
       return &each;
   return nullptr;
 }
@@ -45,19 +46,19 @@ static double instructionsOf(const Pack &pack, const Task &task,
   return p.instructions * p.bytes / double(format.recordBytes());
 }
 
-static json failuresOf(const Pack &pack, const std::vector<Record> &records,
-                       const DeviceName &device) {
+/// What was left out of the pack, and failures among `own`, records of it.
+static json failuresOf(const Pack &pack, const std::vector<Record> &own) {
   std::map<std::string, int64_t> causes;
   for (const Task &task : pack.tasks) {
     for (auto &[cause, count] : task.pruned)
       causes["pruned: " + cause] += count;
     for (const Dropped &each : task.dropped)
       ++causes["dropped: " + each.cause];
+    for (const Record &record : own)
+      if (record.status != Status::Ok && record.key == task.key &&
+          findCandidate(pack, task, record.schedule, record.binary))
+        ++causes["measured: " + std::string(statusName(record.status))];
   }
-  for (const Record &record : records)
-    if (record.status != Status::Ok && record.device.name == device.name &&
-        record.chip == pack.chip)
-      ++causes["measured: " + std::string(statusName(record.status))];
   return causes;
 }
 
@@ -68,6 +69,7 @@ json reportData(const Pack &given, const std::vector<Record> &records,
   std::vector<Record> own;
   for (const Record &record : records)
     if (record.device == device && record.chip == pack.chip &&
+        record.compiler == pack.compiler() &&
         record.assembler == pack.assembler) {
       own.push_back(record);
       if (record.readBandwidth > 0)
@@ -81,7 +83,7 @@ json reportData(const Pack &given, const std::vector<Record> &records,
                {"readBandwidth", pack.facts.readBandwidth},
                {"instructionRate",
                 pack.facts.instructionRate * double(pack.facts.processors)},
-               {"failures", failuresOf(pack, records, device)},
+               {"failures", failuresOf(pack, own)},
                {"tasks", json::array()}};
   std::vector<Measured> all = collect(own, pack.compiler());
   for (const Task &task : pack.tasks) {
@@ -92,7 +94,8 @@ json reportData(const Pack &given, const std::vector<Record> &records,
     for (const Measured &each : all) {
       if (each.last.key != task.key)
         continue;
-      const Candidate *candidate = findCandidate(pack, task, each);
+      const Candidate *candidate =
+          findCandidate(pack, task, each.schedule, each.last.binary);
       if (!candidate)
         continue;
       json point = pointOf(pack, task, each);

@@ -76,7 +76,6 @@ private:
   const MeasureStep &options;
   Pack pack;
   std::vector<Record> known;
-  size_t before = 0; // of them from earlier runs
   RecordWriter writer;
   Child child;
   DeviceName device;
@@ -110,7 +109,10 @@ Measuring::Measuring(const MeasureStep &options, const std::string &folder)
   RecordFile file = readRecords(options.records);
   warnOfDamage(file.damaged);
   known = std::move(file.records);
-  before = known.size();
+  if (options.retryFailed) { // as if they had never been tried
+    Failures failures(known);
+    std::erase_if(known, [&](const Record &r) { return failures.has(r); });
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -253,6 +255,7 @@ void Measuring::keep(const Task &task, const Candidate &candidate,
 /// With all that is known of them.
 std::vector<Entry> Measuring::entriesOf(const Task &task,
                                         const Bucket &bucket) const {
+  Failures failures(known);
   std::vector<Entry> entries;
   for (size_t i = 0; i < task.candidates.size(); ++i) {
     const Candidate &candidate = task.candidates[i];
@@ -261,20 +264,15 @@ std::vector<Entry> Measuring::entriesOf(const Task &task,
     entry.predicted = predict(pack.facts, task.key,
                               *parseSchedule(candidate.schedule), bucket)
                           .seconds;
-    for (size_t r = 0; r < known.size(); ++r) {
-      const Record &record = known[r];
-      if (record.binary != binary || record.schedule != candidate.schedule ||
-          record.device.name != device.name)
-        continue;
-      if (record.status != Status::Ok)
-        // What fails in this run is not tried again in it.
-        entry.failed |= !options.retryFailed || r >= before;
-      else if (record.device == device && record.compiler == pack.compiler() &&
-               record.assembler == pack.assembler &&
-               distance(*record.bucket, bucket) == 0)
+    entry.failed = failures.has(binary, candidate.schedule, device.name);
+    for (const Record &record : known)
+      if (record.status == Status::Ok && record.binary == binary &&
+          record.schedule == candidate.schedule && record.device == device &&
+          record.compiler == pack.compiler() &&
+          record.assembler == pack.assembler &&
+          distance(*record.bucket, bucket) == 0)
         entry.seconds.insert(entry.seconds.end(), record.seconds.begin(),
                              record.seconds.end());
-    }
     entries.push_back(std::move(entry));
   }
   return entries;

@@ -78,6 +78,11 @@ int SelectStep::run(const std::string &packFolder,
   for (const Task &task : pack.tasks) {
     TaskChoice choice = choose(pack, task, file.records, where, tolerance);
     print(task, choice);
+    if (choice.choices.empty() && choice.defaultFailed)
+      throw run::Error(run::kCheckFailed,
+                       describe(task.key) +
+                           ": the default schedule failed on " + where.name +
+                           ", and no other was measured");
     if (choice.choices.empty())
       std::printf("  not measured: the default schedule\n");
     for (auto &[variant, stem] : variantsOf(pack, task, choice))
