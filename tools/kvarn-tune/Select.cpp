@@ -89,7 +89,7 @@ int SelectStep::run(const std::string &packFolder,
       folder.add(variant, packFolder, stem);
   }
   for (const Variant &variant : pack.manifest.variants)
-    if (variant.key.kernel != "attend")
+    if (!pack.isCandidate(variant.id))
       folder.add(variant, packFolder,
                  variant.binary.file.substr(0, variant.binary.file.rfind('.')));
   folder.commit();

@@ -233,6 +233,26 @@ TEST(Pack, Errors) {
   EXPECT_EQ(errorOf(pack.dump()), "'fast' is no schedule");
 }
 
+/// Variants of several libraries may have the same names.
+TEST(LibraryFolder, NamesAreUnique) {
+  TempFolder folder;
+  std::filesystem::create_directory(folder.path("a"));
+  std::filesystem::create_directory(folder.path("b"));
+  folder.write("a/x.cubin", "one");
+  folder.write("b/x.cubin", "two");
+  LibraryFolder library(folder.path("new"), "c");
+  kvarn::Variant variant;
+  variant.id = "attend";
+  variant.binary.file = "x.cubin";
+  variant.binary.sha256 = std::string(64, 'a');
+  EXPECT_EQ(library.add(variant, folder.path("a"), "code"), "attend");
+  EXPECT_EQ(library.add(variant, folder.path("a"), "code"), "attend-2");
+  variant.binary.sha256 = std::string(64, 'b');
+  EXPECT_EQ(library.add(variant, folder.path("b"), "code"), "attend-3");
+  EXPECT_EQ(library.variant("attend-2").binary.file, "code.cubin");
+  EXPECT_EQ(library.variant("attend-3").binary.file, "code-2.cubin");
+}
+
 TEST(LibraryFolder, AppearsWholeOrNotAtAll) {
   TempFolder folder;
   std::filesystem::create_directory(folder.path("other"));
