@@ -189,13 +189,8 @@ variantsOf(const Pack &pack, const Task &task, const TaskChoice &choice) {
   };
   for (const Choice *each : neededHints(choice)) {
     Variant &variant = add(each->candidate);
-    const Bucket &b = each->bucket;
-    variant.hint.maxBatch = b.batch;
-    variant.hint.maxQueryTokens = b.queryTokens;
-    variant.hint.context = b.context;
-    variant.id += ".b" + std::to_string(b.batch) + ".c" +
-                  std::to_string(b.context) + ".q" +
-                  std::to_string(b.queryTokens);
+    variant.hint = hintFor(each->bucket);
+    variant.id += "." + shortName(variant.hint);
   }
   if (variants.empty() && !task.candidates.empty() && !choice.defaultFailed)
     add(0);

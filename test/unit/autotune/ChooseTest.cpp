@@ -84,6 +84,7 @@ TEST(Choose, HintsOnlyWhereNeeded) {
   std::map<std::string, std::vector<int64_t>> contexts;
   for (auto &[variant, stem] : variants) {
     EXPECT_EQ(variant.hint.maxBatch, 1);
+    EXPECT_EQ(variant.hint.kvHeads, 8);
     EXPECT_EQ(variant.hint.maxQueryTokens, 1);
     contexts[stem].push_back(*variant.hint.context);
   }
