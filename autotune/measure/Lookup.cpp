@@ -106,7 +106,8 @@ Answer lookUp(const std::vector<Record> &records, const Question &question) {
         failures.has(each.binary, each.schedule, question.device.name))
       continue;
     bool here = each.device.name == question.device.name &&
-                each.device.processors == question.device.processors;
+                (question.device.processors == 0 ||
+                 each.device.processors == question.device.processors);
     bool same = isSame(each.bucket, question.bucket);
     Source source =
         same ? (here ? Source::Exact : Source::SameChip) : Source::Nearest;

@@ -15,7 +15,7 @@ namespace kvarn::tune {
 struct Question {
   VariantKey key;
   Bucket bucket;
-  DeviceName device;    // the driver does not matter
+  DeviceName device;    // 0 processors = any; the driver does not matter
   std::string chip;     // sm_90a
   std::string compiler; // records of others are not trusted
 };

@@ -7,8 +7,14 @@
 #include "format/Format.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace kvarn::tune {
+
+/// Text from a driver may be no UTF-8.
+static std::string dumpText(const json &value, int indent = -1) {
+  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
 
 /// The candidate of `task` with this schedule and binary, if it is one.
 static const Candidate *findCandidate(const Pack &pack, const Task &task,
@@ -120,6 +126,38 @@ json reportData(const Pack &given, const std::vector<Record> &records,
   return data;
 }
 
+std::string predictionText(const json &data) {
+  auto microseconds = [](const json &seconds) {
+    return std::round(seconds.get<double>() * 1e8) / 100;
+  };
+  json head = {{"device", data.at("device")},
+               {"chip", data.at("chip")},
+               {"compiler", data.at("compiler")},
+               {"date", data.at("date")},
+               {"read_bytes_per_second", data.at("readBandwidth")}};
+  std::string text = dumpText(head, 1);
+  text.resize(text.rfind('\n')); // open again
+  text += ",\n \"kernels\": [";
+  const char *separator = "\n";
+  for (const json &task : data.at("tasks")) {
+    text += std::string(separator) +
+            "  {\"kernel\": " + dumpText(task.at("kernel")) + ", \"points\": [";
+    const char *inner = "\n";
+    for (const json &point : task.at("points")) {
+      json line = {{"shape", point.at("shape")},
+                   {"schedule", point.at("schedule")},
+                   {"launches", point.at("launches")},
+                   {"microseconds", microseconds(point.at("seconds"))},
+                   {"predicted", microseconds(point.at("predicted"))}};
+      text += std::string(inner) + "   " + dumpText(line);
+      inner = ",\n";
+    }
+    text += "]}";
+    separator = ",\n";
+  }
+  return text + "\n ]\n}\n";
+}
+
 /// The first `mark` of `text` becomes `value`.
 static void replace(std::string &text, std::string_view mark,
                     std::string_view value) {
@@ -131,7 +169,7 @@ static void replace(std::string &text, std::string_view mark,
 
 std::string makePage(std::string_view page, std::string_view script,
                      const json &data) {
-  std::string text = data.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string text = dumpText(data);
   // Text from outside must not end the element that holds it.
   for (size_t at; (at = text.find('<')) != std::string::npos;)
     text.replace(at, 1, "\\u003c");

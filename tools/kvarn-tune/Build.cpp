@@ -312,6 +312,12 @@ static std::vector<size_t> rank(const std::vector<Point> &points,
 /// that the cost model expects most of, and at each fourth place one at random,
 /// for a model may be wrong.
 std::vector<std::string> Building::order(Task &task, const json &listed) const {
+  const json &standard = listed.at("schedules").at(0);
+  if (standard.contains("broken"))
+    throw Error(run::kCheckFailed,
+                describe(task.key) + ": the default schedule does not fit " +
+                    options.target + ": " +
+                    standard.at("broken").get<std::string>());
   std::vector<Point> points;
   for (const json &each : listed.at("schedules")) {
     if (each.contains("broken")) {
@@ -325,9 +331,6 @@ std::vector<std::string> Building::order(Task &task, const json &listed) const {
               .seconds);
     points.push_back(std::move(point));
   }
-  if (points.empty())
-    throw Error(run::kCheckFailed,
-                describe(task.key) + ": no schedule fits " + options.target);
   std::vector<size_t> ranked = rank(points, task.buckets.size());
   std::vector<size_t> shuffled = ranked;
   std::mt19937_64 random(options.seed);
