@@ -57,7 +57,8 @@ static json failuresOf(const Pack &pack, const std::vector<Record> &own) {
   std::map<std::string, int64_t> causes;
   for (const Task &task : pack.tasks) {
     for (auto &[cause, count] : task.pruned)
-      causes["pruned: " + cause] += count;
+      if (count > 0)
+        causes["pruned: " + cause] += count;
     for (const Dropped &each : task.dropped)
       ++causes["dropped: " + each.cause];
     for (const Record &record : own)
