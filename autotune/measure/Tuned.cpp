@@ -29,18 +29,21 @@ static TunedKernel kernelOf(const Pack &pack, const Task &task,
   }
   for (const Choice &each : choice.choices) {
     double bytes = cacheBytes(task.key, each.bucket);
-    kernel.times.push_back({each.bucket,
-                            task.candidates[each.candidate].schedule,
-                            each.seconds, each.defaultSeconds,
-                            bytes / each.seconds / readBandwidth});
+    kernel.times.push_back(
+        {each.bucket, task.candidates[each.candidate].schedule, each.seconds,
+         each.defaultSeconds, bytes / each.seconds / readBandwidth});
   }
   return kernel;
 }
 
 Tuned makeTuned(const Pack &pack, const std::vector<TaskChoice> &choices,
                 const std::vector<Record> &records, const DeviceName &device) {
-  Tuned tuned = {pack.chip,      device, pack.compiler(),
-                 pack.assembler, "",     pack.facts.readBandwidth,
+  Tuned tuned = {pack.chip,
+                 device,
+                 pack.compiler(),
+                 pack.assembler,
+                 "",
+                 pack.facts.readBandwidth,
                  {}};
   for (const Record &record : records)
     if (record.device == device && record.compiler == pack.compiler()) {
@@ -110,15 +113,14 @@ std::string writeTuned(const Tuned &tuned) {
                {"assembler", tuned.assembler},
                {"date", tuned.date},
                {"read_bytes_per_second", tuned.readBandwidth}};
-  std::string text =
-      head.dump(1, ' ', false, json::error_handler_t::replace);
+  std::string text = head.dump(1, ' ', false, json::error_handler_t::replace);
   text.resize(text.rfind('\n')); // open again
   text += ",\n \"kernels\": [";
   const char *separator = "\n";
   for (const TunedKernel &kernel : tuned.kernels) {
     auto write = [](const auto &item) { return toJson(item); };
-    text += std::string(separator) + "  {\"key\": " +
-            toJson(kernel.key).dump() +
+    text += std::string(separator) +
+            "  {\"key\": " + toJson(kernel.key).dump() +
             ",\n   \"schedules\": " + lines(kernel.schedules, write) +
             ",\n   \"times\": " + lines(kernel.times, write) + "}";
     separator = ",\n";
@@ -151,9 +153,9 @@ static TunedSchedule scheduleFromJson(const json &object,
   if (!schedule)
     throw InputError("'" + result.schedule + "' is no schedule");
   if (schedule->rows != key.queryRows)
-    throw InputError("a schedule with rows = " +
-                     std::to_string(schedule->rows) + ", the kernel has " +
-                     std::to_string(key.queryRows));
+    throw InputError(
+        "a schedule with rows = " + std::to_string(schedule->rows) +
+        ", the kernel has " + std::to_string(key.queryRows));
   for (const json &hint : object.at("hints"))
     result.hints.push_back(hintFromJson(hint));
   return result;

@@ -51,8 +51,8 @@ Tuned makeTuned(const Pack &pack, const std::vector<TaskChoice> &choices,
 /// JSON, a line for each schedule and time.
 std::string writeTuned(const Tuned &tuned);
 /// The table in the file `path`, which may hold anything. Schedules have the
-/// right form and rows, but only the compiler knows whether they are any. Throws
-/// InputError.
+/// right form and rows, but only the compiler knows whether they are any.
+/// Throws InputError.
 Tuned readTuned(const std::string &path);
 
 } // namespace kvarn::tune
