@@ -2,7 +2,10 @@
 
 #include "autotune/measure/Tuned.h"
 
+#include "autotune/measure/Error.h"
 #include "test/unit/autotune/Fixture.h"
+
+#include <random>
 
 using namespace kvarn::tune;
 using namespace kvarn::tune::test;
@@ -101,6 +104,31 @@ TEST(Tuned, Errors) {
   EXPECT_EQ(hintError(int64_t(1) << 41),
             "batch: 2199023255552, expected 1 to 1099511627776");
   EXPECT_NE(hintError("x").find("must be number"), std::string::npos);
+}
+
+/// Whatever the bytes are: a table or an error that names the file.
+TEST(Tuned, DamagedText) {
+  TempFolder folder;
+  std::string whole = writeTuned(makeTable()), path = folder.path("t.json");
+  std::mt19937 random(1);
+  int tables = 0, errors = 0;
+  for (int i = 0; i < 2000; ++i) {
+    std::string text = whole;
+    for (unsigned n = 1 + random() % 4; n > 0; --n)
+      text[random() % text.size()] = "0-e\"{}[],:x\xff"[random() % 12];
+    if (random() % 4 == 0)
+      text.resize(random() % text.size());
+    folder.write("t.json", text);
+    try {
+      readTuned(path);
+      ++tables;
+    } catch (const InputError &error) {
+      EXPECT_TRUE(std::string(error.what()).starts_with(path + ": "));
+      ++errors;
+    }
+  }
+  EXPECT_GT(tables, 0);
+  EXPECT_GT(errors, 1000);
 }
 
 /// A table of `select`: schedules in the order of the library, with the hints
