@@ -15,7 +15,7 @@ install(TARGETS kvarn_runtime EXPORT KVarNRuntime
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT KVarNRuntime NAMESPACE KVarN:: FILE KVarNRuntimeTargets.cmake
         DESTINATION ${package_dir})
-foreach(program kvarn-run kvarn-bench)
+foreach(program kvarn-run kvarn-bench kvarn-tune)
   if(TARGET ${program})
     set_target_properties(${program} PROPERTIES
       INSTALL_RPATH $ORIGIN/../${CMAKE_INSTALL_LIBDIR})
@@ -70,6 +70,11 @@ configure_file(${CMAKE_CURRENT_LIST_DIR}/kvarn.pc.in
                ${PROJECT_BINARY_DIR}/kvarn.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/kvarn.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# Tables of schedules, for kvarn-compile --schedules.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/autotune/tuned
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/kvarn
+        FILES_MATCHING PATTERN "*.json")
 
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})

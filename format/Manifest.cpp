@@ -122,6 +122,20 @@ static json toJson(const Launch &launch) {
   return result;
 }
 
+std::string shortName(const Hint &hint) {
+  std::string text;
+  auto add = [&](char letter, std::optional<int64_t> value) {
+    if (value)
+      text += (text.empty() ? "" : ".") + std::string(1, letter) +
+              std::to_string(*value);
+  };
+  add('b', hint.maxBatch);
+  add('h', hint.kvHeads);
+  add('c', hint.context);
+  add('q', hint.maxQueryTokens);
+  return text;
+}
+
 static json toJson(const Hint &hint) {
   json result = json::object();
   if (hint.maxBatch)
@@ -130,6 +144,8 @@ static json toJson(const Hint &hint) {
     result["max_query_tokens"] = *hint.maxQueryTokens;
   if (hint.context)
     result["context"] = *hint.context;
+  if (hint.kvHeads)
+    result["kv_heads"] = *hint.kvHeads;
   return result;
 }
 

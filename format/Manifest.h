@@ -136,9 +136,12 @@ struct Hint {
   std::optional<int64_t> maxBatch;
   std::optional<int64_t> maxQueryTokens;
   std::optional<int64_t> context;
+  std::optional<int64_t> kvHeads;
 
   bool operator==(const Hint &) const = default;
 };
+/// For the ids of variants: "b8.h8.c4096.q1", "" without hints.
+std::string shortName(const Hint &hint);
 
 struct Variant {
   std::string id; // unique in the library

@@ -304,7 +304,7 @@ static bool readCheck(const Node &node, const Variant &variant,
 
 static bool readHint(const Node &node, Hint &hint) {
   Object object(node);
-  if (!object.check({"max_batch", "max_query_tokens", "context"}))
+  if (!object.check({"max_batch", "max_query_tokens", "context", "kv_heads"}))
     return false;
   auto read = [&](const char *name, std::optional<int64_t> &result) {
     int64_t value = 0;
@@ -317,7 +317,7 @@ static bool readHint(const Node &node, Hint &hint) {
   };
   return read("max_batch", hint.maxBatch) &&
          read("max_query_tokens", hint.maxQueryTokens) &&
-         read("context", hint.context);
+         read("context", hint.context) && read("kv_heads", hint.kvHeads);
 }
 
 //===----------------------------------------------------------------------===//

@@ -30,12 +30,18 @@ struct VariantEntry {
   kvarn_variant_info info;
 };
 
+/// Logarithms of the hints of a variant or a request, or kNoHint.
+inline constexpr double kNoHint = -1;
+struct HintLogs {
+  double batch, kvHeads, queryTokens, context;
+};
+
 /// What decides between variants that match and run.
 struct Candidate {
   size_t index; // in the manifest
   std::array<int64_t, 2> preference;
   int64_t queryRows, ratio;
-  std::array<double, 3> hintLogs; // batch, query tokens, context
+  HintLogs hints;
 };
 
 } // namespace kvarn::runtime

@@ -52,29 +52,41 @@ std::string findProgram(const std::string &name) {
 
 using Clock = std::chrono::steady_clock;
 
-/// Whether there is something to read before `deadline`.
-static bool waitForInput(int end, std::optional<Clock::time_point> deadline) {
+namespace {
+/// When to give up waiting.
+struct Patience {
+  std::optional<Clock::time_point> deadline;
+  bool (*stop)();
+};
+} // namespace
+
+/// Whether there is something to read while there is patience.
+static bool waitForInput(int end, const Patience &patience) {
   for (;;) {
-    int wait = -1;
-    if (deadline)
-      wait = static_cast<int>(std::max<int64_t>(
-          0, std::chrono::duration_cast<std::chrono::milliseconds>(*deadline -
-                                                                   Clock::now())
-                 .count()));
+    if (patience.stop && patience.stop())
+      return false;
+    int wait = patience.stop ? 100 : -1;
+    if (patience.deadline) {
+      auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+          *patience.deadline - Clock::now());
+      if (left.count() <= 0)
+        return false;
+      wait = static_cast<int>(
+          patience.stop ? std::min<int64_t>(wait, left.count()) : left.count());
+    }
     pollfd poll = {end, POLLIN, 0};
     int ready = ::poll(&poll, 1, wait);
-    if (ready >= 0 || errno != EINTR)
-      return ready != 0;
+    if (ready > 0 || (ready < 0 && errno != EINTR))
+      return true;
   }
 }
 
-/// Reads until the other side closes; false if it had not at the deadline.
-/// Keeps the end of what comes.
-static bool readPipe(int end, std::optional<Clock::time_point> deadline,
-                     std::string &output) {
+/// Reads until the other side closes; false if that took too long. Keeps the
+/// end of what comes.
+static bool readPipe(int end, const Patience &patience, std::string &output) {
   char buffer[4096];
   for (;;) {
-    if (!waitForInput(end, deadline))
+    if (!waitForInput(end, patience))
       return false;
     ssize_t count = read(end, buffer, sizeof buffer);
     if (count < 0 && errno == EINTR)
@@ -96,7 +108,8 @@ static int waitForExit(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-ProcessResult runProcess(const std::vector<std::string> &words, int seconds) {
+ProcessResult runProcess(const std::vector<std::string> &words, int seconds,
+                         bool (*stop)()) {
   std::vector<char *> arguments;
   for (const std::string &word : words)
     arguments.push_back(const_cast<char *>(word.c_str()));
@@ -113,16 +126,23 @@ ProcessResult runProcess(const std::vector<std::string> &words, int seconds) {
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
   posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
+  bool mayBeKilled = seconds > 0 || stop;
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  if (mayBeKilled)
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   pid_t child = 0;
-  int failure = posix_spawn(&child, arguments[0], &actions, nullptr,
+  int failure = posix_spawn(&child, arguments[0], &actions, &attributes,
                             arguments.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
-  std::optional<Clock::time_point> deadline;
+  Patience patience = {std::nullopt, stop};
   if (seconds > 0)
-    deadline = Clock::now() + std::chrono::seconds(seconds);
-  if (failure == 0 && !readPipe(ends[0], deadline, result.output))
-    kill(child, SIGKILL);
+    patience.deadline = Clock::now() + std::chrono::seconds(seconds);
+  if (failure == 0 && !readPipe(ends[0], patience, result.output) &&
+      mayBeKilled)
+    kill(-child, SIGKILL);
   close(ends[0]);
   if (failure == 0)
     result.exitCode = waitForExit(child);

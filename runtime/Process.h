@@ -23,9 +23,10 @@ bool isProgram(const std::string &path);
 std::string findProgram(const std::string &name);
 
 /// Runs words[0] with the others as arguments and waits for it. After `seconds`
-/// (0 = never) it is killed.
-ProcessResult runProcess(const std::vector<std::string> &words,
-                         int seconds = 0);
+/// (0 = never), or when `stop` says so, it is killed with all that it started;
+/// for that it gets a process group of its own, and no Ctrl-C.
+ProcessResult runProcess(const std::vector<std::string> &words, int seconds = 0,
+                         bool (*stop)() = nullptr);
 
 /// The words as a command for people: those that the shell would change are
 /// quoted.

@@ -183,8 +183,6 @@ static std::string describeDifference(const VariantKey &a,
 // Ranking
 //===----------------------------------------------------------------------===//
 
-static constexpr double kNoHint = -1;
-
 /// The logarithm of a hint, or kNoHint.
 static double logOf(int64_t hint) {
   return hint > 0 ? std::log2(double(hint)) : kNoHint;
@@ -196,7 +194,7 @@ static Candidate makeCandidate(size_t index, const Variant &variant) {
           findBackend(variant.requirements.arch)->preference(variant),
           variant.key.queryRows,
           std::max<int64_t>(variant.key.ratio, 1),
-          {logOf(hint.maxBatch.value_or(0)),
+          {logOf(hint.maxBatch.value_or(0)), logOf(hint.kvHeads.value_or(0)),
            logOf(hint.maxQueryTokens.value_or(0)),
            logOf(hint.context.value_or(0))}};
 }
@@ -218,28 +216,33 @@ namespace {
 struct Asked {
   explicit Asked(const kvarn_request &request)
       : queryTokens(request.max_query_tokens),
-        logs{logOf(request.max_batch), logOf(request.max_query_tokens),
-             logOf(request.context)} {}
+        hints{logOf(request.max_batch), logOf(request.kv_heads),
+              logOf(request.max_query_tokens), logOf(request.context)} {}
 
   int64_t queryTokens;
-  std::array<double, 3> logs;
+  HintLogs hints;
 };
 } // namespace
 
-/// How far what the variant was tuned for is from the request.
-static double hintCost(const Asked &asked, const Candidate &candidate) {
-  double cost = 0;
-  for (size_t i = 0; i < asked.logs.size(); ++i)
-    if (asked.logs[i] != kNoHint && candidate.hintLogs[i] != kNoHint)
-      cost += std::abs(asked.logs[i] - candidate.hintLogs[i]);
-  return cost;
+/// How far what the variant was tuned for is from the request. To a kernel, a
+/// request with n KV heads is n times the work of one: where both sides know
+/// them, batches are compared as batch times KV heads.
+static double hintCost(const HintLogs &asked, const HintLogs &own) {
+  auto differ = [](double a, double b) {
+    return a != kNoHint && b != kNoHint ? a - b : 0;
+  };
+  double work = differ(asked.batch, own.batch);
+  if (asked.batch != kNoHint && own.batch != kNoHint)
+    work += differ(asked.kvHeads, own.kvHeads);
+  return std::abs(work) + std::abs(differ(asked.queryTokens, own.queryTokens)) +
+         std::abs(differ(asked.context, own.context));
 }
 
 /// Smaller is better; the reasons are in the order of the members.
 static auto rank(const Asked &asked, const Candidate &candidate) {
   return std::tuple(-candidate.preference[0], -candidate.preference[1],
                     bucketCost(asked.queryTokens, candidate),
-                    hintCost(asked, candidate));
+                    hintCost(asked.hints, candidate.hints));
 }
 
 /// The best of `candidates`, which are not none.

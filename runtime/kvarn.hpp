@@ -142,6 +142,7 @@ public:
     return set(request.max_query_tokens, value);
   }
   Request &context(int64_t value) { return set(request.context, value); }
+  Request &kvHeads(int64_t value) { return set(request.kv_heads, value); }
 
   /// Valid as long as this object is not changed.
   kvarn_request get() const {

@@ -36,12 +36,11 @@ using Times = std::vector<std::vector<double>>;
 static Times timesOf(const Pack &pack, const Task &task,
                      const std::vector<Record> &records,
                      const DeviceName &device) {
-  std::vector<Record> own;
-  for (const Record &record : records)
-    if (belongsTo(pack, record) && record.device == device &&
-        record.key == task.key)
-      own.push_back(record);
-  std::vector<Measured> all = collect(own, pack.compiler());
+  std::vector<Measured> all;
+  for (Measured &each : collect(records, pack.compiler()))
+    if (belongsTo(pack, each.last) && each.device == device &&
+        each.last.key == task.key)
+      all.push_back(std::move(each));
   Times times;
   for (const Bucket &bucket : task.buckets) {
     std::vector<std::vector<double>> seconds;
@@ -123,6 +122,12 @@ TaskChoice choose(const Pack &pack, const Task &task,
                   double tolerance) {
   Times times = timesOf(pack, task, records, device);
   TaskChoice result;
+  if (!task.candidates.empty()) {
+    const Candidate &standard = task.candidates.front();
+    result.defaultFailed =
+        Failures(records).has(pack.variant(standard.id).binary.sha256,
+                              standard.schedule, device.name);
+  }
   result.order = coverBuckets(times, tolerance);
   for (size_t b = 0; b < times.size(); ++b) {
     const std::vector<double> &row = times[b];
@@ -184,15 +189,10 @@ variantsOf(const Pack &pack, const Task &task, const TaskChoice &choice) {
   };
   for (const Choice *each : neededHints(choice)) {
     Variant &variant = add(each->candidate);
-    const Bucket &b = each->bucket;
-    variant.hint.maxBatch = b.batch;
-    variant.hint.maxQueryTokens = b.queryTokens;
-    variant.hint.context = b.context;
-    variant.id += ".b" + std::to_string(b.batch) + ".c" +
-                  std::to_string(b.context) + ".q" +
-                  std::to_string(b.queryTokens);
+    variant.hint = hintFor(each->bucket);
+    variant.id += "." + shortName(variant.hint);
   }
-  if (variants.empty() && !task.candidates.empty())
+  if (variants.empty() && !task.candidates.empty() && !choice.defaultFailed)
     add(0);
   return variants;
 }

@@ -23,6 +23,8 @@ struct TaskChoice {
   /// Candidates in the order of the library: the one that does best over all
   /// buckets comes first, it is taken when nobody gives hints.
   std::vector<size_t> order;
+  /// Then there is nothing to fall back on without choices.
+  bool defaultFailed = false;
 };
 
 /// The devices on which `records` have measured candidates of `pack`.
@@ -30,15 +32,15 @@ std::vector<DeviceName> measuredDevices(const Pack &pack,
                                         const std::vector<Record> &records);
 
 /// Chooses as few candidates as are needed to stay within `1 + tolerance` of
-/// the best time in each bucket.
+/// the best time in each bucket, of those that never failed on the device.
 TaskChoice choose(const Pack &pack, const Task &task,
                   const std::vector<Record> &records, const DeviceName &device,
                   double tolerance);
 
 /// The variants of a task for a library: a chosen candidate comes once for each
 /// bucket that it was chosen for, with a hint, except where its neighbours lead
-/// there anyhow. Without choices it is the default schedule. The second is the
-/// stem of the binary's file.
+/// there anyhow. Without choices it is the default schedule, or nothing if that
+/// failed. The second is the stem of the binary's file.
 std::vector<std::pair<Variant, std::string>>
 variantsOf(const Pack &pack, const Task &task, const TaskChoice &choice);
 

@@ -4,6 +4,7 @@
 
 #include "autotune/measure/Error.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -55,15 +56,41 @@ void LibraryFolder::fail(const std::string &what) const {
   throw InputError("cannot write library '" + path + "': " + what);
 }
 
-void LibraryFolder::add(Variant variant, const std::string &from,
-                        const std::string &stem) {
+/// `name`, or else the first of NAME-2, NAME-3, ... that is not taken.
+template <typename IsTaken>
+static std::string unique(const std::string &name, const IsTaken &isTaken) {
+  std::string each = name;
+  for (int i = 2; isTaken(each); ++i)
+    each = name + "-" + std::to_string(i);
+  return each;
+}
+
+std::string LibraryFolder::add(Variant variant, const std::string &from,
+                               const std::string &stem) {
+  auto isAny = [&](auto condition) {
+    return std::any_of(manifest.variants.begin(), manifest.variants.end(),
+                       condition);
+  };
   fs::path source = fs::path(from) / variant.binary.file;
-  variant.binary.file = stem + source.extension().string();
-  fs::path target = fs::path(temporary) / variant.binary.file;
+  std::string extension = source.extension().string();
+  Binary &binary = variant.binary;
+  binary.file = unique(stem,
+                       [&](const std::string &name) {
+                         return isAny([&](const Variant &other) {
+                           return other.binary.file == name + extension &&
+                                  other.binary.sha256 != binary.sha256;
+                         });
+                       }) +
+                extension;
+  variant.id = unique(variant.id, [&](const std::string &name) {
+    return isAny([&](const Variant &other) { return other.id == name; });
+  });
+  fs::path target = fs::path(temporary) / binary.file;
   std::error_code error;
   if (!fs::exists(target, error) && !fs::copy_file(source, target, error))
     fail(source.string() + ": " + error.message());
   manifest.variants.push_back(std::move(variant));
+  return manifest.variants.back().id;
 }
 
 const Variant &LibraryFolder::variant(const std::string &id) const {

@@ -21,9 +21,11 @@ public:
   LibraryFolder(const LibraryFolder &) = delete;
   LibraryFolder &operator=(const LibraryFolder &) = delete;
 
-  /// Adds `variant`, whose binary lies in the folder `from`. Its file is called
-  /// after `stem`; variants with the same stem share it.
-  void add(Variant variant, const std::string &from, const std::string &stem);
+  /// Adds `variant`, whose binary lies in the folder `from`, and returns the id
+  /// it got: a number is added to one that is taken. So it is with the name of
+  /// its file, `stem`, but variants with the same stem and content share it.
+  std::string add(Variant variant, const std::string &from,
+                  const std::string &stem);
   /// A file besides.
   void addFile(const std::string &name, const std::string &text);
   /// Puts the folder in place of an older library.

@@ -8,12 +8,39 @@
 
 namespace kvarn::tune {
 
+Failures::Failures(const std::vector<Record> &records) {
+  // Files may be merged in any order. Of one second the order of the file.
+  std::vector<std::pair<std::string, const Record *>> order;
+  for (const Record &record : records)
+    order.emplace_back(record.date, &record);
+  std::sort(order.begin(), order.end());
+  // No bucket: failed before all of them.
+  std::map<std::tuple<std::string, std::string, std::string>,
+           std::vector<std::optional<Bucket>>>
+      open;
+  for (auto &[date, record] : order) {
+    auto &buckets =
+        open[{record->binary, record->schedule, record->device.name}];
+    if (record->status != Status::Ok)
+      buckets.push_back(record->bucket);
+    else
+      std::erase_if(buckets, [&](const std::optional<Bucket> &bucket) {
+        return !bucket || distance(*bucket, *record->bucket) == 0;
+      });
+  }
+  for (auto &[kernel, buckets] : open)
+    if (!buckets.empty())
+      failed.insert(kernel);
+}
+
 std::vector<Measured> collect(const std::vector<Record> &records,
                               const std::string &compiler) {
+  Failures failures(records);
   std::map<std::tuple<std::string, std::string, Bucket, std::string>, Measured>
       all;
   for (const Record &record : records) {
-    if (record.status != Status::Ok || record.compiler != compiler)
+    if (record.status != Status::Ok || record.compiler != compiler ||
+        failures.has(record))
       continue;
     Measured &each =
         all[{toJson(record.key).dump() + record.binary, record.schedule,
@@ -67,17 +94,20 @@ Answer lookUp(const std::vector<Record> &records, const Question &question) {
       continue;
     bool trusted = record.compiler == question.compiler;
     ++(trusted ? answer.records : answer.untrusted);
-    if (trusted)
-      own.push_back(record);
+    own.push_back(record);
   }
+  Failures failures(own);
   const Measured *best = nullptr;
   std::tuple<int, double, double> rank;
   std::vector<Measured> measured = collect(own, question.compiler);
   for (const Measured &each : measured) {
-    if (!each.comparable)
+    // Measured elsewhere, it may have failed here.
+    if (!each.comparable ||
+        failures.has(each.binary, each.schedule, question.device.name))
       continue;
     bool here = each.device.name == question.device.name &&
-                each.device.processors == question.device.processors;
+                (question.device.processors == 0 ||
+                 each.device.processors == question.device.processors);
     bool same = isSame(each.bucket, question.bucket);
     Source source =
         same ? (here ? Source::Exact : Source::SameChip) : Source::Nearest;

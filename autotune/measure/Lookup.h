@@ -6,6 +6,8 @@
 #include "autotune/measure/Records.h"
 
 #include <map>
+#include <set>
+#include <tuple>
 
 namespace kvarn::tune {
 
@@ -13,7 +15,7 @@ namespace kvarn::tune {
 struct Question {
   VariantKey key;
   Bucket bucket;
-  DeviceName device;    // the driver does not matter
+  DeviceName device;    // 0 processors = any; the driver does not matter
   std::string chip;     // sm_90a
   std::string compiler; // records of others are not trusted
 };
@@ -57,8 +59,28 @@ inline bool isSameRung(size_t launches, size_t most) {
   return 3 * launches > most;
 }
 
+/// The kernels that failed on a GPU. Any variant must be right for any length,
+/// so one failure in whatever bucket rules a kernel out there, until the same
+/// was tried again with success: for a failure in a bucket in that bucket, for
+/// one in the check before all of them in any.
+class Failures {
+public:
+  explicit Failures(const std::vector<Record> &records);
+
+  bool has(const std::string &binary, const std::string &schedule,
+           const std::string &gpu) const {
+    return failed.contains({binary, schedule, gpu});
+  }
+  bool has(const Record &record) const {
+    return has(record.binary, record.schedule, record.device.name);
+  }
+
+private:
+  std::set<std::tuple<std::string, std::string, std::string>> failed;
+};
+
 /// Records that are ok and of `compiler`, by kernel, schedule, bucket and
-/// device.
+/// device; without kernels that failed there.
 std::vector<Measured> collect(const std::vector<Record> &records,
                               const std::string &compiler);
 

@@ -19,6 +19,14 @@ const Variant &Pack::variant(const std::string &id) const {
                    "' in the manifest");
 }
 
+bool Pack::isCandidate(const std::string &id) const {
+  for (const Task &task : tasks)
+    for (const Candidate &each : task.candidates)
+      if (each.id == id)
+        return true;
+  return false;
+}
+
 static json toJson(const Task &task) {
   json object = {{"key", toJson(task.key)},
                  {"pruned", task.pruned},

@@ -51,6 +51,8 @@ struct Pack {
   const std::string &compiler() const { return manifest.compiler; }
   /// The variant called `id`. Throws InputError.
   const Variant &variant(const std::string &id) const;
+  /// Whether it is a candidate; the others are what else a library holds.
+  bool isCandidate(const std::string &id) const;
 };
 
 /// The text of pack.json.

@@ -7,15 +7,22 @@
 #include "format/Format.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace kvarn::tune {
 
+/// Text from a driver may be no UTF-8.
+static std::string dumpText(const json &value, int indent = -1) {
+  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
 /// The candidate of `task` with this schedule and binary, if it is one.
 static const Candidate *findCandidate(const Pack &pack, const Task &task,
-                                      const Measured &measured) {
+                                      const std::string &schedule,
+                                      const std::string &binary) {
   for (const Candidate &each : task.candidates)
-    if (each.schedule == measured.schedule &&
-        pack.variant(each.id).binary.sha256 == measured.binary)
+    if (each.schedule == schedule &&
+        pack.variant(each.id).binary.sha256 == binary)
       return &each;
   return nullptr;
 }
@@ -45,19 +52,20 @@ static double instructionsOf(const Pack &pack, const Task &task,
   return p.instructions * p.bytes / double(format.recordBytes());
 }
 
-static json failuresOf(const Pack &pack, const std::vector<Record> &records,
-                       const DeviceName &device) {
+/// What was left out of the pack, and failures among `own`, records of it.
+static json failuresOf(const Pack &pack, const std::vector<Record> &own) {
   std::map<std::string, int64_t> causes;
   for (const Task &task : pack.tasks) {
     for (auto &[cause, count] : task.pruned)
-      causes["pruned: " + cause] += count;
+      if (count > 0)
+        causes["pruned: " + cause] += count;
     for (const Dropped &each : task.dropped)
       ++causes["dropped: " + each.cause];
+    for (const Record &record : own)
+      if (record.status != Status::Ok && record.key == task.key &&
+          findCandidate(pack, task, record.schedule, record.binary))
+        ++causes["measured: " + std::string(statusName(record.status))];
   }
-  for (const Record &record : records)
-    if (record.status != Status::Ok && record.device.name == device.name &&
-        record.chip == pack.chip)
-      ++causes["measured: " + std::string(statusName(record.status))];
   return causes;
 }
 
@@ -68,6 +76,7 @@ json reportData(const Pack &given, const std::vector<Record> &records,
   std::vector<Record> own;
   for (const Record &record : records)
     if (record.device == device && record.chip == pack.chip &&
+        record.compiler == pack.compiler() &&
         record.assembler == pack.assembler) {
       own.push_back(record);
       if (record.readBandwidth > 0)
@@ -81,7 +90,7 @@ json reportData(const Pack &given, const std::vector<Record> &records,
                {"readBandwidth", pack.facts.readBandwidth},
                {"instructionRate",
                 pack.facts.instructionRate * double(pack.facts.processors)},
-               {"failures", failuresOf(pack, records, device)},
+               {"failures", failuresOf(pack, own)},
                {"tasks", json::array()}};
   std::vector<Measured> all = collect(own, pack.compiler());
   for (const Task &task : pack.tasks) {
@@ -92,7 +101,8 @@ json reportData(const Pack &given, const std::vector<Record> &records,
     for (const Measured &each : all) {
       if (each.last.key != task.key)
         continue;
-      const Candidate *candidate = findCandidate(pack, task, each);
+      const Candidate *candidate =
+          findCandidate(pack, task, each.schedule, each.last.binary);
       if (!candidate)
         continue;
       json point = pointOf(pack, task, each);
@@ -117,6 +127,38 @@ json reportData(const Pack &given, const std::vector<Record> &records,
   return data;
 }
 
+std::string predictionText(const json &data) {
+  auto microseconds = [](const json &seconds) {
+    return std::round(seconds.get<double>() * 1e8) / 100;
+  };
+  json head = {{"device", data.at("device")},
+               {"chip", data.at("chip")},
+               {"compiler", data.at("compiler")},
+               {"date", data.at("date")},
+               {"read_bytes_per_second", data.at("readBandwidth")}};
+  std::string text = dumpText(head, 1);
+  text.resize(text.rfind('\n')); // open again
+  text += ",\n \"kernels\": [";
+  const char *separator = "\n";
+  for (const json &task : data.at("tasks")) {
+    text += std::string(separator) +
+            "  {\"kernel\": " + dumpText(task.at("kernel")) + ", \"points\": [";
+    const char *inner = "\n";
+    for (const json &point : task.at("points")) {
+      json line = {{"shape", point.at("shape")},
+                   {"schedule", point.at("schedule")},
+                   {"launches", point.at("launches")},
+                   {"microseconds", microseconds(point.at("seconds"))},
+                   {"predicted", microseconds(point.at("predicted"))}};
+      text += std::string(inner) + "   " + dumpText(line);
+      inner = ",\n";
+    }
+    text += "]}";
+    separator = ",\n";
+  }
+  return text + "\n ]\n}\n";
+}
+
 /// The first `mark` of `text` becomes `value`.
 static void replace(std::string &text, std::string_view mark,
                     std::string_view value) {
@@ -128,7 +170,7 @@ static void replace(std::string &text, std::string_view mark,
 
 std::string makePage(std::string_view page, std::string_view script,
                      const json &data) {
-  std::string text = data.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string text = dumpText(data);
   // Text from outside must not end the element that holds it.
   for (size_t at; (at = text.find('<')) != std::string::npos;)
     text.replace(at, 1, "\\u003c");

@@ -12,6 +12,10 @@ namespace kvarn::tune {
 json reportData(const Pack &pack, const std::vector<Record> &records,
                 const DeviceName &device);
 
+/// Of `data` the pairs of prediction and measurement, as text with a line for
+/// each of them.
+std::string predictionText(const json &data);
+
 /// `page` with the text of `data` and of the plotting library `script` in place
 /// of @DATA@ and @SCRIPT@: one HTML file that needs nothing else.
 std::string makePage(std::string_view page, std::string_view script,

@@ -12,6 +12,15 @@ std::string Bucket::describe() const {
   return text + ", " + std::to_string(kvHeads) + " KV heads";
 }
 
+Hint hintFor(const Bucket &bucket) {
+  Hint hint;
+  hint.maxBatch = bucket.batch;
+  hint.maxQueryTokens = bucket.queryTokens;
+  hint.context = bucket.context;
+  hint.kvHeads = bucket.kvHeads;
+  return hint;
+}
+
 json toJson(const VariantKey &key) {
   return {{"kernel", key.kernel},         {"format", key.format},
           {"layout", key.layout},         {"head_dim", key.headDim},

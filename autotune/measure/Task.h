@@ -27,6 +27,9 @@ struct Bucket {
   std::string describe() const;
 };
 
+/// What a variant that was tuned for a bucket says of itself.
+Hint hintFor(const Bucket &bucket);
+
 /// Where it was measured.
 struct DeviceName {
   std::string name;       // "NVIDIA H200"; of a CPU its model

@@ -272,7 +272,7 @@ static LogicalResult addProgram(ModuleOp program, func::FuncOp host,
   if (key.ratio && schedule)
     key.queryRows = schedule.getRows();
   variant->key = std::move(key);
-  variant->id = name + "." + target.name.str();
+  variant->id = name + "." + target.name.str() + options.suffix;
   variant->schedule = scheduleText(schedule);
   variant->scheduleFrom =
       (options.scheduleFrom ? options.scheduleFrom : &target)->name.str();
@@ -283,7 +283,16 @@ static LogicalResult addProgram(ModuleOp program, func::FuncOp host,
     return failure();
   if (failed(writeBinary(program, target, options.portable, writer, *variant)))
     return failure();
-  return writer.add(std::move(*variant));
+  if (options.hints.empty())
+    return writer.add(std::move(*variant));
+  for (const ::kvarn::Hint &hint : options.hints) {
+    Variant tuned = *variant;
+    tuned.hint = hint;
+    tuned.id += "." + ::kvarn::shortName(hint);
+    if (failed(writer.add(std::move(tuned))))
+      return failure();
+  }
+  return success();
 }
 
 LogicalResult mlir::kvarn::addToLibrary(ModuleOp module,

@@ -50,6 +50,11 @@ struct CompileOptions {
   /// For a library: code that later chips run, too, where the backend has such
   /// (PTX), instead of machine code.
   bool portable = false;
+  /// For a library: what the schedule was tuned for. A variant for each, which
+  /// share a binary; without any, one variant without a hint.
+  std::vector<::kvarn::Hint> hints = {};
+  /// For a library: tells the variants of one schedule from those of another.
+  std::string suffix = {};
 };
 
 /// Why `target` has no such stage, with those that it has; "" if it has it.

@@ -34,6 +34,17 @@ make -C "$scratch/make"
 [ "$(pkg-config --modversion kvarn)" = \
   "$("$scratch/make/inspect" | sed -n 's/^KVarN runtime //p')" ]
 
+# The tuner runs from its new place, and tables of schedules are where the
+# package says.
+if [ -e "$build/bin/kvarn-tune" ]; then
+  "$prefix/bin/kvarn-tune" --version >/dev/null
+fi
+[ "$(realpath -m "$(pkg-config --variable=tuned kvarn)")" = \
+  "$(realpath "$prefix")/share/kvarn/tuned" ]
+for table in "$source"/autotune/tuned/*.json; do
+  [ ! -e "$table" ] || [ -e "$prefix/share/kvarn/tuned/${table##*/}" ]
+done
+
 # With the compiler: use it from CMake, then run what it made.
 if [ -x "$prefix/bin/kvarn-compile" ]; then
   cmake -S "$source/test/install/compiler" -B "$scratch/compiler" \

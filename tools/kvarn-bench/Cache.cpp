@@ -44,12 +44,8 @@ BlockPlan::BlockPlan(const Shape &shape, const Format &format)
     }
 }
 
-Cache::Cache(Device &device, const TileSource &source,
-             const run::Kernel &kernel, const Shape &shape,
+Cache::Cache(Device &device, const Tiles &tiles, const Shape &shape,
              const BlockPlan &plan, int64_t layers) {
-  Format format = *run::formatOf(kernel.info());
-  Tiles tiles = makeTiles(format, shape.kvHeads);
-  packTiles(tiles, source, kernel, format);
   packed = tiles.packed;
   pages = device.repeat(tiles.pages, layers * plan.blocks());
   // At least one: a pool may not be absent.

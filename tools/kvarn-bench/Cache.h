@@ -46,8 +46,8 @@ private:
 /// of a model: what one reads has left the caches when its turn comes again.
 class Cache {
 public:
-  Cache(Device &device, const TileSource &source, const run::Kernel &kernel,
-        const Shape &shape, const BlockPlan &plan, int64_t layers);
+  Cache(Device &device, const Tiles &tiles, const Shape &shape,
+        const BlockPlan &plan, int64_t layers);
 
   bool packed = false; // by a flush kernel
   Placed pages, poolK, poolV, blockToSlot, seqLens;

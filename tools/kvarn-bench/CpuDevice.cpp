@@ -35,6 +35,9 @@ public:
     return tensor.descriptor();
   }
   HostTensor read() const override { return tensor.clone(); }
+  void fill(uint8_t value) override {
+    std::fill(tensor.bytes().begin(), tensor.bytes().end(), value);
+  }
 
 private:
   HostTensor tensor;

@@ -41,6 +41,9 @@ public:
     gpu.copyOut(result.bytes(), memory);
     return result;
   }
+  void fill(uint8_t value) override {
+    gpu.copyIn(memory, std::vector<uint8_t>(memory.size(), value));
+  }
 
   const Gpu &gpu;
   const run::DType dtype;

@@ -24,6 +24,8 @@ public:
   virtual const kvarn_tensor *descriptor() const = 0;
   /// A copy on the host.
   virtual run::HostTensor read() const = 0;
+  /// Makes every byte `value`.
+  virtual void fill(uint8_t value) = 0;
 };
 
 /// A launch that can be run again and again.

@@ -42,8 +42,11 @@ private:
     int64_t slot = 4 * format.group * format.headDim;
     int64_t bytes = o.shape.kvHeads * (plan.blocks() * format.recordBytes() +
                                        plan.pooledBlocks * slot);
-    return Cache(o.device, o.source, kernel, o.shape, plan,
-                 countLayers(o.device, plan.bytes, bytes, o.memory));
+    int64_t layers = countLayers(o.device, plan.bytes, bytes, o.memory);
+    if (o.tiles)
+      return Cache(o.device, *o.tiles, o.shape, plan, layers);
+    return Cache(o.device, makePackedTiles(o.source, kernel, o.shape.kvHeads),
+                 o.shape, plan, layers);
   }
 
 protected:
@@ -63,6 +66,8 @@ public:
   void use(const run::Kernel &chosen) override {
     kernel = chosen;
     launches.clear();
+    // What another kernel wrote must not pass for this one's: NaN.
+    out->fill(0xff);
     for (const Placed &table : cache.tables) {
       auto args = cacheArgs<kvarn_attend_args>(*table);
       args.q = q->descriptor();

@@ -41,6 +41,7 @@ std::optional<run::Kernel> Suite::select(const Shape &shape) const {
     wanted.maxBatch = shape.batch;
     wanted.maxQueryTokens = shape.queryTokens;
     wanted.context = shape.context;
+    wanted.kvHeads = shape.kvHeads;
   }
   for (const run::Library &each : opened) {
     // Libraries for another device may be there to pack the cache.

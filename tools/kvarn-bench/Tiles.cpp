@@ -116,4 +116,12 @@ void packTiles(Tiles &tiles, const TileSource &source,
     fillSynthetic(tiles.pages, format, random);
 }
 
+Tiles makePackedTiles(const TileSource &source, const run::Kernel &reader,
+                      int64_t kvHeads) {
+  Format format = *run::formatOf(reader.info());
+  Tiles tiles = makeTiles(format, kvHeads);
+  packTiles(tiles, source, reader, format);
+  return tiles;
+}
+
 } // namespace kvarn::bench

@@ -36,6 +36,9 @@ Tiles makeTiles(const Format &format, int64_t kvHeads);
 /// scales.
 void packTiles(Tiles &tiles, const TileSource &source,
                const run::Kernel &reader, const Format &format);
+/// Both, for the records that `reader` reads.
+Tiles makePackedTiles(const TileSource &source, const run::Kernel &reader,
+                      int64_t kvHeads);
 
 } // namespace kvarn::bench
 

@@ -22,7 +22,7 @@ public:
   double run(int64_t layer) {
     return launches[static_cast<size_t>(layer)]->run();
   }
-  /// Throws Error if the last output is not plausible.
+  /// Throws Error with kCheckFailed if the last output is not plausible.
   virtual void checkOutput() const = 0;
 
 protected:
@@ -38,6 +38,8 @@ struct WorkloadOptions {
   run::Kernel kernel;
   Shape shape;
   int64_t memory; // bytes
+  /// Packed ones to fill a cache with; null = they are made.
+  const Tiles *tiles = nullptr;
 };
 
 /// For the kernel of `options.shape`. Throws Error.
@@ -91,7 +93,8 @@ std::unique_ptr<TimedLaunch> prepareLaunch(
   });
 }
 
-/// Throws Error if the elements are all 0, or one of them is not finite.
+/// Throws Error with kCheckFailed if the elements are all 0, or one of them is
+/// not finite.
 void checkPlausible(const run::Kernel &kernel, const DeviceTensor &output);
 
 } // namespace kvarn::bench

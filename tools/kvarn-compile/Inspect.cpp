@@ -78,6 +78,7 @@ static std::string describeHint(const Hint &hint) {
               std::to_string(*value);
   };
   add("batch", hint.maxBatch);
+  add("KV heads", hint.kvHeads);
   add("query tokens", hint.maxQueryTokens);
   add("context", hint.context);
   return text;

@@ -92,6 +92,11 @@ static void addTargetOptions(CLI::App &app, Options &o) {
   app.add_option("--schedule", o.schedule,
                  "schedule to use, as --print-schedule writes it")
       ->group(group);
+  app.add_option("--schedules", o.schedules,
+                 "take schedules of attend from this table, which 'kvarn-tune "
+                 "select' made")
+      ->type_name("FILE")
+      ->group(group);
   app.add_flag("--print-schedule", o.printSchedule,
                "print the schedule of each kernel and stop")
       ->group(group);

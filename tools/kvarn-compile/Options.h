@@ -18,7 +18,7 @@ struct Options {
   int64_t iterations = 8;
   bool prescale = false;
   std::string range = "minmax", frame = "original";
-  std::string target = "x86_64", scheduleFrom, schedule;
+  std::string target = "x86_64", scheduleFrom, schedule, schedules;
   bool printSchedule = false, printResources = false;
   bool noFuse = false, saveTemps = false;
   bool printStages = false, listTargets = false, listFormats = false;

@@ -4,7 +4,7 @@
 
 #include "tools/kvarn-compile/Inspect.h"
 #include "tools/kvarn-compile/Lists.h"
-#include "tools/kvarn-compile/Options.h"
+#include "tools/kvarn-compile/Request.h"
 
 #include "codegen/library/Binary.h"
 #include "codegen/library/Compile.h"
@@ -28,210 +28,6 @@
 
 using namespace mlir;
 using namespace mlir::kvarn;
-
-static constexpr int kCheckFailed = 1, kUsage = 2, kMissingTool = 3;
-
-//===----------------------------------------------------------------------===//
-// From options to a request
-//===----------------------------------------------------------------------===//
-
-namespace {
-
-/// The checked form of the options.
-struct Request {
-  Request(const Options &options, llvm::raw_ostream &out,
-          llvm::raw_ostream &err)
-      : options(options), out(out), err(err) {}
-
-  /// Prints an error and returns the exit code of bad input.
-  int fail(const Twine &message) const {
-    err << "kvarn-compile: error: " << message << "\n";
-    return kUsage;
-  }
-
-  const Options &options;
-  llvm::raw_ostream &out, &err;
-  const StageRow *stage = nullptr;
-  SmallVector<const Target *> targets;
-  const Target *scheduleFrom = nullptr;
-  Model model;
-  SmallVector<StringRef> kernels;
-};
-
-} // namespace
-
-static bool setFeature(Model &model, StringRef name) {
-  bool *flag = llvm::StringSwitch<bool *>(name)
-                   .Case("causal", &model.causal)
-                   .Case("window", &model.window)
-                   .Case("softcap", &model.softcap)
-                   .Case("sinks", &model.sinks)
-                   .Case("lse", &model.lse)
-                   .Default(nullptr);
-  if (flag)
-    *flag = true;
-  return flag;
-}
-
-static int checkModel(Request &request) {
-  const Options &o = request.options;
-  Model &model = request.model;
-  auto format = ::kvarn::parseFormatName(o.format);
-  if (!format)
-    return request.fail("unknown format '" + o.format + "', expected one of " +
-                        ::kvarn::knownFormatNames());
-  auto layout = ::kvarn::parseLayout(o.layout);
-  if (!layout)
-    return request.fail("unknown layout '" + o.layout +
-                        "', expected reference or mma16816");
-  model.format = *format;
-  model.format.layout = *layout;
-  model.format.headDim = o.headDim;
-  std::string error = ::kvarn::describeFormatError(model.format);
-  if (!error.empty())
-    return request.fail(error);
-  if (o.queryHeads < 1 || o.kvHeads < 1 || o.queryHeads % o.kvHeads)
-    return request.fail(
-        "--query-heads=" + Twine(o.queryHeads) +
-        " and --kv-heads=" + Twine(o.kvHeads) +
-        ": expected positive numbers, the first a multiple of the "
-        "second");
-  model.ratio = o.queryHeads / o.kvHeads;
-  for (int64_t tokens : o.queryTokens)
-    if (tokens < 1)
-      return request.fail("--query-tokens=" + Twine(tokens) +
-                          ": expected positive numbers");
-  if (model.ratio > 16)
-    return request.fail(Twine(model.ratio) +
-                        " query heads per KV head, expected at most 16");
-  if (o.dtype != "f16" && o.dtype != "bf16")
-    return request.fail("unknown dtype '" + o.dtype +
-                        "', expected f16 or bf16");
-  model.bfloat16 = o.dtype == "bf16";
-  model.causal = false;
-  for (const std::string &feature : o.features)
-    if (!feature.empty() && feature != "none" && !setFeature(model, feature))
-      return request.fail(
-          "unknown feature '" + feature +
-          "', expected causal, window, softcap, sinks, lse or none");
-  if (o.iterations < 0 || o.iterations > 64)
-    return request.fail("--iterations=" + Twine(o.iterations) +
-                        ": expected 0 to 64");
-  model.iterations = o.iterations;
-  model.prescale = o.prescale;
-  auto range = symbolizeQuantRange(o.range);
-  if (!range)
-    return request.fail("unknown range '" + o.range +
-                        "', expected minmax or mse");
-  model.range = *range;
-  auto frame = symbolizeFrame(o.frame);
-  if (!frame)
-    return request.fail("unknown frame '" + o.frame +
-                        "', expected original or rotated");
-  model.frame = *frame;
-  for (const std::string &kernel : o.kernels)
-    if (!llvm::is_contained(knownKernels(), kernel))
-      return request.fail("unknown kernel '" + kernel + "', expected one of " +
-                          llvm::join(knownKernels(), ", "));
-  for (StringRef kernel : knownKernels())
-    if (llvm::is_contained(o.kernels, kernel))
-      request.kernels.push_back(kernel);
-  if (request.kernels.empty())
-    request.kernels = llvm::to_vector(servingKernels());
-  if (!o.sourceLayout.empty()) {
-    auto source = ::kvarn::parseLayout(o.sourceLayout);
-    if (!source)
-      return request.fail(
-          "unknown layout '" + o.sourceLayout +
-          "' in --source-layout, expected reference or mma16816");
-    model.sourceLayout = *source;
-  }
-  return 0;
-}
-
-static int checkTargets(Request &request) {
-  const Options &o = request.options;
-  request.targets = expandTarget(o.target);
-  if (request.targets.empty())
-    return request.fail("unknown target '" + o.target + "', expected one of " +
-                        knownTargetNames());
-  if (!o.scheduleFrom.empty()) {
-    SmallVector<const Target *> from = expandTarget(o.scheduleFrom);
-    if (from.empty())
-      return request.fail("unknown target '" + o.scheduleFrom +
-                          "' in --schedule-from, expected one of " +
-                          knownTargetNames());
-    request.scheduleFrom = from.front();
-  }
-  // A schedule can be shown for every target.
-  if (o.printSchedule)
-    return 0;
-  const Target &target = *request.targets[0];
-  if (o.printResources && target.backend != Backend::Nvptx)
-    return request.fail("--print-resources is for NVIDIA targets, not for '" +
-                        target.name + "'");
-  std::string error = describeUnsupported(target, *request.stage);
-  if (error.empty() && target.backend == Backend::Nvptx)
-    error = nvptx::describeBadAssemblerName();
-  return error.empty() ? 0 : request.fail(error);
-}
-
-static int checkStage(Request &request) {
-  SmallVector<StringRef> names;
-  for (const StageRow &row : kStages) {
-    names.push_back(row.name);
-    if (row.name == request.options.emit)
-      request.stage = &row;
-  }
-  if (request.stage)
-    return 0;
-  return request.fail("unknown stage '" + request.options.emit +
-                      "' in --emit, expected one of " +
-                      llvm::join(names, ", "));
-}
-
-/// That the model's options name one program; `what` says what for.
-static int checkOneProgram(const Request &request, const std::string &what) {
-  const Options &o = request.options;
-  if (!o.input.empty())
-    return request.fail(what + " a model, expected --format");
-  if (request.kernels.size() != 1)
-    return request.fail(what + " one kernel, choose it with --kernels");
-  if (request.kernels[0] == "attend" && o.queryTokens.size() != 1)
-    return request.fail(what + " one kernel, choose it with one number in "
-                               "--query-tokens");
-  if (request.kernels[0] == "relayout" && o.sourceLayout.empty())
-    return request.fail(what +
-                        " one kernel, choose its way with --source-layout");
-  return 0;
-}
-
-static int check(Request &request) {
-  const Options &o = request.options;
-  if (int code = checkStage(request))
-    return code;
-  if (o.input.empty() == o.format.empty())
-    return request.fail(o.input.empty()
-                            ? "expected an input file or --format"
-                            : "both an input file and --format are given");
-  if (int code = checkTargets(request))
-    return code;
-  if (o.input.empty())
-    if (int code = checkModel(request))
-      return code;
-  if (o.listSchedules)
-    return checkOneProgram(request, "--list-schedules is for");
-  if (o.printSchedule || o.printResources)
-    return 0;
-  if (o.output.empty())
-    return request.fail("expected -o");
-  if (o.header && request.stage->stage != Stage::Library)
-    return request.fail("--header describes a library, --emit=" + o.emit +
-                        " makes none");
-  if (request.stage->stage == Stage::Library || !o.input.empty())
-    return 0;
-  return checkOneProgram(request, "--emit=" + o.emit + " writes");
-}
 
 //===----------------------------------------------------------------------===//
 // Finished libraries
@@ -322,6 +118,10 @@ private:
   int emit();
   int writeLibrary();
   bool needsProgram(Program &program, const Target &target);
+  std::vector<CompileOptions> tunedOptions(Program &program,
+                                           const CompileOptions &plain);
+  int addProgram(Program &program, const CompileOptions &compile,
+                 LibraryWriter &writer);
   int saveStages(StringRef kernel, ModuleOp module, CompileOptions compile);
   CompileOptions optionsFor(const Target &target) const {
     return {&target, request.scheduleFrom, request.options.schedule,
@@ -333,6 +133,7 @@ private:
   llvm::SourceMgr &sources;
   std::vector<Program> programs;
   DenseMap<const Target *, SmallVector<int64_t>> rowsOf; // of attend
+  bool usesTuned = false; // some kernel is in the table
 };
 
 } // namespace
@@ -494,24 +295,57 @@ bool Driver::needsProgram(Program &program, const Target &target) {
   return true;
 }
 
+/// `plain`, or for a kernel that is in the table one for each of its schedules.
+std::vector<CompileOptions> Driver::tunedOptions(Program &program,
+                                                 const CompileOptions &plain) {
+  const TunedEntry *kernel = nullptr;
+  if (request.tuned && plain.target->name == request.tuned->chip)
+    if (ScheduleAttr schedule = scheduleFor(
+            *plain.target, *program.module->getOps<func::FuncOp>().begin()))
+      kernel = request.tuned->find(program.key, schedule.getRows());
+  if (!kernel)
+    return {plain};
+  usesTuned = true;
+  std::vector<CompileOptions> all;
+  for (const TunedVariant &variant : kernel->variants) {
+    CompileOptions &own = all.emplace_back(plain);
+    own.schedule = variant.schedule;
+    own.hints = variant.hints;
+    own.suffix = "-" + std::to_string(all.size());
+  }
+  return all;
+}
+
+int Driver::addProgram(Program &program, const CompileOptions &compile,
+                       LibraryWriter &writer) {
+  std::string name = programName(program.key);
+  if (name.empty())
+    name = "program";
+  if (request.options.saveTemps)
+    if (int code = saveStages(name + compile.suffix, *program.module, compile))
+      return code;
+  OwningOpRef<ModuleOp> copy = program.module->clone();
+  if (failed(addToLibrary(*copy, program.key, compile, writer)))
+    return writer.error().empty() ? kUsage : request.fail(writer.error());
+  return 0;
+}
+
 int Driver::writeLibrary() {
   LibraryWriter writer(request.options.output, compilerVersion());
   for (Program &program : programs)
     for (const Target *target : request.targets) {
-      CompileOptions compile = optionsFor(*target);
-      compile.portable = target != request.targets.front();
+      CompileOptions plain = optionsFor(*target);
+      plain.portable = target != request.targets.front();
       if (!needsProgram(program, *target))
         continue;
-      std::string name = programName(program.key);
-      if (name.empty())
-        name = "program";
-      if (request.options.saveTemps)
-        if (int code = saveStages(name, *program.module, compile))
+      for (const CompileOptions &compile : tunedOptions(program, plain))
+        if (int code = addProgram(program, compile, writer))
           return code;
-      OwningOpRef<ModuleOp> copy = program.module->clone();
-      if (failed(addToLibrary(*copy, program.key, compile, writer)))
-        return writer.error().empty() ? kUsage : request.fail(writer.error());
     }
+  if (request.tuned && !usesTuned)
+    return request.fail(request.options.schedules +
+                        ": has no schedules for these kernels, but for " +
+                        request.tuned->describe());
   if (failed(writer.finish()))
     return request.fail(writer.error());
   if (!request.options.header)

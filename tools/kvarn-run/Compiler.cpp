@@ -23,8 +23,8 @@ std::string findCompiler() {
 }
 
 ProcessResult runCompiler(const std::vector<std::string> &words,
-                          int64_t seconds) {
-  ProcessResult result = runProcess(words, static_cast<int>(seconds));
+                          int64_t seconds, bool (*stop)()) {
+  ProcessResult result = runProcess(words, static_cast<int>(seconds), stop);
   if (!result.failure.empty())
     throw Error(kMissing, result.failure);
   return result;

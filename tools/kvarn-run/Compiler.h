@@ -14,9 +14,9 @@ namespace kvarn::run {
 std::string findCompiler();
 
 /// Runs words[0], the compiler, for `seconds` at most (0 = as long as it
-/// takes). Throws Error if it cannot be started.
+/// takes), or until `stop` says so. Throws Error if it cannot be started.
 ProcessResult runCompiler(const std::vector<std::string> &words,
-                          int64_t seconds = 0);
+                          int64_t seconds = 0, bool (*stop)() = nullptr);
 
 } // namespace kvarn::run
 

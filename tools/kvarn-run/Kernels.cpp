@@ -229,8 +229,8 @@ static int runAttend(KernelCommand<kvarn_attend_args> &command,
   if (options.window != 0)
     features.emplace_back("window");
   request.features = joinList(features, ",");
-  request.ratio =
-      command.extent("Hq") / std::max<int64_t>(command.extent("Hk"), 1);
+  request.kvHeads = command.extent("Hk");
+  request.ratio = command.extent("Hq") / std::max<int64_t>(request.kvHeads, 1);
   request.maxBatch = command.extent("B");
   kvarn_attend_args args = {};
   args.scale = options.scale;

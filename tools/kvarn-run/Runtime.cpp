@@ -51,6 +51,7 @@ kvarn_request Request::raw() const {
   request.max_batch = maxBatch;
   request.max_query_tokens = maxQueryTokens;
   request.context = context;
+  request.kv_heads = kvHeads;
   return request;
 }
 

@@ -29,7 +29,7 @@ void check(kvarn_status status);
 struct Request {
   std::string kernel, format, layout, dtype, features, options, target;
   int64_t headDim = 0, ratio = 0, queryRows = 0;
-  int64_t maxBatch = 0, maxQueryTokens = 0, context = 0;
+  int64_t maxBatch = 0, maxQueryTokens = 0, context = 0, kvHeads = 0;
 
   /// Points into this request.
   kvarn_request raw() const;

@@ -107,7 +107,6 @@ private:
   VariantKey keyFor(const bench::Shape &shape) const;
   Task &taskFor(const bench::Shape &shape);
   std::vector<std::string> command(const VariantKey &key,
-                                   const std::string &kernel,
                                    int64_t queryTokens) const;
   json listSchedules(const VariantKey &key, int64_t queryTokens) const;
   std::vector<std::string> order(Task &task, const json &listed) const;
@@ -141,6 +140,12 @@ static bool isLibrary(const std::string &path) {
   return fs::is_directory(path, ignored);
 }
 
+/// Whether `variant` was made for the chip `target`.
+static bool isFor(const Variant &variant, const std::string &target) {
+  const Requirements &needs = variant.requirements;
+  return needs.chip == target || needs.cpu == target || needs.arch == target;
+}
+
 /// What a bucket does not name cannot be tuned for.
 static void checkPlain(const bench::Shape &shape, const std::string &where) {
   if (shape.contextFrom || shape.poolFraction != 0 || shape.poolEnds ||
@@ -152,13 +157,9 @@ static void checkPlain(const bench::Shape &shape, const std::string &where) {
 }
 
 void Building::readLibraryKeys(const Manifest &library) {
-  for (const Variant &variant : library.variants) {
-    const Requirements &needs = variant.requirements;
-    bool here = needs.chip == options.target || needs.cpu == options.target ||
-                needs.arch == options.target;
-    if (here && variant.key.kernel == "attend")
+  for (const Variant &variant : library.variants)
+    if (variant.key.kernel == "attend" && isFor(variant, options.target))
       libraryKeys.push_back(variant.key);
-  }
   if (libraryKeys.empty())
     throw InputError(options.input + ": has no kernel 'attend' for " +
                      options.target);
@@ -222,8 +223,8 @@ VariantKey Building::keyFor(const bench::Shape &shape) const {
 // The space
 //===----------------------------------------------------------------------===//
 
+/// For attend, or with 0 query tokens for all that a library holds.
 std::vector<std::string> Building::command(const VariantKey &key,
-                                           const std::string &kernel,
                                            int64_t queryTokens) const {
   std::string features;
   for (const std::string &feature : key.features)
@@ -236,9 +237,9 @@ std::vector<std::string> Building::command(const VariantKey &key,
       "--dtype=" + (key.dtype.empty() ? "f16" : key.dtype),
       "--query-heads=" + std::to_string(std::max<int64_t>(key.ratio, 1)),
       "--kv-heads=1",
-      "--target=" + options.target,
-      "--kernels=" + kernel};
-  if (kernel == "attend") {
+      "--target=" + options.target};
+  if (queryTokens > 0) {
+    words.push_back("--kernels=attend");
     words.push_back("--features=" + (features.empty() ? "none" : features));
     words.push_back("--query-tokens=" + std::to_string(queryTokens));
   }
@@ -246,10 +247,11 @@ std::vector<std::string> Building::command(const VariantKey &key,
 }
 
 json Building::listSchedules(const VariantKey &key, int64_t queryTokens) const {
-  std::vector<std::string> words = command(key, "attend", queryTokens);
+  std::vector<std::string> words = command(key, queryTokens);
   std::string file = parts / "schedules.json";
   words.insert(words.end(), {"--list-schedules", "-o", file});
-  ProcessResult result = run::runCompiler(words, options.timeout);
+  ProcessResult result =
+      run::runCompiler(words, options.timeout, isInterrupted);
   std::ifstream stream(file, std::ios::binary);
   json listed = json::parse(stream, nullptr, false);
   if (result.exitCode == run::kDone && listed.is_object())
@@ -310,6 +312,12 @@ static std::vector<size_t> rank(const std::vector<Point> &points,
 /// that the cost model expects most of, and at each fourth place one at random,
 /// for a model may be wrong.
 std::vector<std::string> Building::order(Task &task, const json &listed) const {
+  const json &standard = listed.at("schedules").at(0);
+  if (standard.contains("broken"))
+    throw Error(run::kCheckFailed,
+                describe(task.key) + ": the default schedule does not fit " +
+                    options.target + ": " +
+                    standard.at("broken").get<std::string>());
   std::vector<Point> points;
   for (const json &each : listed.at("schedules")) {
     if (each.contains("broken")) {
@@ -323,9 +331,6 @@ std::vector<std::string> Building::order(Task &task, const json &listed) const {
               .seconds);
     points.push_back(std::move(point));
   }
-  if (points.empty())
-    throw Error(run::kCheckFailed,
-                describe(task.key) + ": no schedule fits " + options.target);
   std::vector<size_t> ranked = rank(points, task.buckets.size());
   std::vector<size_t> shuffled = ranked;
   std::mt19937_64 random(options.seed);
@@ -367,7 +372,7 @@ std::string Building::compile(const std::vector<std::string> &words,
     return folder;
   std::vector<std::string> full = words;
   full.insert(full.end(), {"-o", folder});
-  ProcessResult result = run::runCompiler(full, options.timeout);
+  ProcessResult result = run::runCompiler(full, options.timeout, isInterrupted);
   if (result.exitCode == run::kDone)
     return folder;
   if (result.exitCode == run::kMissing)
@@ -385,7 +390,7 @@ Building::compileAll(const Task &task, std::span<const std::string> schedules,
   std::mutex mutex;
   std::exception_ptr problem;
   int64_t tokens = std::max<int64_t>(task.buckets.front().queryTokens, 1);
-  std::vector<std::string> base = command(task.key, "attend", tokens);
+  std::vector<std::string> base = command(task.key, tokens);
   auto work = [&] {
     for (size_t i; (i = next++) < schedules.size() && !isInterrupted();) {
       std::vector<std::string> words = base;
@@ -458,8 +463,8 @@ void Building::add(Task &task, const Compiled &compiled,
                run::formatText("%03zu", task.candidates.size()) + "." +
                options.target;
   variant.key = task.key;
-  task.candidates.push_back({variant.id, compiled.schedule});
-  folder.add(variant, compiled.folder, variant.id);
+  std::string id = folder.add(variant, compiled.folder, variant.id);
+  task.candidates.push_back({id, compiled.schedule});
 }
 
 /// Compiles until there are enough candidates.
@@ -483,34 +488,36 @@ void Building::buildTask(Task &task, const json &listed,
   task.pruned["cost model"] += static_cast<int64_t>(rest.size());
 }
 
-/// What else a library needs, and what packs the caches that are measured:
-/// everything but attend.
+/// What else a library needs, and what packs the caches that are measured: all
+/// of the library that was given but what is tuned, else all that kvarn-compile
+/// makes but attend.
 void Building::addOthers(LibraryFolder &folder) {
   if (!baseFolder.empty()) {
-    for (const Variant &variant : readLibrary(baseFolder).variants)
-      if (variant.key.kernel != "attend")
+    for (const Variant &variant : readLibrary(baseFolder).variants) {
+      bool tuned = isFor(variant, options.target) &&
+                   std::any_of(pack.tasks.begin(), pack.tasks.end(),
+                               [&](const Task &task) {
+                                 return task.key == variant.key;
+                               });
+      if (!tuned)
         folder.add(variant, baseFolder,
                    fs::path(variant.binary.file).stem().string());
+    }
     return;
   }
   std::set<std::string> done;
   for (const Task &task : pack.tasks) {
-    std::vector<std::string> words =
-        command(task.key, "append,flush,materialize", 1);
-    std::string text = run::joinList(words, " ");
     // The ratio is no part of them.
-    std::string same = task.key.format + task.key.layout + task.key.dtype +
-                       std::to_string(task.key.headDim);
-    if (!done.insert(same).second)
+    if (!done.insert(task.key.format + " " + task.key.layout + " " +
+                     task.key.dtype + " " + std::to_string(task.key.headDim))
+             .second)
       continue;
-    std::string failure, made = compile(words, failure);
+    std::string failure, made = compile(command(task.key, 0), failure);
     if (made.empty())
       throw Error(run::kCheckFailed, failure);
-    for (Variant variant : readLibrary(made).variants) {
-      if (done.size() > 1)
-        variant.id += "." + std::to_string(done.size() - 1);
-      folder.add(variant, made, variant.id);
-    }
+    for (const Variant &variant : readLibrary(made).variants)
+      if (variant.key.kernel != "attend")
+        folder.add(variant, made, variant.id);
   }
 }
 
@@ -540,10 +547,8 @@ int Building::run() {
   for (size_t i = 0; i < pack.tasks.size(); ++i) {
     Task &task = pack.tasks[i];
     buildTask(task, spaces[i], folder);
-    if (isInterrupted()) {
-      std::printf("interrupted; the same command goes on from here\n");
+    if (isInterrupted())
       return kInterrupted;
-    }
     std::printf("%s: %zu candidates of %lld schedules (%lld beyond the chip, "
                 "%lld by the cost model, %zu dropped)\n",
                 describe(task.key).c_str(), task.candidates.size(),
@@ -563,7 +568,16 @@ int Building::run() {
 
 int BuildStep::run(const std::string &pack) const {
   handleInterrupts();
-  return Building(*this, pack).run();
+  int code = kInterrupted;
+  try {
+    code = Building(*this, pack).run();
+  } catch (const std::exception &) {
+    if (!isInterrupted()) // else a compiler was, too
+      throw;
+  }
+  if (code == kInterrupted)
+    std::printf("interrupted; the same command goes on from here\n");
+  return code;
 }
 
 } // namespace kvarn::tune

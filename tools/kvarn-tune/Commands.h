@@ -51,10 +51,11 @@ struct MeasureStep {
 
 struct SelectStep {
   double tolerance = 0.01;
-  std::string device;
+  std::string device, schedules;
 
   void addTo(CLI::App &app);
-  int run(const std::string &pack, const std::string &records,
+  /// Writes the library `output`, a table of schedules, or both.
+  int run(const std::vector<std::string> &packs, const std::string &records,
           const std::string &output) const;
 };
 

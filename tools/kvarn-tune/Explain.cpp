@@ -130,7 +130,8 @@ void addExplainCommand(CLI::App &app, Action &action) {
   number("--query-tokens", o->bucket.queryTokens, "New tokens of each")
       ->capture_default_str();
   text("--gpu", o->gpu, "Name of the GPU; that of the latest record");
-  number("--sm-count", o->processors, "Multiprocessors of --gpu");
+  number("--sm-count", o->processors,
+         "Multiprocessors of --gpu; any if not given");
   text("--target", o->chip, "sm_90a, ...; that of the latest record");
   text("--compiler", o->compiler,
        "Version to trust; that of the latest record");

@@ -1,6 +1,7 @@
 //===- Main.cpp - kvarn-tune ----------------------------------------------===//
 
 #include "autotune/measure/Error.h"
+#include "format/Environment.h"
 #include "tools/kvarn-run/Help.h"
 #include "tools/kvarn-tune/Commands.h"
 
@@ -47,7 +48,8 @@ static std::vector<std::string> arguments(const CLI::App &app, int argc,
     for (const CLI::App *sub : app.get_subcommands(nullptr))
       if (sub->get_name() == word)
         return true;
-    return word == "--help" || word == "-h" || word == "--version";
+    return word == "--help" || word == "-h" || word == "--version" ||
+           word == "--help-env";
   };
   if (!words.empty() && !isCommand(words.front()))
     words.insert(words.begin(), "tune");
@@ -59,6 +61,10 @@ int main(int argc, char **argv) {
   CLI::App app("Finds the fastest kernels for one chip.", "kvarn-tune");
   app.set_version_flag("--version",
                        std::string("kvarn-tune ") + kvarn_version());
+  app.add_flag_callback(
+      "--help-env",
+      [] { throw CLI::CallForVersion(kvarn::describeEnvironment(), 0); },
+      "List the environment variables and exit");
   app.require_subcommand(0, 1); // none: see below
   app.formatter(std::make_shared<run::HelpFormatter>());
   Action action;

@@ -51,6 +51,9 @@ void MeasureStep::addTo(CLI::App &app) {
 
 namespace {
 
+/// For a start of the child, the oracle, a cache.
+constexpr double kPrepareSeconds = 600;
+
 /// One run of `measure`.
 class Measuring {
 public:
@@ -65,6 +68,7 @@ private:
   Outcome measure(size_t task, size_t bucket, const Entry &entry,
                   int64_t launches);
   std::optional<Outcome> check(size_t task, const Candidate &candidate);
+  bool prepare(const json &question, const std::string &what, json &answer);
   Outcome ask(const json &question, double seconds, json &answer);
   void keep(const Task &task, const Candidate &candidate,
             const std::optional<Bucket> &bucket, const Outcome &outcome,
@@ -76,7 +80,6 @@ private:
   const MeasureStep &options;
   Pack pack;
   std::vector<Record> known;
-  size_t before = 0; // of them from earlier runs
   RecordWriter writer;
   Child child;
   DeviceName device;
@@ -86,6 +89,7 @@ private:
   Clock::time_point deadline = Clock::time_point::max();
   /// What the child has in its memory.
   std::optional<std::pair<size_t, size_t>> current;
+  std::set<size_t> prepared; // tasks whose kernels can be checked
   double bytes = 0;
   std::set<std::string> checked;
   int64_t measurements = 0, failures = 0;
@@ -110,7 +114,10 @@ Measuring::Measuring(const MeasureStep &options, const std::string &folder)
   RecordFile file = readRecords(options.records);
   warnOfDamage(file.damaged);
   known = std::move(file.records);
-  before = known.size();
+  if (options.retryFailed) { // as if they had never been tried
+    Failures failures(known);
+    std::erase_if(known, [&](const Record &r) { return failures.has(r); });
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -119,8 +126,10 @@ Measuring::Measuring(const MeasureStep &options, const std::string &folder)
 
 /// What is no answer becomes the outcome of what was asked for.
 Outcome Measuring::ask(const json &question, double seconds, json &answer) {
-  if (!child.isRunning())
+  if (!child.isRunning()) {
     current.reset();
+    prepared.clear();
+  }
   switch (child.ask(question, seconds, answer)) {
   case Reply::Answered:
     break;
@@ -144,9 +153,22 @@ Outcome Measuring::ask(const json &question, double seconds, json &answer) {
   return {Status::Fault, answer["error"].get<std::string>(), {}};
 }
 
+/// What is no candidate's work, so that its --timeout does not count. False if
+/// the run was interrupted; throws Error if it fails.
+bool Measuring::prepare(const json &question, const std::string &what,
+                        json &answer) {
+  Outcome outcome =
+      ask(question, std::max(kPrepareSeconds, options.timeout), answer);
+  if (isInterrupted())
+    return false;
+  if (outcome.status != Status::Ok)
+    throw Error(run::kCheckFailed, what + ": " + outcome.message);
+  return true;
+}
+
 void Measuring::start() {
   json answer;
-  Outcome outcome = ask({{"do", "start"}}, 120, answer);
+  Outcome outcome = ask({{"do", "start"}}, kPrepareSeconds, answer);
   if (outcome.status == Status::Ok) {
     device = deviceFromJson(answer.at("device"));
     for (const Record &record : known)
@@ -155,7 +177,7 @@ void Measuring::start() {
   }
   // Once for a device and a file of records.
   if (outcome.status == Status::Ok && bandwidth == 0) {
-    outcome = ask({{"do", "bandwidth"}}, 120, answer);
+    outcome = ask({{"do", "bandwidth"}}, kPrepareSeconds, answer);
     if (outcome.status == Status::Ok)
       bandwidth = answer.at("bytes_per_second").get<double>();
   }
@@ -169,17 +191,27 @@ void Measuring::start() {
                                 bandwidth * 1e-9));
 }
 
+/// What was answered may be that the results are wrong.
+static void judge(const json &answer, Outcome &outcome) {
+  if (outcome.status == Status::Ok && answer.value("status", "") != "ok")
+    outcome = {Status::Wrong, answer.value("message", ""), {}};
+}
+
 /// Nothing if the results are right.
 std::optional<Outcome> Measuring::check(size_t task,
                                         const Candidate &candidate) {
   if (checked.contains(candidate.id))
     return std::nullopt;
   json answer;
-  // The first check of a task lets the oracle work.
+  if (!child.isRunning() || !prepared.contains(task)) {
+    if (!prepare({{"do", "prepare"}, {"task", task}},
+                 describe(pack.tasks[task].key), answer))
+      return Outcome{Status::Fault, "interrupted", {}};
+    prepared.insert(task);
+  }
   Outcome outcome = ask({{"do", "check"}, {"task", task}, {"id", candidate.id}},
                         options.timeout, answer);
-  if (outcome.status == Status::Ok && answer.value("status", "") != "ok")
-    outcome = {Status::Wrong, answer.value("message", ""), {}};
+  judge(answer, outcome);
   if (outcome.status != Status::Ok)
     return outcome;
   checked.insert(candidate.id);
@@ -197,19 +229,16 @@ Outcome Measuring::measure(size_t task, size_t bucket, const Entry &entry,
   }
   json answer;
   if (!child.isRunning() || current != std::pair(task, bucket)) {
-    Outcome made = ask({{"do", "bucket"}, {"task", task}, {"bucket", bucket}},
-                       std::max(120.0, options.timeout), answer);
-    if (isInterrupted())
-      return made;
-    if (made.status != Status::Ok)
-      throw Error(run::kCheckFailed,
-                  t.buckets[bucket].describe() + ": " + made.message);
+    if (!prepare({{"do", "bucket"}, {"task", task}, {"bucket", bucket}},
+                 t.buckets[bucket].describe(), answer))
+      return {Status::Fault, "interrupted", {}};
     bytes = answer.at("bytes").get<double>();
     current = std::pair(task, bucket);
   }
   Outcome outcome =
       ask({{"do", "time"}, {"id", candidate.id}, {"launches", launches}},
           options.timeout, answer);
+  judge(answer, outcome);
   if (outcome.status == Status::Ok)
     answer.at("seconds").get_to(outcome.seconds);
   if (!isInterrupted() || outcome.status == Status::Ok)
@@ -253,6 +282,7 @@ void Measuring::keep(const Task &task, const Candidate &candidate,
 /// With all that is known of them.
 std::vector<Entry> Measuring::entriesOf(const Task &task,
                                         const Bucket &bucket) const {
+  Failures failures(known);
   std::vector<Entry> entries;
   for (size_t i = 0; i < task.candidates.size(); ++i) {
     const Candidate &candidate = task.candidates[i];
@@ -261,20 +291,15 @@ std::vector<Entry> Measuring::entriesOf(const Task &task,
     entry.predicted = predict(pack.facts, task.key,
                               *parseSchedule(candidate.schedule), bucket)
                           .seconds;
-    for (size_t r = 0; r < known.size(); ++r) {
-      const Record &record = known[r];
-      if (record.binary != binary || record.schedule != candidate.schedule ||
-          record.device.name != device.name)
-        continue;
-      if (record.status != Status::Ok)
-        // What fails in this run is not tried again in it.
-        entry.failed |= !options.retryFailed || r >= before;
-      else if (record.device == device && record.compiler == pack.compiler() &&
-               record.assembler == pack.assembler &&
-               distance(*record.bucket, bucket) == 0)
+    entry.failed = failures.has(binary, candidate.schedule, device.name);
+    for (const Record &record : known)
+      if (record.status == Status::Ok && record.binary == binary &&
+          record.schedule == candidate.schedule && record.device == device &&
+          record.compiler == pack.compiler() &&
+          record.assembler == pack.assembler &&
+          distance(*record.bucket, bucket) == 0)
         entry.seconds.insert(entry.seconds.end(), record.seconds.begin(),
                              record.seconds.end());
-    }
     entries.push_back(std::move(entry));
   }
   return entries;

@@ -15,24 +15,30 @@ extern const std::string_view kReportPage, kChartScript;
 
 static int writeReport(const std::string &packFolder,
                        const std::string &recordFile, const std::string &gpu,
-                       const std::string &output) {
+                       const std::string &output, const std::string &pairs) {
+  if (output.empty() && pairs.empty())
+    throw InputError("expected -o, the page to write, or --json");
   Pack pack = readPack(packFolder);
   RecordFile file = readRecords(recordFile);
   warnOfDamage(file.damaged);
   DeviceName device = findDevice(pack, file.records, recordFile, gpu);
-  std::string page = makePage(kReportPage, kChartScript,
-                              reportData(pack, file.records, device));
-  std::string error;
+  json data = reportData(pack, file.records, device);
+  std::string page = makePage(kReportPage, kChartScript, data);
+  std::string text = predictionText(data), error;
   OutputFiles files;
-  if (!files.add(output, {page}, error) || !files.commit(error))
+  if ((!output.empty() && !files.add(output, {page}, error)) ||
+      (!pairs.empty() && !files.add(pairs, {text}, error)) ||
+      !files.commit(error))
     throw InputError(error);
-  std::printf("%s: written\n", output.c_str());
+  for (const std::string &path : {output, pairs})
+    if (!path.empty())
+      std::printf("%s: written\n", path.c_str());
   return run::kDone;
 }
 
 void addReportCommand(CLI::App &app, Action &action) {
   struct Options {
-    std::string pack, records = "kvarn-tune.jsonl", gpu, output;
+    std::string pack, records = "kvarn-tune.jsonl", gpu, output, pairs;
   };
   auto o = std::make_shared<Options>();
   CLI::App &sub = *app.add_subcommand(
@@ -46,11 +52,13 @@ void addReportCommand(CLI::App &app, Action &action) {
   sub.add_option("--gpu", o->gpu, "Times of this GPU, if there are several")
       ->type_name("NAME");
   sub.add_option("-o,--output", o->output, "Page to write, NAME.html")
-      ->type_name("FILE")
-      ->required();
+      ->type_name("FILE");
+  sub.add_option("--json", o->pairs,
+                 "Pairs of prediction and measurement to write, NAME.json")
+      ->type_name("FILE");
   sub.callback([=, &action] {
     action = [=] {
-      return writeReport(o->pack, o->records, o->gpu, o->output);
+      return writeReport(o->pack, o->records, o->gpu, o->output, o->pairs);
     };
   });
 }

@@ -3,8 +3,10 @@
 #include "autotune/measure/Choose.h"
 #include "autotune/measure/Error.h"
 #include "autotune/measure/LibraryFolder.h"
+#include "autotune/measure/Tuned.h"
 #include "tools/kvarn-run/Text.h"
 #include "tools/kvarn-tune/Commands.h"
+#include "tools/npy/Files.h"
 
 #include <cstdio>
 
@@ -22,6 +24,11 @@ void SelectStep::addTo(CLI::App &app) {
   app.add_option("--gpu", device,
                  "Times of this GPU, if the records have several")
       ->type_name("NAME")
+      ->group(group);
+  app.add_option("--schedules", schedules,
+                 "Table of the chosen schedules to write, NAME.json, for "
+                 "kvarn-compile --schedules")
+      ->type_name("FILE")
       ->group(group);
 }
 
@@ -67,29 +74,124 @@ static void print(const Task &task, const TaskChoice &choice) {
   std::fputs(run::formatTable(rows).c_str(), stdout);
 }
 
-int SelectStep::run(const std::string &packFolder,
-                    const std::string &recordFile,
-                    const std::string &output) const {
-  Pack pack = readPack(packFolder);
-  RecordFile file = readRecords(recordFile);
-  warnOfDamage(file.damaged);
-  DeviceName where = findDevice(pack, file.records, recordFile, device);
-  LibraryFolder folder(output, pack.compiler());
+namespace {
+
+/// A pack and what was chosen of it.
+struct Selected {
+  Pack pack;
+  DeviceName device;
+  std::vector<TaskChoice> choices; // by task
+};
+
+} // namespace
+
+static Selected selectFrom(const std::string &folder,
+                           const std::vector<Record> &records,
+                           const std::string &recordFile,
+                           const SelectStep &options) {
+  Selected selected = {readPack(folder), {}, {}};
+  const Pack &pack = selected.pack;
+  selected.device = findDevice(pack, records, recordFile, options.device);
   for (const Task &task : pack.tasks) {
-    TaskChoice choice = choose(pack, task, file.records, where, tolerance);
+    TaskChoice choice =
+        choose(pack, task, records, selected.device, options.tolerance);
     print(task, choice);
+    if (choice.choices.empty() && choice.defaultFailed)
+      throw run::Error(
+          run::kCheckFailed,
+          describe(task.key) + ": the default schedule failed on " +
+              selected.device.name + ", and no other was measured");
     if (choice.choices.empty())
       std::printf("  not measured: the default schedule\n");
-    for (auto &[variant, stem] : variantsOf(pack, task, choice))
-      folder.add(variant, packFolder, stem);
+    selected.choices.push_back(std::move(choice));
   }
-  for (const Variant &variant : pack.manifest.variants)
-    if (variant.key.kernel != "attend")
-      folder.add(variant, packFolder,
-                 variant.binary.file.substr(0, variant.binary.file.rfind('.')));
+  return selected;
+}
+
+/// Of variants for one kernel and chip the first would always win.
+static void checkDifferent(const std::vector<Selected> &all) {
+  for (size_t i = 0; i < all.size(); ++i) {
+    const Pack &pack = all[i].pack, &first = all.front().pack;
+    if (pack.compiler() != first.compiler())
+      throw InputError(pack.folder + " is by " + pack.compiler() + ", but " +
+                       first.folder + " by " + first.compiler());
+    for (size_t j = 0; j < i; ++j)
+      for (const Task &task : pack.tasks)
+        for (const Task &other : all[j].pack.tasks)
+          if (pack.chip == all[j].pack.chip && task.key == other.key)
+            throw InputError(pack.folder + " and " + all[j].pack.folder +
+                             " both have " + describe(task.key) + " for " +
+                             pack.chip);
+  }
+}
+
+/// What is chosen, then what else the packs hold; of several packs once.
+static void addAll(LibraryFolder &folder, const std::vector<Selected> &all) {
+  for (const auto &[pack, device, choices] : all)
+    for (size_t i = 0; i < choices.size(); ++i)
+      for (auto &[variant, stem] : variantsOf(pack, pack.tasks[i], choices[i]))
+        folder.add(variant, pack.folder, stem);
+  auto isThere = [&](const Variant &variant) {
+    for (const Variant &other : folder.contents().variants)
+      if (other.key == variant.key && other.hint == variant.hint &&
+          other.requirements == variant.requirements &&
+          other.binary.kind == variant.binary.kind)
+        return true;
+    return false;
+  };
+  for (const auto &[pack, device, choices] : all) {
+    std::vector<const Variant *> others;
+    for (const Variant &variant : pack.manifest.variants)
+      if (!pack.isCandidate(variant.id) && !isThere(variant))
+        others.push_back(&variant);
+    for (const Variant *variant : others)
+      folder.add(
+          *variant, pack.folder,
+          variant->binary.file.substr(0, variant->binary.file.rfind('.')));
+  }
+}
+
+/// One GPU has a table of its own: another one with the same chip would want
+/// other schedules.
+static void writeTable(const std::string &path,
+                       const std::vector<Selected> &all,
+                       const std::vector<Record> &records) {
+  if (all.size() > 1)
+    throw InputError("--schedules is for one pack, found several");
+  const Selected &selected = all.front();
+  std::string text = writeTuned(
+      makeTuned(selected.pack, selected.choices, records, selected.device));
+  std::string error;
+  OutputFiles files;
+  if (!files.add(path, {text}, error) || !files.commit(error))
+    throw InputError(error);
+  std::printf("%s: written, schedules for %s\n", path.c_str(),
+              selected.device.name.c_str());
+}
+
+int SelectStep::run(const std::vector<std::string> &packs,
+                    const std::string &recordFile,
+                    const std::string &output) const {
+  if (output.empty() && schedules.empty())
+    throw InputError("expected -o, the library to write, or --schedules");
+  RecordFile file = readRecords(recordFile);
+  warnOfDamage(file.damaged);
+  std::vector<Selected> all;
+  for (const std::string &folder : packs)
+    all.push_back(selectFrom(folder, file.records, recordFile, *this));
+  checkDifferent(all);
+  if (!schedules.empty())
+    writeTable(schedules, all, file.records);
+  if (output.empty())
+    return run::kDone;
+  LibraryFolder folder(output, all.front().pack.compiler());
+  addAll(folder, all);
   folder.commit();
+  std::string devices;
+  for (const Selected &each : all)
+    devices += (devices.empty() ? "" : " and ") + each.device.name;
   std::printf("%s: %zu variants, tuned on %s\n", output.c_str(),
-              folder.contents().variants.size(), where.name.c_str());
+              folder.contents().variants.size(), devices.c_str());
   return run::kDone;
 }
 

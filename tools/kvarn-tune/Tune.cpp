@@ -8,12 +8,9 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 
 namespace kvarn::tune {
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -42,6 +39,8 @@ static int printSpace(const std::string &target) {
                                                     : run::kInternal,
                      result.output);
   std::fputs(result.output.c_str(), stdout);
+  std::printf("Only attend is tuned. The rows of other kernels are what "
+              "kvarn-compile --list-schedules lists for them.\n");
   return run::kDone;
 }
 
@@ -51,7 +50,7 @@ int TuneCommand::runSteps(const std::string &folder) const {
   int code = measure.run(folder);
   if (code == kInterrupted)
     return code;
-  int selected = select.run(folder, measure.records, output);
+  int selected = select.run({folder}, measure.records, output);
   return selected ? selected : code;
 }
 
@@ -63,15 +62,9 @@ int TuneCommand::run() {
   if (output.empty())
     throw InputError("expected -o: the library to write");
   measure.search.seed = build.seed;
-  if (!pack.empty())
-    return runSteps(pack);
-  // Beside the output, so that a run that was killed is taken up there.
-  std::string folder = output + ".pack";
-  int code = runSteps(folder);
-  std::error_code ignored;
-  if (code == run::kDone)
-    fs::remove_all(folder, ignored);
-  return code;
+  // Beside the output, where a run that was killed is taken up, and where a
+  // report finds it.
+  return runSteps(pack.empty() ? output + ".pack" : pack);
 }
 
 static void addOutput(CLI::App &app, std::string &output) {
@@ -86,12 +79,11 @@ static void addInput(CLI::App &app, BuildStep &build) {
       ->type_name("");
 }
 
-static void addPack(CLI::App &app, std::string &pack, bool required) {
+static CLI::Option *addPack(CLI::App &app, std::string &pack, bool required) {
   CLI::Option *option =
       app.add_option("--pack", pack, "Folder with the candidates")
           ->type_name("DIR");
-  if (required)
-    option->required();
+  return required ? option->required() : option;
 }
 
 static void addWhole(CLI::App &app, Action &action) {
@@ -100,7 +92,9 @@ static void addWhole(CLI::App &app, Action &action) {
       "tune", "All steps on one machine; the word may be left out");
   addInput(sub, all->build);
   addOutput(sub, all->output);
-  addPack(sub, all->pack, false);
+  addPack(sub, all->pack, false)
+      ->description("Folder for the candidates, NAME.kvlib.pack if not given; "
+                    "it is kept");
   sub.add_flag("--list-space", all->listSpace,
                "Print which fields of schedules vary on --target, and stop");
   all->build.addTo(sub);
@@ -150,20 +144,23 @@ void addTuneCommands(CLI::App &app, Action &action) {
   }
   {
     auto select = std::make_shared<SelectStep>();
-    auto pack = std::make_shared<std::string>();
+    auto packs = std::make_shared<std::vector<std::string>>();
     auto records = std::make_shared<std::string>("kvarn-tune.jsonl");
     auto output = std::make_shared<std::string>();
     CLI::App &sub = *app.add_subcommand(
-        "select", "Write a library of the best candidates of a pack");
-    addPack(sub, *pack, true);
+        "select", "Write a library of the best candidates of packs");
+    sub.add_option("--pack", *packs,
+                   "Folder with the candidates; may be given several times, "
+                   "for several chips in one library")
+        ->type_name("DIR")
+        ->required();
     sub.add_option("--records", *records, "File with the times")
         ->type_name("FILE")
         ->capture_default_str();
     addOutput(sub, *output);
-    sub.get_option("--output")->required();
     select->addTo(sub);
     sub.callback([=, &action] {
-      action = [=] { return select->run(*pack, *records, *output); };
+      action = [=] { return select->run(*packs, *records, *output); };
     });
   }
   addWorker(app, action);

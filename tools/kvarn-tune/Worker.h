@@ -5,10 +5,14 @@
 //
 //   {"do": "start"}                          {"device": {..}}
 //   {"do": "bandwidth"}                      {"bytes_per_second": ..}
+//   {"do": "prepare", "task": 0}             {}
 //   {"do": "check", "task": 0, "id": ".."}   {"status": "ok" or "wrong", ..}
 //   {"do": "bucket", "task": 0, "bucket": 0} {"bytes": ..}
-//   {"do": "time", "id": "..", "launches": 9}  {"seconds": [..]}
+//   {"do": "time", "id": "..", "launches": 9}
+//                              {"status": "ok" or "wrong", "seconds": [..], ..}
 //
+// `prepare` has the oracle work for `check`, `bucket` makes the cache that
+// `time` reads: what may take long for no fault of the kernel.
 // What fails is {"error": "..", "code": exit code}.
 //
 //===----------------------------------------------------------------------===//

@@ -84,6 +84,7 @@ TEST(Choose, HintsOnlyWhereNeeded) {
   std::map<std::string, std::vector<int64_t>> contexts;
   for (auto &[variant, stem] : variants) {
     EXPECT_EQ(variant.hint.maxBatch, 1);
+    EXPECT_EQ(variant.hint.kvHeads, 8);
     EXPECT_EQ(variant.hint.maxQueryTokens, 1);
     contexts[stem].push_back(*variant.hint.context);
   }
@@ -119,6 +120,35 @@ TEST(Choose, WithoutTimesTheDefault) {
   EXPECT_FALSE(variants[0].first.hint.context);
 }
 
+/// Any variant must be right for any length.
+TEST(Choose, NothingThatFailed) {
+  Tuned setup({{10, 5, 30}, {10, 20, 30}});
+  EXPECT_EQ(setup.choose(0).order.size(), 2u);
+  Record failed = setup.records[1];
+  ASSERT_EQ(failed.schedule, setup.pack.tasks[0].candidates[1].schedule);
+  failed.bucket = setup.pack.tasks[0].buckets[1];
+  failed.status = Status::Wrong;
+  failed.seconds.clear();
+  failed.date = "2027-01-01T00:00:00Z";
+  setup.records.push_back(failed);
+  EXPECT_EQ(setup.choose(0).order, std::vector<size_t>{0});
+  EXPECT_FALSE(setup.choose(0).defaultFailed);
+  // Tried again with success.
+  Record again = setup.records[4];
+  again.date = "2027-01-02T00:00:00Z";
+  setup.records.push_back(again);
+  EXPECT_EQ(setup.choose(0).order.size(), 2u);
+}
+
+TEST(Choose, NoDefaultThatFailed) {
+  Tuned setup({{10, 0, 0}});
+  setup.records[0].status = Status::Hang;
+  setup.records[0].seconds.clear();
+  TaskChoice choice = setup.choose(0);
+  EXPECT_TRUE(choice.defaultFailed);
+  EXPECT_TRUE(variantsOf(setup.pack, setup.pack.tasks[0], choice).empty());
+}
+
 TEST(Choose, OnlyTimesOfTheseBinaries) {
   Tuned setup({{10, 5, 30}});
   for (Record &record : setup.records)
@@ -143,9 +173,19 @@ TEST(Choose, LuckyTimesOfAnEarlyRungDoNotCount) {
 
 TEST(Report, Data) {
   Tuned setup({{10, 5, 0}, {20, 30, 40}});
-  Record failed = setup.records[0];
+  Record failed = setup.records[4];
+  ASSERT_EQ(failed.schedule, setup.pack.tasks[0].candidates[2].schedule);
   failed.status = Status::Hang;
   failed.seconds.clear();
+  setup.records.push_back(failed);
+  // Of another pack, another compiler, another kernel.
+  failed.binary = std::string(64, 'f');
+  setup.records.push_back(failed);
+  failed = setup.records[5];
+  failed.compiler = "kvarn 0";
+  setup.records.push_back(failed);
+  failed = setup.records[5];
+  failed.key.ratio = 4;
   setup.records.push_back(failed);
   setup.pack.tasks[0].dropped = {{"s", "spills", "8 bytes"}};
   setup.pack.tasks[0].pruned = {{"cost model", 7}};
@@ -154,7 +194,7 @@ TEST(Report, Data) {
   EXPECT_EQ(data["failures"]["dropped: spills"], 1);
   EXPECT_EQ(data["failures"]["pruned: cost model"], 7);
   const json &task = data["tasks"][0];
-  EXPECT_EQ(task["points"].size(), 5u);
+  EXPECT_EQ(task["points"].size(), 4u); // without what failed
   ASSERT_EQ(task["best"].size(), 2u);
   EXPECT_NEAR(task["best"][0]["seconds"].get<double>(), 5e-6, 1e-12);
   EXPECT_NEAR(task["best"][0]["defaultSeconds"].get<double>(), 10e-6, 1e-12);
@@ -192,6 +232,26 @@ TEST(Pack, Errors) {
             std::string::npos);
   pack["tasks"][0]["candidates"][0]["schedule"] = "fast";
   EXPECT_EQ(errorOf(pack.dump()), "'fast' is no schedule");
+}
+
+/// Variants of several libraries may have the same names.
+TEST(LibraryFolder, NamesAreUnique) {
+  TempFolder folder;
+  std::filesystem::create_directory(folder.path("a"));
+  std::filesystem::create_directory(folder.path("b"));
+  folder.write("a/x.cubin", "one");
+  folder.write("b/x.cubin", "two");
+  LibraryFolder library(folder.path("new"), "c");
+  kvarn::Variant variant;
+  variant.id = "attend";
+  variant.binary.file = "x.cubin";
+  variant.binary.sha256 = std::string(64, 'a');
+  EXPECT_EQ(library.add(variant, folder.path("a"), "code"), "attend");
+  EXPECT_EQ(library.add(variant, folder.path("a"), "code"), "attend-2");
+  variant.binary.sha256 = std::string(64, 'b');
+  EXPECT_EQ(library.add(variant, folder.path("b"), "code"), "attend-3");
+  EXPECT_EQ(library.variant("attend-2").binary.file, "code.cubin");
+  EXPECT_EQ(library.variant("attend-3").binary.file, "code-2.cubin");
 }
 
 TEST(LibraryFolder, AppearsWholeOrNotAtAll) {

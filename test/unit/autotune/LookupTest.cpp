@@ -77,6 +77,70 @@ TEST(Lookup, OtherKernelsAndFailuresDoNotCount) {
   EXPECT_EQ(lookUp({other, chip, failed}, ask()).source, Source::Heuristic);
 }
 
+namespace {
+
+/// A record of the kernel `name`; failures have a bucket or none.
+Record makeResult(const std::string &name, Status status,
+                  std::optional<Bucket> bucket, const std::string &date,
+                  const DeviceName &device = kH200) {
+  Record record = makeRecord(name, bucket.value_or(kBucket), 1e-6, device);
+  record.bucket = bucket;
+  record.status = status;
+  record.date = date;
+  if (status != Status::Ok)
+    record.seconds.clear();
+  return record;
+}
+
+bool hasFailed(const std::vector<Record> &records) {
+  return Failures(records).has(records.front());
+}
+
+} // namespace
+
+TEST(Failures, OneIsEnough) {
+  Record good = makeResult("a", Status::Ok, kBucket, "1");
+  EXPECT_FALSE(hasFailed({good}));
+  for (Status status : {Status::Wrong, Status::Fault, Status::Hang}) {
+    EXPECT_TRUE(hasFailed({makeResult("a", status, kLonger, "2"), good}));
+    EXPECT_TRUE(hasFailed({makeResult("a", status, std::nullopt, "2"), good}));
+  }
+  // Another kernel, another GPU; another driver is the same GPU.
+  EXPECT_FALSE(hasFailed({good, makeResult("b", Status::Hang, kBucket, "2")}));
+  EXPECT_FALSE(
+      hasFailed({good, makeResult("a", Status::Hang, kBucket, "2", kH100)}));
+  DeviceName updated = kH200;
+  updated.driver = "newer";
+  EXPECT_TRUE(
+      hasFailed({good, makeResult("a", Status::Hang, kBucket, "2", updated)}));
+}
+
+/// A retry counts where the failure was, whatever the order in the file.
+TEST(Failures, SupersededByALaterSuccess) {
+  Record failed = makeResult("a", Status::Hang, kLonger, "2");
+  EXPECT_FALSE(hasFailed({failed, makeResult("a", Status::Ok, kLonger, "3")}));
+  EXPECT_FALSE(hasFailed({makeResult("a", Status::Ok, kLonger, "3"), failed}));
+  EXPECT_FALSE(hasFailed({failed, makeResult("a", Status::Ok, kLonger, "2")}));
+  EXPECT_TRUE(hasFailed({failed, makeResult("a", Status::Ok, kLonger, "1")}));
+  EXPECT_TRUE(hasFailed({failed, makeResult("a", Status::Ok, kBucket, "3")}));
+  EXPECT_TRUE(hasFailed({failed, makeResult("a", Status::Ok, kLonger, "3"),
+                         makeResult("a", Status::Wrong, kLonger, "4")}));
+  Record check = makeResult("a", Status::Wrong, std::nullopt, "2");
+  EXPECT_FALSE(hasFailed({check, makeResult("a", Status::Ok, kBucket, "3")}));
+}
+
+TEST(Lookup, NothingThatFailedHere) {
+  std::vector<Record> records = {
+      makeRecord("best", kBucket, 1e-6), makeRecord("good", kBucket, 2e-6),
+      makeResult("best", Status::Fault, kLongest, "2027")};
+  EXPECT_EQ(lookUp(records, ask()).schedule, "good");
+  EXPECT_EQ(collect(records, "kvarn 1").size(), 1u);
+  // Measured on one GPU, failed on the one that is asked about.
+  records = {makeRecord("best", kBucket, 1e-6, kH100),
+             makeResult("best", Status::Fault, kLongest, "2027")};
+  EXPECT_EQ(lookUp(records, ask()).source, Source::Heuristic);
+}
+
 /// Times of several records are one list; a lucky time of an early rung does
 /// not win.
 TEST(Lookup, CollectsTimes) {

@@ -34,6 +34,7 @@ static Variant exampleVariant(const std::string &id) {
                  1,
                  {"q", "scale", "window", "partial", "out"}}};
   v.hint.context = 4096;
+  v.hint.kvHeads = 8;
   return v;
 }
 

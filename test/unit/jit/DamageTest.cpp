@@ -9,6 +9,7 @@
 #include "test/unit/runtime/Fixture.h"
 
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 using namespace kvarn;
@@ -112,25 +113,30 @@ static std::string makeDamaged(const std::string &from, const std::string &to,
   return done;
 }
 
-TEST(JitDamage, ALibraryGivesAnErrorOrRightNumbers) {
+namespace {
+/// A kernel of a library, and how its results are judged.
+struct Judged {
+  Request request;
+  std::function<std::string(const Kernel &, uint64_t seed)> check;
+};
+} // namespace
+
+/// Each seed damages the library that the compiler makes by `options`.
+static void damageOften(const std::string &options,
+                        const std::vector<Judged> &used, uint64_t seeds) {
   TempCache folder;
   std::string whole = folder.path("whole.kvlib"),
               damaged = folder.path("damaged.kvlib");
-  std::string command =
-      KVARN_COMPILE
-      " --format=kvarn_k2v2_g64 --head-dim=64 --query-heads=1 --kv-heads=1 "
-      "--kernels=append,materialize -o " +
-      whole;
+  std::string command = KVARN_COMPILE " " + options + " -o " + whole;
   ASSERT_EQ(std::system(command.c_str()), 0);
-  SmallKernel used[] = {smallKernels()[0], smallKernels()[36]};
   int errors = 0, good = 0;
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = 0; seed < seeds; ++seed) {
     oracle::Rng rng(seed);
     std::string what = makeDamaged(whole, damaged, rng);
-    for (const SmallKernel &small : used) {
+    for (const Judged &kernel : used) {
       try {
         Library library(damaged);
-        EXPECT_EQ(small.check(library.select(small.request()), seed), "")
+        EXPECT_EQ(kernel.check(library.select(kernel.request), seed), "")
             << what;
         ++good;
       } catch (const Error &error) {
@@ -144,6 +150,25 @@ TEST(JitDamage, ALibraryGivesAnErrorOrRightNumbers) {
   std::printf("%d errors, %d right results\n", errors, good);
   EXPECT_GT(errors, 0);
   EXPECT_GT(good, 0);
+}
+
+TEST(JitDamage, ALibraryGivesAnErrorOrRightNumbers) {
+  std::vector<Judged> used;
+  for (size_t i : {0, 36}) {
+    SmallKernel small = smallKernels()[i];
+    used.push_back({small.request(), [small](const Kernel &kernel, uint64_t n) {
+                      return small.check(kernel, n);
+                    }});
+  }
+  damageOften("--format=kvarn_k2v2_g64 --head-dim=64 --query-heads=1 "
+              "--kv-heads=1 --kernels=append,materialize",
+              used, kSeeds);
+}
+
+TEST(JitDamage, SoDoesAttention) {
+  damageOften("--format=kvarn_k4v2_g64 --head-dim=64 --query-heads=4 "
+              "--kv-heads=2 --kernels=attend",
+              {{attendRequest(), checkAttend}}, kSeeds);
 }
 
 TEST(JitDamage, ACacheGivesRightNumbers) {

@@ -5,6 +5,8 @@
 #include "test/unit/runtime/Fixture.h"
 
 #include <csignal>
+#include <fstream>
+#include <unistd.h>
 
 using namespace kvarn;
 using namespace kvarn::test;
@@ -37,6 +39,35 @@ TEST(Process, IsKilledAfterItsTime) {
       runProcess({"/bin/sh", "-c", "echo out; exec sleep 1000"}, 1);
   EXPECT_EQ(result.describe(), "was ended by signal 9");
   EXPECT_EQ(result.output, "out\n");
+}
+
+/// It is what the compiler started, the assembler, that takes long.
+TEST(Process, WhatItStartedIsKilledToo) {
+  ProcessResult result =
+      runProcess({"/bin/sh", "-c", "sleep 1000 & echo $!; wait"}, 1);
+  EXPECT_EQ(result.describe(), "was ended by signal 9");
+  pid_t grandchild = std::stoi(result.output);
+  // It is gone once init, or whoever adopts it, has seen that.
+  std::string state = "Z";
+  for (int i = 0; i < 100 && state != "X" && !state.empty(); ++i) {
+    std::ifstream stat("/proc/" + std::to_string(grandchild) + "/stat");
+    std::string id, name;
+    state.clear();
+    stat >> id >> name >> state;
+    if (state == "Z")
+      break;
+    usleep(10000);
+  }
+  EXPECT_TRUE(state.empty() || state == "Z" || state == "X") << state;
+}
+
+TEST(Process, IsKilledWhenAsked) {
+  static int asked;
+  asked = 0;
+  ProcessResult result = runProcess({"/bin/sh", "-c", "exec sleep 1000"}, 0,
+                                    [] { return ++asked > 2; });
+  EXPECT_EQ(result.describe(), "was ended by signal 9");
+  EXPECT_EQ(asked, 3);
 }
 
 TEST(Process, ProgramsThatDoNotWaitForChildren) {

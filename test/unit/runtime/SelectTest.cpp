@@ -158,6 +158,27 @@ TEST(Select, HintsDecideBetweenEquals) {
             "  late: matches, but stands behind large in the manifest\n");
 }
 
+/// 4 requests of 16 KV heads are the work of 8 of 8; without KV heads on both
+/// sides requests are compared.
+TEST(Select, KvHeadsAreWork) {
+  Variant small = attend("small"), large = attend("large"), any = attend("any");
+  small.hint.maxBatch = 8;
+  small.hint.kvHeads = 8;
+  large.hint.maxBatch = 8;
+  large.hint.kvHeads = 64;
+  TempLibrary folder({small, large});
+  Library library = folder.open();
+  EXPECT_EQ(chosen(library, request().maxBatch(4).kvHeads(16)), "small");
+  EXPECT_EQ(chosen(library, request().maxBatch(32).kvHeads(16)), "large");
+  EXPECT_EQ(chosen(library, request().maxBatch(100)), "small");
+  EXPECT_EQ(chosen(library, request().kvHeads(64)), "small");
+  any.hint.maxBatch = 32;
+  TempLibrary mixed({small, any});
+  Library other = mixed.open();
+  EXPECT_EQ(chosen(other, request().maxBatch(32).kvHeads(8)), "any");
+  EXPECT_EQ(chosen(other, request().maxBatch(9).kvHeads(8)), "small");
+}
+
 TEST(Select, OtherDevices) {
   Variant gpu = attend("gpu");
   gpu.key.target = "gfx942";

@@ -40,7 +40,7 @@ def main():
         known = seen[-1] if seen else 0
         while measures and len(lines_of(records)[1]) == known and run.poll() is None:
             time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.03) if measures else random.uniform(0.05, 1.6))
+        time.sleep(random.uniform(0, 0.03) if measures else random.uniform(0.05, 0.6))
         run.send_signal(signal.SIGKILL)
         run.wait()
         after, whole, torn = lines_of(records)
