@@ -67,6 +67,7 @@ static bool setFeature(Model &model, StringRef name) {
                    .Case("softcap", &model.softcap)
                    .Case("sinks", &model.sinks)
                    .Case("lse", &model.lse)
+                   .Case("new", &model.newTokens)
                    .Default(nullptr);
   if (flag)
     *flag = true;
@@ -113,7 +114,7 @@ static int checkModel(Request &request) {
     if (!feature.empty() && feature != "none" && !setFeature(model, feature))
       return request.fail(
           "unknown feature '" + feature +
-          "', expected causal, window, softcap, sinks, lse or none");
+          "', expected causal, window, softcap, sinks, lse, new or none");
   if (o.iterations < 0 || o.iterations > 64)
     return request.fail("--iterations=" + Twine(o.iterations) +
                         ": expected 0 to 64");
@@ -274,11 +275,10 @@ static ::kvarn::VariantKey makeKey(const Model &model, StringRef kernel) {
   if (kernel == "attend") {
     key.ratio = model.ratio;
     // Sorted, as the manifest wants them.
-    std::pair<bool, const char *> features[] = {{model.causal, "causal"},
-                                                {model.lse, "lse"},
-                                                {model.sinks, "sinks"},
-                                                {model.softcap, "softcap"},
-                                                {model.window, "window"}};
+    std::pair<bool, const char *> features[] = {
+        {model.causal, "causal"},   {model.lse, "lse"},
+        {model.newTokens, "new"},   {model.sinks, "sinks"},
+        {model.softcap, "softcap"}, {model.window, "window"}};
     for (auto [on, name] : features)
       if (on)
         key.features.push_back(name);
