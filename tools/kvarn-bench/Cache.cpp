@@ -42,6 +42,9 @@ BlockPlan::BlockPlan(const Shape &shape, const Format &format)
       bytes += shape.kvHeads *
                (here ? 4 * tokens * format.headDim : format.recordBytes());
     }
+  if (shape.newTokens)
+    bytes +=
+        shape.batch * shape.queryTokens * shape.kvHeads * 4 * format.headDim;
 }
 
 Cache::Cache(Device &device, const TileSource &source,
@@ -51,13 +54,15 @@ Cache::Cache(Device &device, const TileSource &source,
   Tiles tiles = makeTiles(format, shape.kvHeads);
   packTiles(tiles, source, kernel, format);
   packed = tiles.packed;
-  pages = device.repeat(tiles.pages, layers * plan.blocks());
-  // At least one: a pool may not be absent.
+  // At least one: neither may be absent.
+  pages =
+      device.repeat(tiles.pages, std::max<int64_t>(layers * plan.blocks(), 1));
   int64_t slots = std::max<int64_t>(layers * plan.pooledBlocks, 1);
   poolK = device.repeat(tiles.poolK, slots);
   poolV = device.repeat(tiles.poolV, slots);
   makeTables(device, plan, layers);
-  std::vector<int32_t> lengths(plan.lengths.begin(), plan.lengths.end());
+  std::vector<int64_t> all = shape.allLengths();
+  std::vector<int32_t> lengths(all.begin(), all.end());
   seqLens = device.place(run::intTensor({shape.batch}, lengths));
 }
 
@@ -65,7 +70,8 @@ Cache::Cache(Device &device, const TileSource &source,
 void Cache::makeTables(Device &device, const BlockPlan &plan, int64_t layers) {
   auto batch = static_cast<int64_t>(plan.lengths.size());
   std::mt19937 random(2);
-  std::vector<int32_t> blocks(static_cast<size_t>(layers * plan.blocks()));
+  std::vector<int32_t> blocks(
+      static_cast<size_t>(std::max<int64_t>(layers * plan.blocks(), 1)));
   std::vector<int32_t> slots(static_cast<size_t>(layers * plan.pooledBlocks));
   std::iota(blocks.begin(), blocks.end(), 0);
   std::iota(slots.begin(), slots.end(), 0);
