@@ -234,8 +234,8 @@ void AttendKernel::segment(const WorkUnit &unit, Value firstRow,
   if (work.newBlocks)
     inCache = b.sub(work.blocks, work.newBlocks);
   // What this tile sees may be less than what all tiles of the request see.
-  Softmax state =
-      overRange(r, both(cut(all, inCache, from, to), seenBlocks(r)));
+  Blocks seen = seenBlocks(r);
+  Softmax state = overRange(r, both(cut(all, inCache, from, to), seen));
   Value startsHere = b.equal(from, b.index(0));
   Value whole = b.both(startsHere, b.equal(to, unit.blocks));
   SmallVector<Value> result = b.branch(
