@@ -371,49 +371,6 @@ Softmax AttendKernel::copiedBlocks(const QueryRows &r, Value from, Value to,
   return Softmax::from(loop);
 }
 
-/// What some row of a tile sees.
-Blocks AttendKernel::seenBlocks(const QueryRows &r) {
-  QueryRows cache = rowsOfCache(r);
-  int64_t tokens = blockTokens(), newTokens = spec.schedule.getPoolTokens();
-  Blocks seen;
-  seen.first = b.div(cache.firstPosition, b.index(tokens));
-  seen.last = b.ceilDiv(cache.lastPosition, b.index(tokens));
-  if (args.newK) {
-    seen.firstNew = b.div(newBefore(r.firstPosition), b.index(newTokens));
-    seen.lastNew = b.ceilDiv(newBefore(r.lastPosition), b.index(newTokens));
-  }
-  return seen;
-}
-
-/// Numbers `from` to `to` of the blocks of `range`, of which the first
-/// `inCache` are those of the cache. It may reach beyond the range.
-Blocks AttendKernel::cut(const Blocks &range, Value inCache, Value from,
-                         Value to) {
-  Blocks part;
-  part.first = b.add(range.first, from);
-  part.last = b.add(range.first, to);
-  if (!args.newK)
-    return part;
-  auto place = [&](Value number) {
-    Value block = b.max(b.sub(number, inCache), b.index(0));
-    return b.add(range.firstNew, b.mul(block, b.index(tilesOfBlock())));
-  };
-  part.firstNew = place(from);
-  part.lastNew = place(to);
-  return part;
-}
-
-Blocks AttendKernel::both(const Blocks &x, const Blocks &y) {
-  Blocks range;
-  range.first = b.max(x.first, y.first);
-  range.last = b.min(x.last, y.last);
-  if (args.newK) {
-    range.firstNew = b.max(x.firstNew, y.firstNew);
-    range.lastNew = b.min(x.lastNew, y.lastNew);
-  }
-  return range;
-}
-
 Softmax AttendKernel::overBlocks(const QueryRows &r) {
   Blocks seen = seenBlocks(r);
   int64_t splits = spec.schedule.getSplits();

@@ -164,9 +164,6 @@ private:
   Query makeQuery(Value raw);
   Query makeQuery(Value q, Value scale);
   Value scoreScale();
-  Blocks seenBlocks(const QueryRows &r);
-  Blocks cut(const Blocks &range, Value inCache, Value from, Value to);
-  Blocks both(const Blocks &x, const Blocks &y);
   Softmax overBlocks(const QueryRows &r);
   Softmax overRange(const QueryRows &r, const Blocks &range);
   Softmax everyBlock(const QueryRows &r, const Blocks &range, Value warp);
@@ -197,6 +194,9 @@ private:
   QueryRows rowsOfCache(const QueryRows &r);
   Query queryOfNew(Value raw);
   Value newBefore(Value position);
+  Blocks seenBlocks(const QueryRows &r);
+  Blocks cut(const Blocks &range, Value inCache, Value from, Value to);
+  Blocks both(const Blocks &x, const Blocks &y);
   Softmax newTiles(const QueryRows &r, Value from, Value to, Value step);
 
   /// Dense tensors are walked in blocks of one tile.

@@ -18,6 +18,10 @@
 using namespace mlir;
 using namespace mlir::kvarn;
 
+//===----------------------------------------------------------------------===//
+// Which blocks and tiles
+//===----------------------------------------------------------------------===//
+
 /// The same rows, which see nothing but the cache.
 QueryRows AttendKernel::rowsOfCache(const QueryRows &r) {
   if (!args.newK)
@@ -32,6 +36,53 @@ QueryRows AttendKernel::rowsOfCache(const QueryRows &r) {
 Value AttendKernel::newBefore(Value position) {
   return b.max(b.sub(position, cached), b.index(0));
 }
+
+/// What some row of a tile sees.
+Blocks AttendKernel::seenBlocks(const QueryRows &r) {
+  QueryRows cache = rowsOfCache(r);
+  int64_t tokens = blockTokens(), newTokens = spec.schedule.getPoolTokens();
+  Blocks seen;
+  seen.first = b.div(cache.firstPosition, b.index(tokens));
+  seen.last = b.ceilDiv(cache.lastPosition, b.index(tokens));
+  if (args.newK) {
+    seen.firstNew = b.div(newBefore(r.firstPosition), b.index(newTokens));
+    seen.lastNew = b.ceilDiv(newBefore(r.lastPosition), b.index(newTokens));
+  }
+  return seen;
+}
+
+/// Numbers `from` to `to` of the blocks of `range`, of which the first
+/// `inCache` are those of the cache. It may reach beyond the range.
+Blocks AttendKernel::cut(const Blocks &range, Value inCache, Value from,
+                         Value to) {
+  Blocks part;
+  part.first = b.add(range.first, from);
+  part.last = b.add(range.first, to);
+  if (!args.newK)
+    return part;
+  auto place = [&](Value number) {
+    Value block = b.max(b.sub(number, inCache), b.index(0));
+    return b.add(range.firstNew, b.mul(block, b.index(tilesOfBlock())));
+  };
+  part.firstNew = place(from);
+  part.lastNew = place(to);
+  return part;
+}
+
+Blocks AttendKernel::both(const Blocks &x, const Blocks &y) {
+  Blocks range;
+  range.first = b.max(x.first, y.first);
+  range.last = b.min(x.last, y.last);
+  if (args.newK) {
+    range.firstNew = b.max(x.firstNew, y.firstNew);
+    range.lastNew = b.min(x.lastNew, y.lastNew);
+  }
+  return range;
+}
+
+//===----------------------------------------------------------------------===//
+// The walk
+//===----------------------------------------------------------------------===//
 
 Query AttendKernel::queryOfNew(Value raw) {
   if (!spec.rotateNew)
