@@ -6,8 +6,13 @@ over fp16 keys and values of the same shapes: its flash backend and its cuDNN
 backend, query heads grouped by enable_gqa. Both are measured alike: the L2 cache
 is flushed by reading before each run, the call is in a CUDA graph (torch's as far
 as it can be captured), events are around the graph, the median counts. torch reads
-dense tensors, without pages; its attention is not causal, which makes no difference
-for one query token.
+dense tensors, without pages.
+
+For one query token it makes no difference that torch's attention is not causal. For
+more of them it has to be, with the last row at the last token: flash is asked for just
+that (causal_lower_right). cuDNN has it where there are as many tokens as query tokens;
+where there are more it runs without a mask, and its time counts as if the masked part
+took none: times the ratio of the operations ("causal": "scaled").
 
   bench/compare_torch.py --library=libs --suite=bench/gpu-attend.json --json=out.json
 Exit codes: 0 done, 2 usage or input, 3 a tool or a GPU is missing; else that of
@@ -37,6 +42,7 @@ def import_torch(device):
     try:
         import torch
         import torch.nn.attention
+        import torch.nn.attention.bias
     except ImportError as error:
         fail(3, f"needs torch: {error}")
     if not torch.cuda.is_available():
@@ -109,30 +115,60 @@ class Timer:
         return {"median_seconds": statistics.median(times[1:]), "best_seconds": min(times[1:]), "graph": graph}
 
 
+def how_causal(name, rows, tokens):
+    """How a backend is kept from seeing tokens behind a row."""
+    if rows == 1:
+        return "none"
+    if name == "flash":
+        return "lower_right"
+    # torch's is_causal puts the first row at the first token.
+    return "square" if rows == tokens else "scaled"
+
+
+def add_operations(found, causal, result, tokens):
+    """What a prompt is judged by; takes the masked part off a time without a mask."""
+    operations = result["attend"]["operations"]
+    found["causal"] = causal
+    if causal == "scaled":
+        every = 4 * result["batch"] * result["query_heads"] * result["head_dim"] * result["query_tokens"] * tokens
+        found["measured_median_seconds"] = found["median_seconds"]
+        for name in ("median_seconds", "best_seconds"):
+            found[name] *= operations / every
+    found["operations_per_second"] = operations / found["median_seconds"]
+
+
 def measure_torch(torch, timer, result, backends, bandwidth):
     """One shape with every backend."""
     batch, context, dim = result["batch"], result["context"], result["head_dim"]
     dtype = torch.bfloat16 if result["dtype"] == "bf16" else torch.float16
-    shape = (batch, result["kv_heads"], context, dim)
+    rows = result["query_tokens"]
+    tokens = context + (rows if result.get("new") else 0)
+    shape = (batch, result["kv_heads"], tokens, dim)
     found = {}
     try:
-        q = torch.randn((batch, result["query_heads"], result["query_tokens"], dim), dtype=dtype, device="cuda")
+        q = torch.randn((batch, result["query_heads"], rows, dim), dtype=dtype, device="cuda")
         k, v = (torch.randn(shape, dtype=dtype, device="cuda") for _ in range(2))
     except torch.cuda.OutOfMemoryError:
         return {name: {"error": "keys and values do not fit in the memory of the GPU"} for name in backends}
-    cache_bytes = 4 * batch * result["kv_heads"] * context * dim
+    cache_bytes = 4 * batch * result["kv_heads"] * tokens * dim
     for name in backends:
         backend = getattr(torch.nn.attention.SDPBackend, BACKENDS[name])
+        causal = how_causal(name, rows, tokens)
+        mask = {"none": {}, "scaled": {}, "square": {"is_causal": True}}.get(causal)
+        if mask is None:
+            mask = {"attn_mask": torch.nn.attention.bias.causal_lower_right(rows, tokens)}
 
         def call():
             with torch.nn.attention.sdpa_kernel([backend]):
-                return torch.nn.functional.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+                return torch.nn.functional.scaled_dot_product_attention(q, k, v, enable_gqa=True, **mask)
 
         try:
             found[name] = timer.measure(call)
         except RuntimeError as error:  # "No available kernel"
             found[name] = {"error": str(error).strip().splitlines()[0]}
             continue
+        if rows > 1:
+            add_operations(found[name], causal, result, tokens)
         seconds = found[name]["median_seconds"]
         found[name].update(bytes=cache_bytes, bytes_per_second=cache_bytes / seconds,
                            share_of_read_bandwidth=cache_bytes / seconds / bandwidth,
@@ -145,13 +181,18 @@ def describe(result, name, found):
     shape = f"{result['format']} D {result['head_dim']} {result['batch']} x {result['context']} " \
             f"heads {result['query_heads']}/{result['kv_heads']}"
     if result["query_tokens"] > 1:
-        shape += f" query tokens {result['query_tokens']}"
+        shape += f" {'new' if result.get('new') else 'query'} tokens {result['query_tokens']}"
     if "error" in found:
         return f"{shape}: KVarN {kvarn * 1e6:.1f} us, {name}: {found['error']}"
-    graph = "" if found["graph"] else " (not in a graph)"
-    return f"{shape}: KVarN {kvarn * 1e6:.1f} us, {name} {found['median_seconds'] * 1e6:.1f} us{graph}, " \
-           f"KVarN is {found['kvarn_is_times_as_fast']:.2f} times as fast; " \
-           f"{name} reads at {100 * found['share_of_read_bandwidth']:.0f} % of the bandwidth"
+    notes = "" if found["graph"] else " (not in a graph)"
+    if found.get("causal") == "scaled":
+        notes += f" ({found['measured_median_seconds'] * 1e6:.1f} us without a mask)"
+    speed = f"{name} reads at {100 * found['share_of_read_bandwidth']:.0f} % of the bandwidth"
+    if "operations_per_second" in found:
+        speed = f"{result['attend']['operations_per_second'] * 1e-12:.3g} and " \
+                f"{found['operations_per_second'] * 1e-12:.3g} TFLOP/s"
+    return f"{shape}: KVarN {kvarn * 1e6:.1f} us, {name} {found['median_seconds'] * 1e6:.1f} us{notes}, " \
+           f"KVarN is {found['kvarn_is_times_as_fast']:.2f} times as fast; {speed}"
 
 
 def parse_arguments():

@@ -2,7 +2,7 @@
 """Makes the kernel libraries that shapes of kvarn-bench need.
 
 One library for each kind of cache that the suites name (format, layout, dtype,
-head_dim, query heads per KV head), in one folder for `kvarn-bench --library`. A library
+head_dim, query heads per KV head; -new: attention with new tokens), in one folder for `kvarn-bench --library`. A library
 that is there already is left alone.
 
   bench/compile_suite.py bench/gpu-attend.json --target=sm_90a -o libs
@@ -58,6 +58,8 @@ def main():
         for shape in read_shapes(suite):
             ratio = shape["query_heads"] // shape["kv_heads"]
             name = f"{shape['format']}-{shape['layout']}-{shape['dtype']}-d{shape['head_dim']}-r{ratio}"
+            if shape.get("new"):
+                name += "-new"
             _, query_tokens, kernels = needs.setdefault(name, (shape, {1}, {"flush"}))
             query_tokens.add(shape.get("query_tokens", 1))
             kernels.add(shape["kernel"])
@@ -73,6 +75,7 @@ def main():
                    f"--layout={shape['layout']}", f"--dtype={shape['dtype']}", f"--head-dim={shape['head_dim']}",
                    f"--query-heads={shape['query_heads']}", f"--kv-heads={shape['kv_heads']}",
                    "--query-tokens=" + ",".join(map(str, sorted(query_tokens))),
+                   *(["--features=causal,new"] if shape.get("new") else []),
                    *args.compile_option, "-o", str(library)]
         run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         print(f"{library}: " + ("made" if run.returncode == 0 else "FAILED: " + " ".join(command)), flush=True)

@@ -141,6 +141,31 @@ LogicalResult MaterializeOp::verify() {
   return checkDense(*this, getCache().getType(), getK().getType());
 }
 
+/// The K and V of new tokens, one row beside each of q.
+template <typename AttentionLike>
+static LogicalResult checkNew(AttentionLike op) {
+  if (!op.getNewK() && !op.getNewV())
+    return success();
+  if (!op.getNewK() || !op.getNewV())
+    return op.emitOpError() << "has new " << (op.getNewK() ? "k" : "v")
+                            << " alone, expected new k and v or none of them";
+  RankedTensorType q = op.getQ().getType();
+  int64_t heads = q.getDimSize(1);
+  if (!ShapedType::isDynamic(heads))
+    heads /= int64_t(op.getRatio());
+  for (auto [name, tensor] :
+       {std::pair("new k", op.getNewK()), std::pair("new v", op.getNewV())}) {
+    if (failed(checkShape(op, name, tensor.getType(),
+                          {q.getDimSize(0), heads, q.getDimSize(2)})))
+      return failure();
+    if (tensor.getType().getElementType() != q.getElementType())
+      return op.emitOpError() << name << " is " << tensor.getType()
+                              << ", expected the element type of q";
+  }
+  return checkShape(op, "new v", op.getNewV().getType(),
+                    op.getNewK().getType().getShape());
+}
+
 /// What `attention` and `attend` have in common.
 template <typename AttentionLike>
 static LogicalResult checkAttention(AttentionLike op) {
@@ -169,7 +194,7 @@ static LogicalResult checkAttention(AttentionLike op) {
   if (op.getSinks() && failed(checkShape(op, "sinks", op.getSinks().getType(),
                                          {q.getDimSize(1)})))
     return failure();
-  return success();
+  return checkNew(op);
 }
 
 LogicalResult AttentionOp::verify() {
@@ -189,12 +214,17 @@ LogicalResult AttentionOp::verify() {
       queryHeads != heads * int64_t(getRatio()))
     return emitOpError() << "q has " << queryHeads << " heads and k " << heads
                          << ", expected the ratio " << getRatio();
+  if (getNewK() && failed(checkShape(*this, "new k", getNewK().getType(),
+                                     {kAny, heads, headDim})))
+    return failure();
   return checkShape(*this, "lengths", getSeqLens().getType(), {kAny});
 }
 
 LogicalResult AttendOp::verify() {
   if (failed(checkAttention(*this)))
     return failure();
+  if (getRotateNew() && !getNewK())
+    return emitOpError() << "rotates new k and v but has none";
   return checkShape(
       *this, "q", getQ().getType(),
       {kAny, kAny, getCache().getType().getFormat().getHeadDim()});

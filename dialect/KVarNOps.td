@@ -154,6 +154,8 @@ class KVarN_AttentionLike<string mnemonic>
   // Options shared by `attention` and `attend`.
   dag optional = (ins F32:$scale, Optional<I32>:$window, Optional<F32>:$softcap,
                       Optional<RankedTensorOf<[F32]>>:$sinks,
+                      Optional<RankedTensorOf<[KVarN_Half]>>:$newK,
+                      Optional<RankedTensorOf<[KVarN_Half]>>:$newV,
                       UnitAttr:$causal, I64Attr:$ratio);
 }
 
@@ -169,9 +171,14 @@ def KVarN_AttentionOp : KVarN_AttentionLike<"attention"> {
     weight and has no value. `ratio` = Hq / Hk: query head h attends to KV head
     h / ratio.
 
+    `new` [T, Hk, D], K and V: the last n of the `len` tokens of a request with
+    n query rows are the rows of `new` that stand beside them, in the frame of
+    `k` and `v`, of which only what lies before position len - n is read.
+
     Example:
     ```mlir
     %o = kvarn.attention %q, %k, %v, %start, %lens scale %s ratio 8 causal
+          new %nk, %nv : tensor<?x?x128xf16>, tensor<?x?x128xf16>
         : tensor<?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?xi32>, tensor<?xi32>
         -> tensor<?x?x128xf16>
     ```
@@ -186,7 +193,9 @@ def KVarN_AttentionOp : KVarN_AttentionLike<"attention"> {
   let assemblyFormat = [{
     $q `,` $k `,` $v `,` $queryStart `,` $seqLens `scale` $scale `ratio` $ratio
     oilist(`window` $window | `softcap` $softcap
-           | `sinks` $sinks `:` type($sinks) | `causal` $causal)
+           | `sinks` $sinks `:` type($sinks)
+           | `new` $newK `,` $newV `:` type($newK) `,` type($newV)
+           | `causal` $causal)
     attr-dict `:` type($q) `,` type($k) `,` type($v) `,` type($queryStart) `,`
     type($seqLens) `->` type($out) (`,` type($lse)^)?
   }];
@@ -198,8 +207,10 @@ def KVarN_AttendOp : KVarN_AttentionLike<"attend"> {
   let description = [{
     The fused form of `dequantize` and `attention`: takes each block from its
     record or from the pool and folds the scales into queries and weights. With
-    `rotate_query` q is rotated first, with `rotate_output` the result is
-    rotated back. All else as in `kvarn.attention`.
+    `rotate_query` q is rotated first, with `rotate_new` so are the K and V of
+    `new`, with `rotate_output` the result is rotated back. With `new` the cache
+    holds the first len - n tokens of a request, and no entry of the block table
+    behind them is read. All else as in `kvarn.attention`.
 
     Example:
     ```mlir
@@ -210,14 +221,17 @@ def KVarN_AttendOp : KVarN_AttentionLike<"attend"> {
   let arguments = !con((ins RankedTensorOf<[KVarN_Half]>:$q,
                             TensorOf<[I32]>:$queryStart,
                             KVarN_CacheType:$cache), optional,
-                       (ins UnitAttr:$rotateQuery, UnitAttr:$rotateOutput));
+                       (ins UnitAttr:$rotateQuery, UnitAttr:$rotateNew,
+                            UnitAttr:$rotateOutput));
   let results = (outs RankedTensorOf<[KVarN_Half]>:$out,
                       Optional<RankedTensorOf<[F32]>>:$lse);
   let assemblyFormat = [{
     $q `,` $queryStart `,` $cache `scale` $scale `ratio` $ratio
     oilist(`window` $window | `softcap` $softcap
-           | `sinks` $sinks `:` type($sinks) | `causal` $causal
-           | `rotate_query` $rotateQuery | `rotate_output` $rotateOutput)
+           | `sinks` $sinks `:` type($sinks)
+           | `new` $newK `,` $newV `:` type($newK) `,` type($newV)
+           | `causal` $causal | `rotate_query` $rotateQuery
+           | `rotate_new` $rotateNew | `rotate_output` $rotateOutput)
     attr-dict `:` type($q) `,` type($queryStart) `,` type($cache) `->`
     type($out) (`,` type($lse)^)?
   }];

@@ -24,6 +24,7 @@ void AttendKernel::setRequest(Value index) {
   Value queryEnd = at(args.queryStart, b.add(request, b.index(1)));
   queryCount = b.sub(queryEnd, queryBegin);
   length = at(args.seqLens, request);
+  cached = args.newK ? b.max(b.sub(length, queryCount), b.index(0)) : length;
 }
 
 void AttendKernel::forEachRowTile(function_ref<void(Value)> body) {
@@ -77,13 +78,20 @@ Value AttendKernel::loadRows(const QueryRows &r) {
   return b.load(args.q, {r.token, r.head, b.index(0)}, tile(depth), r.valid);
 }
 
-/// Of what loadRows has read.
+Value AttendKernel::scoreScale() {
+  return args.softcap ? b.div(args.scale, args.softcap)
+                      : b.mul(args.scale, b.f32(kLog2e));
+}
+
+/// Of what loadRows has read, for the cache.
 Query AttendKernel::makeQuery(Value raw) {
   Value q = b.toF32(raw);
   if (spec.rotateQuery)
     q = b.rotate(q);
-  Value scale = args.softcap ? b.div(args.scale, args.softcap)
-                             : b.mul(args.scale, b.f32(kLog2e));
+  return makeQuery(q, scoreScale());
+}
+
+Query AttendKernel::makeQuery(Value q, Value scale) {
   if (!spec.schedule.getOperand().isF16())
     return {b.mul(q, scale), {}};
   // In the middle of what fp16 can hold; a power of two rounds nothing.
@@ -297,14 +305,15 @@ Softmax AttendKernel::sharedBlock(const QueryRows &r, const Query &q,
 /// `tokens` tokens of K and V in memory, `step` at a time; `place` gives the
 /// indices of the row tile of tokens at an offset.
 Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
-                                 Value firstPosition, const Softmax &initial,
+                                 const DenseTokens &source, Value firstPosition,
+                                 const Softmax &initial,
                                  function_ref<SmallVector<Value>(Value)> place,
                                  int64_t tokens, int64_t step) {
   Type operand = spec.schedule.getOperand();
   auto one = [&](Value start, Softmax state) {
     // What lies behind the last token may be anything, so it is not loaded.
     Value position = b.range(b.add(firstPosition, start), step);
-    Value exists = b.less(position, length);
+    Value exists = b.less(position, source.end);
     SmallVector<Value> at = place(start);
     SmallVector<int64_t> shape = {step, depth};
     auto load = [&](Value memory) {
@@ -313,9 +322,9 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
     if (together())
       return sharedStep(
           r, q, b.add(firstPosition, start), state,
-          [&] { return ScaledOperand{b.transpose(load(args.k)), {}}; },
-          [&] { return ScaledOperand{load(args.v), {}}; }, [] {});
-    Value k = load(args.k), v = load(args.v);
+          [&] { return ScaledOperand{b.transpose(load(source.k)), {}}; },
+          [&] { return ScaledOperand{load(source.v), {}}; }, [] {});
+    Value k = load(source.k), v = load(source.v);
     Value raw = b.dot(q.rows, b.transpose(k));
     Scores s = scores(r, {raw, q.factor}, b.add(firstPosition, start));
     Value p = weigh(state, s);
@@ -337,12 +346,13 @@ Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
                                RecordReader *record) {
   int64_t step = spec.schedule.getPoolTokens(), tokens = blockTokens();
   Value firstPosition = b.mul(index, b.index(tokens));
+  DenseTokens source = {args.k, args.v, cached};
   if (!spec.format) {
     auto place = [&](Value start) -> SmallVector<Value> {
       return {request, b.range(b.add(firstPosition, start), step), kvHead,
               b.index(0)};
     };
-    return denseBlock(r, q, firstPosition, state, place, tokens, step);
+    return denseBlock(r, q, source, firstPosition, state, place, tokens, step);
   }
   auto withTokens = [&](const Softmax &softmax) {
     SmallVector<Value> all = softmax.list();
@@ -363,28 +373,28 @@ Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
         auto indices = [&](Value start) -> SmallVector<Value> {
           return {place, b.range(start, step), kvHead, b.index(0)};
         };
-        return withTokens(
-            denseBlock(r, q, firstPosition, state, indices, tokens, step));
+        return withTokens(denseBlock(r, q, source, firstPosition, state,
+                                     indices, tokens, step));
       });
   record->setNextTokens(ArrayRef(results).drop_front(3));
   return Softmax::from(results);
 }
 
-/// Blocks from, from + step, .. below `to`.
+/// Blocks from, from + step, .. below `to`, added to `state`.
 Softmax AttendKernel::blockLoop(const QueryRows &r, Value from, Value to,
-                                Value step) {
+                                Value step, const Softmax &state) {
   if (spec.format && spec.schedule.getCopy() == CopyMode::Async)
-    return copiedBlocks(r, from, to, step);
+    return copiedBlocks(r, from, to, step, state);
   Query q = makeQuery(loadRows(r));
   if (!spec.format)
     return Softmax::from(b.loop(
-        from, to, step, empty().list(), [&](Value index, ValueRange carried) {
+        from, to, step, state.list(), [&](Value index, ValueRange carried) {
           return oneBlock(r, q, index, {}, Softmax::from(carried), nullptr)
               .list();
         }));
   RecordReader record(b, spec.format, spec.schedule, args.pages);
   return Softmax::from(b.loop(
-      from, to, step, empty().list(), [&](Value index, ValueRange carried) {
+      from, to, step, state.list(), [&](Value index, ValueRange carried) {
         Value block =
             b.toIndex(b.loadScalar(args.blockTable, {request, index}));
         record.enter(block, kvHead);
@@ -400,7 +410,7 @@ Value AttendKernel::isPacked(Value slot) { return b.less(slot, b.i32(0)); }
 /// used up. Its entry in the block table is read three blocks ahead and its
 /// slot two, because nothing else hides what these loads take.
 Softmax AttendKernel::copiedBlocks(const QueryRows &r, Value from, Value to,
-                                   Value step) {
+                                   Value step, const Softmax &state) {
   RecordReader record(b, spec.format, spec.schedule, args.pages);
   // Behind the last block: block 0 in a slot of the pool, so nothing is copied.
   auto loadBefore = [&](Value index, Value memref, ValueRange place) {
@@ -424,7 +434,7 @@ Softmax AttendKernel::copiedBlocks(const QueryRows &r, Value from, Value to,
   Value secondSlot = slotAt(second, secondBlock);
   record.begin(b.toIndex(firstBlock), kvHead, isPacked(firstSlot));
   Query q = makeQuery(rawQuery);
-  SmallVector<Value> initial = empty().list();
+  SmallVector<Value> initial = state.list();
   llvm::append_range(
       initial, ArrayRef<Value>{firstSlot, secondBlock, secondSlot, thirdBlock});
   llvm::append_range(initial, record.tokens());
@@ -448,25 +458,27 @@ Softmax AttendKernel::copiedBlocks(const QueryRows &r, Value from, Value to,
 }
 
 Softmax AttendKernel::overBlocks(const QueryRows &r) {
-  int64_t tokens = blockTokens();
-  Value first = b.div(r.firstPosition, b.index(tokens));
-  Value last = b.ceilDiv(r.lastPosition, b.index(tokens));
+  Blocks seen = seenBlocks(r);
   int64_t splits = spec.schedule.getSplits();
-  if (splits > 1) {
-    // Equal shares of this request's blocks, whatever else is in the batch.
-    Value count = b.max(b.sub(last, first), b.index(0));
-    Value share = b.ceilDiv(count, b.index(splits));
-    first = b.add(first, b.mul(split, share));
-    last = b.min(last, b.add(first, share));
+  if (splits == 1)
+    return overRange(r, seen);
+  // Equal shares of this request's blocks, whatever else is in the batch.
+  Value zero = b.index(0);
+  Value inCache = b.max(b.sub(seen.last, seen.first), zero), count = inCache;
+  if (args.newK) {
+    Value tiles = b.max(b.sub(seen.lastNew, seen.firstNew), zero);
+    count = b.add(count, b.ceilDiv(tiles, b.index(tilesOfBlock())));
   }
-  return overRange(r, first, last);
+  Value share = b.ceilDiv(count, b.index(splits));
+  Value from = b.mul(split, share);
+  return overRange(r, both(cut(seen, inCache, from, b.add(from, share)), seen));
 }
 
-/// Blocks [first, last), shared among the warps.
-Softmax AttendKernel::overRange(const QueryRows &r, Value first, Value last) {
+/// Shared among the warps.
+Softmax AttendKernel::overRange(const QueryRows &r, const Blocks &range) {
   int64_t warps = blocksAtOnce();
   if (warps == 1)
-    return blockLoop(r, first, last, b.index(1));
+    return everyBlock(r, range, {});
 
   Softmax like = empty();
   auto each = b.OpBuilder::create<tile::WarpsOp>(
@@ -474,11 +486,20 @@ Softmax AttendKernel::overRange(const QueryRows &r, Value first, Value last) {
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&each.getBody().front());
-    Softmax state =
-        blockLoop(r, b.add(first, each.getWarp()), last, b.index(warps));
-    b.op<tile::YieldOp>(state.list());
+    b.op<tile::YieldOp>(everyBlock(r, range, each.getWarp()).list());
   }
   return merge(SmallVector<Value>(each.getResults()));
+}
+
+/// Those of the warp (null: there is one).
+Softmax AttendKernel::everyBlock(const QueryRows &r, const Blocks &range,
+                                 Value warp) {
+  auto start = [&](Value first) { return warp ? b.add(first, warp) : first; };
+  Value step = b.index(blocksAtOnce());
+  Softmax state = empty();
+  if (args.newK)
+    state = newTiles(r, start(range.firstNew), range.lastNew, step);
+  return blockLoop(rowsOfCache(r), start(range.first), range.last, step, state);
 }
 
 /// The softmax of several warps, stacked along dimension 0, in one.

@@ -34,7 +34,7 @@ struct Softmax {
 struct AttendSpec {
   FormatAttr format; // null: dense K and V
   int64_t headDim, ratio;
-  bool causal, rotateQuery, rotateOutput;
+  bool causal, rotateQuery, rotateNew, rotateOutput;
   ScheduleAttr schedule;
 };
 
@@ -44,7 +44,8 @@ struct AttendArguments {
   Value pages, blockTable, blockToSlot; // paged
   Value k, v; // the pool, or the dense tensors [B, L, Hk, D]
   Value scale, window, softcap, sinks;
-  Value out, lse; // final results
+  Value newK, newV; // of the query tokens, if the cache lacks them
+  Value out, lse;   // final results
   // Of each split [splits, T, Hq, D], or of balanced programs: the first and
   // the last segment, if others share it [programs, 2, rows, D]. Logarithms are
   // binary.
@@ -53,8 +54,8 @@ struct AttendArguments {
   template <typename Visit> void forEach(Visit visit) {
     for (Value *value :
          {&q, &queryStart, &seqLens, &pages, &blockTable, &blockToSlot, &k, &v,
-          &scale, &window, &softcap, &sinks, &out, &lse, &partialOut,
-          &partialLse, &counters})
+          &scale, &window, &softcap, &sinks, &newK, &newV, &out, &lse,
+          &partialOut, &partialLse, &counters})
       if (*value)
         visit(*value);
   }
@@ -95,10 +96,23 @@ struct QueryRows {
   Value commonEnd, commonBegin;      // all rows see [commonBegin, commonEnd)
 };
 
+/// K and V in memory, and the position behind the last token.
+struct DenseTokens {
+  Value k, v, end;
+};
+
+/// Blocks [first, last) of the cache, and of new tokens, if there are any,
+/// tiles [firstNew, lastNew).
+struct Blocks {
+  Value first, last, firstNew, lastNew;
+};
+
 /// The work of one request; `Value`s are numbers or vectors of them.
 struct RequestWork {
-  Value rowTiles;           // of one KV head
-  Value firstBlock, blocks; // that some row of a tile may see
+  Value rowTiles; // of one KV head
+  // That some row of a tile may see: those of the cache from `firstBlock` on,
+  // then those of new tokens (null: none).
+  Value firstBlock, blocks, newBlocks;
 };
 
 /// A request, a KV head and a row tile: `blocks` items of work, and those of
@@ -135,8 +149,9 @@ private:
     Value first, last, before;
   };
   Range findRequests(Value firstItem, Value lastItem);
+  Value evenTile(Value index, Value rowTiles);
   void requestSegments(Value itemsBefore, Value from, Value to);
-  void segment(const WorkUnit &unit, Value firstRow, Value firstBlock,
+  void segment(const WorkUnit &unit, Value firstRow, const RequestWork &work,
                Value from, Value to);
   void finishEmptyRequests();
   SmallVector<Value> combineParts(const WorkUnit &unit);
@@ -147,10 +162,15 @@ private:
   QueryRows makeRows(Value firstRow);
   Value loadRows(const QueryRows &r);
   Query makeQuery(Value raw);
+  Query makeQuery(Value q, Value scale);
+  Value scoreScale();
   Softmax overBlocks(const QueryRows &r);
-  Softmax overRange(const QueryRows &r, Value first, Value last);
-  Softmax blockLoop(const QueryRows &r, Value from, Value to, Value step);
-  Softmax copiedBlocks(const QueryRows &r, Value from, Value to, Value step);
+  Softmax overRange(const QueryRows &r, const Blocks &range);
+  Softmax everyBlock(const QueryRows &r, const Blocks &range, Value warp);
+  Softmax blockLoop(const QueryRows &r, Value from, Value to, Value step,
+                    const Softmax &state);
+  Softmax copiedBlocks(const QueryRows &r, Value from, Value to, Value step,
+                       const Softmax &state);
   Value isPacked(Value slot);
   /// `slot`: of the block in the pool, negative if it is packed.
   Softmax oneBlock(const QueryRows &r, const Query &q, Value index, Value slot,
@@ -159,7 +179,8 @@ private:
                       const Softmax &state, RecordReader &record);
   Softmax sharedBlock(const QueryRows &r, const Query &q, Value firstPosition,
                       const Softmax &state, RecordReader &record);
-  Softmax denseBlock(const QueryRows &r, const Query &q, Value firstPosition,
+  Softmax denseBlock(const QueryRows &r, const Query &q,
+                     const DenseTokens &source, Value firstPosition,
                      const Softmax &state,
                      function_ref<SmallVector<Value>(Value)> place,
                      int64_t tokens, int64_t step);
@@ -176,10 +197,22 @@ private:
   void finishPartial(const QueryRows &r, const Softmax &state,
                      ArrayRef<Value> place);
   Value normalizeBy(Value out, Value sum);
+  // AttendNew.cpp
+  QueryRows rowsOfCache(const QueryRows &r);
+  Query queryOfNew(Value raw);
+  Value newBefore(Value position);
+  Blocks seenBlocks(const QueryRows &r);
+  Blocks cut(const Blocks &range, Value inCache, Value from, Value to);
+  Blocks both(const Blocks &x, const Blocks &y);
+  Softmax newTiles(const QueryRows &r, Value from, Value to, Value step);
 
   /// Dense tensors are walked in blocks of one tile.
   int64_t blockTokens() const {
     return spec.format ? spec.format.getGroup() : spec.schedule.getPoolTokens();
+  }
+  /// New tokens are walked in tiles of as many as those of the pool.
+  int64_t tilesOfBlock() const {
+    return blockTokens() / spec.schedule.getPoolTokens();
   }
   /// Whether all warps work on the same rows and records.
   bool together() const { return spec.schedule.getTeam() != Team::Warp; }
@@ -199,6 +232,7 @@ private:
   int64_t rows, depth;
   // Of this program.
   Value kvHead, request, split, queryBegin, queryCount, length;
+  Value cached; // tokens of the request in the cache, or in k and v
   // Of a balanced call: the programs and the items (and blocks, if they had
   // nothing else) that each of them takes.
   Value program, programs, share, blockShare, kvHeads;

@@ -37,8 +37,10 @@ RequestWork AttendKernel::workOf(Value count, Value len) {
   };
   RequestWork work;
   work.rowTiles = divideUp(b.mul(count, b.index(spec.ratio)), rows);
-  Value end = b.max(len, b.index(0));
-  work.blocks = divideUp(end, tokens);
+  Value end = b.max(len, b.index(0)), inCache = end;
+  if (args.newK)
+    inCache = b.max(b.sub(len, count), b.index(0));
+  work.blocks = divideUp(inCache, tokens);
   work.firstBlock = b.index(0);
   if (args.window) {
     // The first row of a causal request sees the earliest positions.
@@ -46,6 +48,10 @@ RequestWork AttendKernel::workOf(Value count, Value len) {
     Value begin = b.max(b.sub(firstEnd, b.toIndex(args.window)), b.index(0));
     work.firstBlock = b.min(b.div(begin, b.index(tokens)), work.blocks);
     work.blocks = b.sub(work.blocks, work.firstBlock);
+  }
+  if (args.newK) {
+    work.newBlocks = divideUp(b.sub(end, inCache), tokens);
+    work.blocks = b.add(work.blocks, work.newBlocks);
   }
   return work;
 }
@@ -183,6 +189,17 @@ void AttendKernel::finishEmptyRequests() {
          });
 }
 
+/// Which row tile is number `index`. If causal, the first ones see the least of
+/// the new tokens: one from the end follows each, so that tiles that follow
+/// each other have as much to do wherever they are.
+Value AttendKernel::evenTile(Value index, Value rowTiles) {
+  if (!spec.causal || !args.newK)
+    return index;
+  Value half = b.div(index, b.index(2));
+  Value isFirst = b.equal(b.rem(index, b.index(2)), b.index(0));
+  return b.select(isFirst, half, b.sub(b.sub(rowTiles, b.index(1)), half));
+}
+
 /// The row tiles of the request that have items in [from, to).
 void AttendKernel::requestSegments(Value itemsBefore, Value from, Value to) {
   RequestWork work = workOf(queryCount, length);
@@ -193,14 +210,14 @@ void AttendKernel::requestSegments(Value itemsBefore, Value from, Value to) {
   b.loop(b.div(begin, each), b.ceilDiv(end, each), b.index(1), {},
          [&](Value unit, ValueRange) -> SmallVector<Value> {
            kvHead = b.div(unit, work.rowTiles);
-           Value firstRow = b.mul(b.rem(unit, work.rowTiles), b.index(rows));
+           Value rowTile = evenTile(b.rem(unit, work.rowTiles), work.rowTiles);
+           Value firstRow = b.mul(rowTile, b.index(rows));
            Value offset = b.mul(unit, each);
            Value first = b.max(b.sub(begin, offset), zero);
            // Not if nothing but the end of the row tile lies in the range.
            b.when(b.less(first, work.blocks), [&] {
-             segment({b.add(itemsBefore, offset), work.blocks}, firstRow,
-                     work.firstBlock, first,
-                     b.min(b.sub(end, offset), work.blocks));
+             segment({b.add(itemsBefore, offset), work.blocks}, firstRow, work,
+                     first, b.min(b.sub(end, offset), work.blocks));
            });
            return {};
          });
@@ -208,14 +225,17 @@ void AttendKernel::requestSegments(Value itemsBefore, Value from, Value to) {
 
 /// Blocks [from, to) of a row tile, counted from its first one.
 void AttendKernel::segment(const WorkUnit &unit, Value firstRow,
-                           Value firstBlock, Value from, Value to) {
-  int64_t tokens = blockTokens();
+                           const RequestWork &work, Value from, Value to) {
   QueryRows r = makeRows(firstRow);
+  Blocks all;
+  all.first = work.firstBlock;
+  all.firstNew = b.index(0);
+  Value inCache = work.blocks;
+  if (work.newBlocks)
+    inCache = b.sub(work.blocks, work.newBlocks);
   // What this tile sees may be less than what all tiles of the request see.
-  Value least = b.div(r.firstPosition, b.index(tokens));
-  Value most = b.ceilDiv(r.lastPosition, b.index(tokens));
-  Softmax state = overRange(r, b.max(b.add(firstBlock, from), least),
-                            b.min(b.add(firstBlock, to), most));
+  Blocks seen = seenBlocks(r);
+  Softmax state = overRange(r, both(cut(all, inCache, from, to), seen));
   Value startsHere = b.equal(from, b.index(0));
   Value whole = b.both(startsHere, b.equal(to, unit.blocks));
   SmallVector<Value> result = b.branch(

@@ -43,8 +43,8 @@ struct FuseDequantize : OpRewritePattern<AttentionOp> {
     rewriter.replaceOpWithNewOp<AttendOp>(
         op, op.getResultTypes(), op.getQ(), op.getQueryStart(), k.getCache(),
         op.getScale(), op.getWindow(), op.getSoftcap(), op.getSinks(),
-        op.getCausal(), op.getRatio(), /*rotateQuery=*/false,
-        /*rotateOutput=*/false);
+        op.getNewK(), op.getNewV(), op.getCausal(), op.getRatio(),
+        /*rotateQuery=*/false, /*rotateNew=*/false, /*rotateOutput=*/false);
     return success();
   }
 };
@@ -61,6 +61,27 @@ struct FuseQueryRotation : OpRewritePattern<AttendOp> {
     rewriter.modifyOpInPlace(op, [&] {
       op.getQMutable().assign(rotate.getInput());
       op.setRotateQuery(true);
+    });
+    return success();
+  }
+};
+
+/// attend(.. new rotate(k), rotate(v)) -> attend{rotate_new}(.. new k, v)
+struct FuseNewRotation : OpRewritePattern<AttendOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(AttendOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!op.getNewK() || op.getRotateNew())
+      return rewriter.notifyMatchFailure(op, "nothing new to rotate");
+    auto k = op.getNewK().getDefiningOp<RotateOp>();
+    auto v = op.getNewV().getDefiningOp<RotateOp>();
+    if (!k || !v)
+      return rewriter.notifyMatchFailure(op, "k and v are not both rotated");
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getNewKMutable().assign(k.getInput());
+      op.getNewVMutable().assign(v.getInput());
+      op.setRotateNew(true);
     });
     return success();
   }
@@ -127,9 +148,9 @@ struct FuseMaterialize : OpRewritePattern<DequantizeOp> {
 struct KVarNFuse : public mlir::kvarn::impl::KVarNFuseBase<KVarNFuse> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<FuseDequantize, FuseQueryRotation, FuseOutputRotation,
-                 FuseStoreRotation<AppendOp>, FuseStoreRotation<PackOp>,
-                 FuseMaterialize>(&getContext());
+    patterns.add<FuseDequantize, FuseQueryRotation, FuseNewRotation,
+                 FuseOutputRotation, FuseStoreRotation<AppendOp>,
+                 FuseStoreRotation<PackOp>, FuseMaterialize>(&getContext());
     if (failed(
             applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

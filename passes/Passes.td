@@ -15,7 +15,8 @@ def KVarNFuse : Pass<"kvarn-fuse", "::mlir::ModuleOp"> {
       cache, becomes `attend`;
     * a `rotate` before or after `attend` is drawn into it, the one after it
       only if nothing else uses the unrotated result;
-    * `append` of two rotated tensors rotates itself;
+    * `attend` whose new K and V are both rotated does so itself, and so does an
+      `append` or `pack` of two rotated tensors;
     * a `dequantize` whose K and V are only rotated becomes `materialize` in the
       original frame.
 

@@ -64,6 +64,7 @@ private:
   }
   Value cache() { return cache(model.format, ""); }
   Value cache(const ::kvarn::Format &format, const std::string &prefix);
+  Value rotate(Value x) { return builder.create<RotateOp>(loc, x); }
   void finish(ValueRange results, ArrayRef<StringRef> names);
 
   static constexpr int64_t any = ShapedType::kDynamic;
@@ -119,6 +120,11 @@ void ProgramBuilder::attend() {
     softcap = parameter("softcap", builder.getF32Type());
   if (model.sinks)
     sinks = parameter("sinks", tensor({any}, builder.getF32Type()));
+  Value newK, newV;
+  if (model.newTokens) {
+    newK = rotate(parameter("new_k", rows));
+    newV = rotate(parameter("new_v", rows));
+  }
   SmallVector<Type> types = {rows};
   if (model.lse)
     types.push_back(tensor({any, any}, builder.getF32Type()));
@@ -126,14 +132,13 @@ void ProgramBuilder::attend() {
   if (model.queryTokens != 1)
     function->setAttr(kQueryTokensAttr,
                       builder.getI64IntegerAttr(model.queryTokens));
-  Value rotated = builder.create<RotateOp>(loc, q);
+  Value rotated = rotate(q);
   Type dense = tensor({any, any, any, depth}, half);
   auto kv = builder.create<DequantizeOp>(loc, dense, dense, cached);
   auto attention = builder.create<AttentionOp>(
       loc, types, rotated, kv.getK(), kv.getV(), starts, lengths, scale, window,
-      softcap, sinks, model.causal, model.ratio);
-  SmallVector<Value> results = {
-      builder.create<RotateOp>(loc, attention.getOut())};
+      softcap, sinks, newK, newV, model.causal, model.ratio);
+  SmallVector<Value> results = {rotate(attention.getOut())};
   if (model.lse)
     results.push_back(attention.getLse());
   finish(results, ArrayRef<StringRef>{"out", "lse"}.take_front(results.size()));
@@ -145,8 +150,7 @@ void ProgramBuilder::append() {
   Value mapping =
       parameter("slot_mapping", tensor({any}, builder.getI64Type()));
   Value cached = cache();
-  Value rotatedK = builder.create<RotateOp>(loc, k);
-  Value rotatedV = builder.create<RotateOp>(loc, v);
+  Value rotatedK = rotate(k), rotatedV = rotate(v);
   Value updated = builder.create<AppendOp>(loc, rotatedK, rotatedV, mapping,
                                            cached, /*rotate=*/false);
   finish(updated, {});
@@ -165,8 +169,7 @@ void ProgramBuilder::pack() {
   Value k = parameter("k", rows), v = parameter("v", rows);
   auto [list, count] = pairs();
   Value cached = cache();
-  Value rotatedK = builder.create<RotateOp>(loc, k);
-  Value rotatedV = builder.create<RotateOp>(loc, v);
+  Value rotatedK = rotate(k), rotatedV = rotate(v);
   Value updated = builder.create<PackOp>(
       loc, rotatedK, rotatedV, list, count, cached, /*rotate=*/false,
       model.iterations, model.prescale, model.range);
@@ -186,7 +189,7 @@ void ProgramBuilder::materialize() {
   SmallVector<Value> results = {kv.getK(), kv.getV()};
   if (model.frame == Frame::Original)
     for (Value &result : results)
-      result = builder.create<RotateOp>(loc, result);
+      result = rotate(result);
   finish(results, {"k_out", "v_out"});
 }
 

@@ -16,7 +16,7 @@ struct Model {
   bool bfloat16 = false; // type of q, k, v and out
   // Attention.
   bool causal = true, window = false, softcap = false, sinks = false,
-       lse = false;
+       lse = false, newTokens = false;
   int64_t queryTokens = 1; // of one request, that schedules are for
   // Quantizing.
   int64_t iterations = 8;

@@ -101,6 +101,10 @@ static AttendArguments commonArguments(Tiling &tiling, AttentionLike op) {
     args.softcap = tiling.lowered(op.getSoftcap());
   if (op.getSinks())
     args.sinks = tiling.lowered(op.getSinks());
+  if (op.getNewK()) {
+    args.newK = tiling.lowered(op.getNewK());
+    args.newV = tiling.lowered(op.getNewV());
+  }
   Value tokens = host.dim(args.q, 0), heads = host.dim(args.q, 1);
   int64_t headDim = op.getQ().getType().getDimSize(2);
   args.out =
@@ -112,13 +116,11 @@ static AttendArguments commonArguments(Tiling &tiling, AttentionLike op) {
 
 template <typename AttentionLike>
 static AttendSpec commonSpec(Tiling &tiling, AttentionLike op) {
-  return {FormatAttr(),
-          op.getQ().getType().getDimSize(2),
-          int64_t(op.getRatio()),
-          op.getCausal(),
-          false,
-          false,
-          tiling.schedule()};
+  return {FormatAttr(),           op.getQ().getType().getDimSize(2),
+          int64_t(op.getRatio()), op.getCausal(),
+          /*rotateQuery=*/false,
+          /*rotateNew=*/false,
+          /*rotateOutput=*/false, tiling.schedule()};
 }
 
 LogicalResult mlir::kvarn::tileAttend(Tiling &tiling, AttendOp op) {
@@ -126,6 +128,7 @@ LogicalResult mlir::kvarn::tileAttend(Tiling &tiling, AttendOp op) {
   AttendSpec spec = commonSpec(tiling, op);
   spec.format = op.getCache().getType().getFormat();
   spec.rotateQuery = op.getRotateQuery();
+  spec.rotateNew = op.getRotateNew();
   spec.rotateOutput = op.getRotateOutput();
   for (auto [name, tokens] :
        {std::pair("tokens", spec.schedule.getTokens()),

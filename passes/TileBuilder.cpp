@@ -216,13 +216,17 @@ Value TileBuilder::dot(Value a, Value b) {
   return op<tile::DotOp>(a, b, tileOf(0.0, shape));
 }
 
-Value TileBuilder::rotate(Value x) {
-  // The reference multiplies by entries of +-fp16(1/sqrt(D)) and sums in fp32.
-  APFloat entry(1.0 / std::sqrt(double(shapeOf(x).back())));
+double mlir::kvarn::hadamardEntry(int64_t headDim) {
+  APFloat entry(1.0 / std::sqrt(double(headDim)));
   bool inexact;
   entry.convert(APFloat::IEEEhalf(), APFloat::rmNearestTiesToEven, &inexact);
   entry.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &inexact);
-  return mul(op<tile::HadamardOp>(x), f32(entry.convertToDouble()));
+  return entry.convertToDouble();
+}
+
+Value TileBuilder::rotate(Value x) {
+  // The reference multiplies by entries of +-fp16(1/sqrt(D)) and sums in fp32.
+  return mul(op<tile::HadamardOp>(x), f32(hadamardEntry(shapeOf(x).back())));
 }
 
 //===----------------------------------------------------------------------===//

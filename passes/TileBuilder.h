@@ -126,6 +126,10 @@ private:
   Location loc;
 };
 
+/// Of the Hadamard matrix of the reference, but for the sign: nearly
+/// 1 / sqrt(headDim).
+double hadamardEntry(int64_t headDim);
+
 /// f16, f32, .. of a tile or a scalar.
 inline Type elementOf(Value value) { return getElementTypeOrSelf(value); }
 

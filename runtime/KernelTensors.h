@@ -48,6 +48,10 @@ template <> struct KernelOf<kvarn_attend_args> {
       {"out", &Args::out, "T Hq D", "dtype", "", Access::Write},
       {"lse", &Args::lse, "T Hq", "f4", "logarithm of the sum", Access::Write,
        "lse"},
+      {"new_k", &Args::new_k, "T Hk D", "dtype",
+       "of the query tokens, not rotated", Access::Read, "new"},
+      {"new_v", &Args::new_v, "T Hk D", "dtype",
+       "of the query tokens, not rotated", Access::Read, "new"},
   };
 };
 

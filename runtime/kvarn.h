@@ -413,7 +413,12 @@ KVARN_API kvarn_status kvarn_workspace_bytes(const kvarn_kernel *kernel,
  * "dtype" is that of the kernel's key. */
 
 /* Attention of ragged queries over the cache. Request b has the query tokens
- * [query_start[b], query_start[b+1]); seq_lens counts them too. */
+ * [query_start[b], query_start[b+1]); seq_lens counts them too.
+ *
+ * Their keys and values are in the cache, or with the feature "new" (a prompt,
+ * or the next part of one) in new_k and new_v, as they left the model: neither
+ * rotated nor appended yet. The cache then holds what comes before them, any
+ * number of tokens, and block_table needs entries for those alone. */
 typedef struct kvarn_attend_args {
   size_t struct_size;
   const kvarn_tensor *q;           /* [T, Hq, D] dtype */
@@ -430,6 +435,8 @@ typedef struct kvarn_attend_args {
   const kvarn_tensor *sinks; /* feature sinks: [Hq] f32; else NULL */
   const kvarn_tensor *out;   /* [T, Hq, D] dtype, written */
   const kvarn_tensor *lse;   /* feature lse: [T, Hq] f32, written; else NULL */
+  const kvarn_tensor *new_k; /* feature new: [T, Hk, D] dtype; else NULL */
+  const kvarn_tensor *new_v; /* feature new: [T, Hk, D] dtype; else NULL */
 } kvarn_attend_args;
 
 /* Rotates new keys and values and stores them in the pool. */

@@ -523,3 +523,73 @@ func.func @f(%p: tensor<?xi32>, %n: tensor<1xi32>, %c: !kvarn.cache<#fmt>) {
   %0 = kvarn.unflush %p, %n, %c : tensor<?xi32>, tensor<1xi32>, !kvarn.cache<#fmt>
   return
 }
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%q: tensor<?x8x128xf16>, %start: tensor<?xi32>, %cache: !kvarn.cache<#fmt>, %s: f32, %n: tensor<?x1x128xf16>) {
+  // expected-error @+1 {{'kvarn.attend' op has new k alone, expected new k and v or none of them}}
+  %0 = "kvarn.attend"(%q, %start, %cache, %s, %n) <{operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 1, 0>, ratio = 8 : i64}> : (tensor<?x8x128xf16>, tensor<?xi32>, !kvarn.cache<#fmt>, f32, tensor<?x1x128xf16>) -> tensor<?x8x128xf16>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x8x128xf16>, %k: tensor<?x?x1x128xf16>, %start: tensor<?xi32>, %lens: tensor<?xi32>, %s: f32, %n: tensor<?x1x128xf16>) {
+  // expected-error @+1 {{'kvarn.attention' op has new v alone, expected new k and v or none of them}}
+  %0 = "kvarn.attention"(%q, %k, %k, %start, %lens, %s, %n) <{operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1>, ratio = 8 : i64}> : (tensor<?x8x128xf16>, tensor<?x?x1x128xf16>, tensor<?x?x1x128xf16>, tensor<?xi32>, tensor<?xi32>, f32, tensor<?x1x128xf16>) -> tensor<?x8x128xf16>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%q: tensor<5x8x128xf16>, %start: tensor<?xi32>, %cache: !kvarn.cache<#fmt>, %s: f32, %k: tensor<5x2x128xf16>, %v: tensor<5x1x128xf16>) {
+  // expected-error @+1 {{'kvarn.attend' op new k is 'tensor<5x2x128xf16>', expected shape [5, 1, 128]}}
+  %0 = kvarn.attend %q, %start, %cache scale %s ratio 8 new %k, %v : tensor<5x2x128xf16>, tensor<5x1x128xf16> : tensor<5x8x128xf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<5x8x128xf16>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%q: tensor<5x8x128xf16>, %start: tensor<?xi32>, %cache: !kvarn.cache<#fmt>, %s: f32, %k: tensor<5x1x128xf16>, %v: tensor<4x1x128xf16>) {
+  // expected-error @+1 {{'kvarn.attend' op new v is 'tensor<4x1x128xf16>', expected shape [5, 1, 128]}}
+  %0 = kvarn.attend %q, %start, %cache scale %s ratio 8 new %k, %v : tensor<5x1x128xf16>, tensor<4x1x128xf16> : tensor<5x8x128xf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<5x8x128xf16>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%q: tensor<?x?x128xf16>, %start: tensor<?xi32>, %cache: !kvarn.cache<#fmt>, %s: f32, %k: tensor<5x2x128xf16>, %v: tensor<?x1x128xf16>) {
+  // expected-error @+1 {{'kvarn.attend' op new v is 'tensor<?x1x128xf16>', expected shape [5, 2, 128]}}
+  %0 = kvarn.attend %q, %start, %cache scale %s ratio 8 new %k, %v : tensor<5x2x128xf16>, tensor<?x1x128xf16> : tensor<?x?x128xf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<?x?x128xf16>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%q: tensor<?x8x128xbf16>, %start: tensor<?xi32>, %cache: !kvarn.cache<#fmt>, %s: f32, %k: tensor<?x1x128xbf16>, %v: tensor<?x1x128xf16>) {
+  // expected-error @+1 {{'kvarn.attend' op new v is 'tensor<?x1x128xf16>', expected the element type of q}}
+  %0 = kvarn.attend %q, %start, %cache scale %s ratio 8 new %k, %v : tensor<?x1x128xbf16>, tensor<?x1x128xf16> : tensor<?x8x128xbf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<?x8x128xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x?x128xf16>, %k: tensor<?x?x1x128xf16>, %start: tensor<?xi32>, %lens: tensor<?xi32>, %s: f32, %n: tensor<?x2x128xf16>) {
+  // expected-error @+1 {{'kvarn.attention' op new k is 'tensor<?x2x128xf16>', expected shape [?, 1, 128]}}
+  %0 = kvarn.attention %q, %k, %k, %start, %lens scale %s ratio 8 new %n, %n : tensor<?x2x128xf16>, tensor<?x2x128xf16> : tensor<?x?x128xf16>, tensor<?x?x1x128xf16>, tensor<?x?x1x128xf16>, tensor<?xi32>, tensor<?xi32> -> tensor<?x?x128xf16>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%q: tensor<?x8x128xf16>, %start: tensor<?xi32>, %cache: !kvarn.cache<#fmt>, %s: f32) {
+  // expected-error @+1 {{'kvarn.attend' op rotates new k and v but has none}}
+  %0 = kvarn.attend %q, %start, %cache scale %s ratio 8 rotate_new : tensor<?x8x128xf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<?x8x128xf16>
+  return
+}

@@ -66,7 +66,7 @@ func.func @dense(%cache: !cache) {
 
 // CHECK-LABEL: func.func @attention
 func.func @attention(%q: tensor<?x8x128xf16>, %k: tensor<?x?x1x128xf16>, %start: tensor<?xi32>,
-                     %lens: tensor<?xi32>, %s: f32, %w: i32, %cap: f32, %sinks: tensor<8xf32>) {
+                     %lens: tensor<?xi32>, %s: f32, %w: i32, %cap: f32, %sinks: tensor<8xf32>, %new: tensor<?x1x128xf16>) {
   // CHECK: kvarn.attention %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale %{{.*}} ratio 8 : tensor<?x8x128xf16>, tensor<?x?x1x128xf16>, tensor<?x?x1x128xf16>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8x128xf16>{{$}}
   %0 = kvarn.attention %q, %k, %k, %start, %lens scale %s ratio 8
       : tensor<?x8x128xf16>, tensor<?x?x1x128xf16>, tensor<?x?x1x128xf16>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8x128xf16>
@@ -75,12 +75,17 @@ func.func @attention(%q: tensor<?x8x128xf16>, %k: tensor<?x?x1x128xf16>, %start:
       causal sinks %sinks : tensor<8xf32> softcap %cap window %w
       : tensor<?x8x128xf16>, tensor<?x?x1x128xf16>, tensor<?x?x1x128xf16>, tensor<?xi32>, tensor<?xi32>
       -> tensor<?x8x128xf16>, tensor<?x8xf32>
+  // CHECK: kvarn.attention {{.*}} ratio 8 window %{{[^ ]*}} new %[[N:[^ ]*]], %[[N]] : tensor<?x1x128xf16>, tensor<?x1x128xf16> causal : {{.*}} -> tensor<?x8x128xf16>{{$}}
+  %2 = kvarn.attention %q, %k, %k, %start, %lens scale %s ratio 8
+      causal new %new, %new : tensor<?x1x128xf16>, tensor<?x1x128xf16> window %w
+      : tensor<?x8x128xf16>, tensor<?x?x1x128xf16>, tensor<?x?x1x128xf16>, tensor<?xi32>, tensor<?xi32>
+      -> tensor<?x8x128xf16>
   return
 }
 
 // CHECK-LABEL: func.func @attend
 func.func @attend(%q: tensor<?x8x128xbf16>, %start: tensor<?xi32>, %cache: !cache, %s: f32,
-                  %w: i32, %cap: f32, %sinks: tensor<8xf32>) {
+                  %w: i32, %cap: f32, %sinks: tensor<8xf32>, %new: tensor<?x2x128xbf16>) {
   // CHECK: kvarn.attend %{{.*}}, %{{.*}}, %{{.*}} scale %{{.*}} ratio 4 : tensor<?x8x128xbf16>, tensor<?xi32>, <<{{.*}}>> -> tensor<?x8x128xbf16>{{$}}
   %0 = kvarn.attend %q, %start, %cache scale %s ratio 4
       : tensor<?x8x128xbf16>, tensor<?xi32>, !cache -> tensor<?x8x128xbf16>
@@ -88,6 +93,10 @@ func.func @attend(%q: tensor<?x8x128xbf16>, %start: tensor<?xi32>, %cache: !cach
   %1:2 = kvarn.attend %q, %start, %cache scale %s ratio 4
       rotate_output rotate_query causal sinks %sinks : tensor<8xf32> softcap %cap window %w
       : tensor<?x8x128xbf16>, tensor<?xi32>, !cache -> tensor<?x8x128xbf16>, tensor<?x8xf32>
+  // CHECK: kvarn.attend {{.*}} ratio 4 new %[[N:[^ ]*]], %[[N]] : tensor<?x2x128xbf16>, tensor<?x2x128xbf16> causal rotate_query rotate_new rotate_output : {{.*}} -> tensor<?x8x128xbf16>{{$}}
+  %2 = kvarn.attend %q, %start, %cache scale %s ratio 4
+      rotate_new rotate_output rotate_query causal new %new, %new : tensor<?x2x128xbf16>, tensor<?x2x128xbf16>
+      : tensor<?x8x128xbf16>, tensor<?xi32>, !cache -> tensor<?x8x128xbf16>
   return
 }
 

@@ -17,12 +17,19 @@ VisibleRange visibleRange(int64_t length, int64_t n, int64_t j, bool causal,
   return {begin, end};
 }
 
-Matrix gatherContext(const CacheView &cache, int request, int kvHead,
-                     Side side) {
-  const Format &format = cache.format;
+int AttentionInput::cachedTokens(int request) const {
   int length = cache.seqLens[request];
+  if (!newK.data)
+    return length;
+  int count = queryStart[request + 1] - queryStart[request];
+  return std::max(length - count, 0);
+}
+
+/// The first `length` tokens of a request, into as many rows of `context`.
+static void gather(const CacheView &cache, int request, int kvHead, Side side,
+                   int length, Matrix &context) {
+  const Format &format = cache.format;
   const TensorView &pool = side == Side::Key ? cache.poolK : cache.poolV;
-  Matrix context(length, format.headDim);
   for (int first = 0; first < length; first += format.group) {
     int count = std::min(format.group, length - first);
     int64_t block = cache.blockTable[request * cache.blockTableStride +
@@ -47,7 +54,28 @@ Matrix gatherContext(const CacheView &cache, int request, int kvHead,
     std::copy_n(tile.data.begin(), static_cast<size_t>(count) * format.headDim,
                 context.row(first).begin());
   }
+}
+
+Matrix gatherContext(const CacheView &cache, int request, int kvHead,
+                     Side side) {
+  Matrix context(cache.seqLens[request], cache.format.headDim);
+  gather(cache, request, kvHead, side, context.rows, context);
   return context;
+}
+
+Matrix gatherTokens(const AttentionInput &input, int request, int kvHead,
+                    Side side) {
+  const TensorView &more = side == Side::Key ? input.newK : input.newV;
+  int cached = input.cachedTokens(request);
+  Matrix tokens(input.cache.seqLens[request], input.cache.format.headDim);
+  gather(input.cache, request, kvHead, side, cached, tokens);
+  for (int t = cached; t < tokens.rows; ++t) {
+    for (int d = 0; d < tokens.cols; ++d)
+      tokens(t, d) =
+          more.at(input.queryStart[request + 1] - tokens.rows + t, kvHead, d);
+    rotate(tokens.row(t));
+  }
+  return tokens;
 }
 
 static double standardDeviation(std::span<const double> values) {
@@ -105,6 +133,7 @@ AttentionResult attend(const AttentionInput &input, QueryRounding rounding) {
   require(input.sinks.empty() ||
               input.sinks.size() == static_cast<size_t>(heads),
           "one sink logit per query head");
+  require(!input.newK.data == !input.newV.data, "new K and V come together");
   int64_t rows = input.q.shape[0] * heads;
   AttentionResult result;
   result.out.assign(rows * headDim, 0.0);
@@ -116,8 +145,8 @@ AttentionResult attend(const AttentionInput &input, QueryRounding rounding) {
     if (count == 0)
       continue;
     for (int kvHead = 0; kvHead < cache.kvHeads; ++kvHead) {
-      Matrix keys = gatherContext(cache, request, kvHead, Side::Key);
-      Matrix values = gatherContext(cache, request, kvHead, Side::Value);
+      Matrix keys = gatherTokens(input, request, kvHead, Side::Key);
+      Matrix values = gatherTokens(input, request, kvHead, Side::Value);
       for (int64_t row = 0; row < count * input.ratio(); ++row) {
         int64_t token = start + row / input.ratio();
         int head =

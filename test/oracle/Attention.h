@@ -8,6 +8,8 @@
 //    scaled nor capped, and without a value (as in gpt-oss).
 //  * lse includes the sink.
 //  * Where nothing is seen the output is 0 and lse is -inf, sink or not.
+//  * New K and V are rotated in double and not rounded. Of a request with fewer
+//    tokens than query rows they are the last rows.
 //
 //===----------------------------------------------------------------------===//
 
@@ -47,11 +49,16 @@ struct AttentionInput {
   int64_t window = 0;           // 0 = none
   double softcap = 0;           // 0 = none
   std::span<const float> sinks; // [Hq], empty = none
+  /// [T, Hk, D], not rotated: K and V of the query tokens, which the cache then
+  /// lacks. No data: it has them.
+  TensorView newK, newV;
 
   int batch() const { return static_cast<int>(cache.seqLens.size()); }
   int queryHeads() const { return static_cast<int>(q.shape[1]); }
   /// Query heads per KV head.
   int ratio() const { return queryHeads() / cache.kvHeads; }
+  /// Tokens of a request that are in the cache.
+  int cachedTokens(int request) const;
 };
 
 struct AttentionResult {
@@ -81,6 +88,10 @@ VisibleRange visibleRange(int64_t length, int64_t n, int64_t j, bool causal,
 /// each block taken from its record or from the pool.
 Matrix gatherContext(const CacheView &cache, int request, int kvHead,
                      Side side);
+
+/// The same of all tokens, whether the cache has them or they are new.
+Matrix gatherTokens(const AttentionInput &input, int request, int kvHead,
+                    Side side);
 
 /// The limit of relativeError(product.out, attend(input).out). Usually 2e-3;
 /// but 3 times the error that rounding the rotated q to fp16 makes by itself

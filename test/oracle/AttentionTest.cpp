@@ -130,6 +130,31 @@ TEST(Attention, RequestsWithoutQueriesAreSkipped) {
   EXPECT_NEAR(tiny.out(), 1.5, 1e-12);
 }
 
+TEST(Attention, NewTokensFollowTheCache) {
+  Tiny tiny({0, 0, 7, 7}, 2); // of which the cache has but the first two
+  std::vector<float> keys(2 * Tiny::kDim), values(2 * Tiny::kDim);
+  for (int d = 0; d < Tiny::kDim; ++d) {
+    keys[d] = 1 * 0.125f; // rotates to a score of 1
+    keys[Tiny::kDim + d] = 2 * 0.125f;
+  }
+  values[0] = 30;
+  values[Tiny::kDim] = 40;
+  tiny.input.newK = {keys.data(), DType::F32, {2, 1, Tiny::kDim}};
+  tiny.input.newV = {values.data(), DType::F32, {2, 1, Tiny::kDim}};
+  double e = std::exp(1);
+  EXPECT_NEAR(tiny.lse(0), std::log(2 + e), 1e-9);
+  EXPECT_NEAR(tiny.out(0), (1 + 2 + 30 * e) / (2 + e), 1e-9);
+  EXPECT_NEAR(tiny.lse(1), std::log(2 + e + e * e), 1e-9);
+  EXPECT_NEAR(tiny.out(1), (1 + 2 + 30 * e + 40 * e * e) / (2 + e + e * e),
+              1e-9);
+  EXPECT_EQ(tiny.input.cachedTokens(0), 2);
+  // More rows than tokens: the last row is the one token.
+  tiny.lengths[0] = 1;
+  EXPECT_EQ(tiny.lse(0), -kInf);
+  EXPECT_NEAR(tiny.lse(1), 2, 1e-9);
+  EXPECT_NEAR(tiny.out(1), 40, 1e-9);
+}
+
 TEST(Attention, SinkJoinsTheDenominator) {
   Tiny tiny({0, 0});
   std::vector<float> sinks = {std::log(2.0f)};

@@ -97,6 +97,7 @@ private:
   void placeBlocks();
   void allocate();
   void fillHead(int head);
+  void fillNew(int head, const ChannelProfile profiles[2]);
   void fillPooled(int block, int head, const ChannelProfile profiles[2]);
   std::vector<uint8_t> makeRecord(const ChannelProfile profiles[2]);
   void fillQueries();
@@ -113,7 +114,8 @@ private:
 
 void Builder::placeBlocks() {
   int group = spec.format.group, batch = static_cast<int>(spec.lengths.size());
-  auto blocksOf = [&](int b) { return (spec.lengths[b] + group - 1) / group; };
+  std::vector<int32_t> lengths = result.cachedTokens();
+  auto blocksOf = [&](int b) { return (lengths[b] + group - 1) / group; };
   int total = 2; // two blocks that nobody uses
   for (int b = 0; b < batch; ++b) {
     total += blocksOf(b);
@@ -129,13 +131,13 @@ void Builder::placeBlocks() {
     int32_t *row = &result.blockTable[b * result.maxBlocks];
     int shared = 0;
     if (b > 0 && rng.chance(spec.sharedPrefix))
-      shared = std::min(spec.lengths[b], spec.lengths[b - 1]) / group;
+      shared = std::min(lengths[b], lengths[b - 1]) / group;
     std::copy_n(row - (b > 0 ? result.maxBlocks : 0), shared, row);
     for (int i = shared; i < blocksOf(b); ++i) {
       row[i] = free.back();
       free.pop_back();
       Block &block = blocks[row[i]];
-      block.tokens = std::min(group, spec.lengths[b] - i * group);
+      block.tokens = std::min(group, lengths[b] - i * group);
       block.pooled = block.tokens < group || // unfinished
                      rng.chance(i == 0 ? spec.pooledFirst : spec.pooledOther);
     }
@@ -166,6 +168,11 @@ void Builder::allocate() {
                           spec.kvHeads * spec.format.headDim,
                       half);
   result.poolV = result.poolK;
+  if (spec.newTokens)
+    result.newK.assign(static_cast<size_t>(result.queryTokens()) *
+                           spec.kvHeads * spec.format.headDim,
+                       half);
+  result.newV = result.newK;
 }
 
 void Builder::fillHead(int head) {
@@ -183,6 +190,29 @@ void Builder::fillHead(int head) {
     int64_t index = static_cast<int64_t>(block) * spec.kvHeads + head;
     std::copy(record.begin(), record.end(),
               result.cache.begin() + index * result.recordStride);
+  }
+  if (spec.newTokens)
+    fillNew(head, profiles);
+}
+
+/// Rows that stand for no token of a request keep what unused memory has.
+void Builder::fillNew(int head, const ChannelProfile profiles[2]) {
+  int headDim = spec.format.headDim;
+  std::vector<int32_t> cached = result.cachedTokens();
+  for (Side side : {Side::Key, Side::Value}) {
+    bool isKey = side == Side::Key;
+    uint16_t *rows = (isKey ? result.newK : result.newV).data();
+    for (size_t b = 0; b < cached.size(); ++b) {
+      int count = spec.lengths[b] - cached[b];
+      Matrix tile =
+          randomTile(rng, TileKind::Ordinary, profiles[isKey ? 0 : 1], count);
+      for (int t = 0; t < count; ++t)
+        for (int d = 0; d < headDim; ++d) {
+          int64_t row = result.queryStart[b + 1] - count + t;
+          storeElement(rows, spec.queryType,
+                       (row * spec.kvHeads + head) * headDim + d, tile(t, d));
+        }
+    }
   }
 }
 
@@ -249,8 +279,7 @@ void Builder::fillQueries() {
     if (count == 0)
       continue;
     for (int kvHead = 0; kvHead < spec.kvHeads; ++kvHead) {
-      Matrix keys =
-          gatherContext(result.input().cache, request, kvHead, Side::Key);
+      Matrix keys = gatherTokens(result.input(), request, kvHead, Side::Key);
       for (int row = 0; row < count * spec.ratio; ++row) {
         int j = row / spec.ratio, head = kvHead * spec.ratio + row % spec.ratio;
         std::vector<double> q;
@@ -274,6 +303,13 @@ void Builder::fillQueries() {
 
 RandomCase makeCase(const CaseSpec &spec, uint64_t seed) {
   return Builder(spec, seed).build();
+}
+
+std::vector<int32_t> RandomCase::cachedTokens() const {
+  std::vector<int32_t> cached = seqLens;
+  for (size_t b = 0; spec.newTokens && b < cached.size(); ++b)
+    cached[b] = std::max(cached[b] - spec.queryCounts[b], 0);
+  return cached;
 }
 
 AttentionInput RandomCase::input() const {
@@ -300,6 +336,12 @@ AttentionInput RandomCase::input() const {
   input.window = spec.window;
   input.softcap = spec.softcap;
   input.sinks = sinks;
+  if (spec.newTokens) {
+    std::initializer_list<int64_t> shape = {queryTokens(), spec.kvHeads,
+                                            format.headDim};
+    input.newK = {newK.data(), spec.queryType, shape};
+    input.newV = {newV.data(), spec.queryType, shape};
+  }
   return input;
 }
 
@@ -315,6 +357,7 @@ std::string RandomCase::describe() const {
   if (spec.softcap > 0)
     text += " softcap=" + std::to_string(spec.softcap);
   text += spec.sinks ? " sinks" : "";
+  text += spec.newTokens ? " new" : "";
   text += spec.specialTiles ? " special" : "";
   text += " lengths/queries";
   for (size_t b = 0; b < spec.lengths.size(); ++b)

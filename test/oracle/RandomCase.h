@@ -35,6 +35,9 @@ struct CaseSpec {
   int64_t window = 0;
   double softcap = 0;
   bool sinks = false;
+  /// K and V of the query tokens are tensors of their own, raw, and what the
+  /// cache holds ends before them.
+  bool newTokens = false;
 
   double logitStd = 4;       // q is scaled so that no row exceeds this
   double pooledFirst = 0.7;  // chance of a first block in the pool
@@ -66,14 +69,17 @@ struct RandomCase {
   std::vector<uint16_t> q;            // [T, Hq, D], bits of spec.queryType
   std::vector<int32_t> queryStart;    // [B + 1]
   std::vector<int32_t> seqLens;       // [B]
-  std::vector<int32_t> blockTable;    // [B, maxBlocks], -1 beyond the length
+  std::vector<int32_t> blockTable;    // [B, maxBlocks], -1 beyond the cached
   std::vector<int32_t> blockToSlot;   // [blocks]
   std::vector<uint16_t> poolK, poolV; // [slots, G, Hk, D], fp16, rotated
   std::vector<uint8_t> cache;         // [blocks, Hk, recordStride]
   std::vector<float> sinks;           // [Hq] or empty
+  std::vector<uint16_t> newK, newV;   // [T, Hk, D] as q, not rotated, or empty
 
   int queryHeads() const { return spec.kvHeads * spec.ratio; }
   int queryTokens() const { return queryStart.back(); }
+  /// Tokens of each request that the cache holds.
+  std::vector<int32_t> cachedTokens() const;
   /// Points into this case, which must outlive it.
   AttentionInput input() const;
   /// One line for error messages.

@@ -124,6 +124,31 @@ TEST(RandomCase, BlocksAreWhereTheyMayBe) {
   EXPECT_TRUE(shared);
 }
 
+/// The cache ends before the new tokens, and rows that are no token are unused.
+TEST(RandomCase, NewTokensAreNotInTheCache) {
+  AttentionResult results[2];
+  for (UnusedMemory unused : {UnusedMemory::NaN, UnusedMemory::Zero}) {
+    CaseSpec spec;
+    spec.format = {4, 2, 64, 64};
+    spec.kvHeads = 2;
+    spec.lengths = {300, 20, 3, 100};
+    spec.queryCounts = {44, 20, 5, 0};
+    spec.newTokens = true;
+    spec.unused = unused;
+    RandomCase c = makeCase(spec, 5);
+    EXPECT_EQ(c.cachedTokens(), (std::vector<int32_t>{256, 0, 0, 100}));
+    for (int b = 0; b < 4; ++b)
+      for (int i = 0; i < c.maxBlocks; ++i)
+        EXPECT_EQ(c.blockTable[b * c.maxBlocks + i] == -1,
+                  i * 64 >= c.cachedTokens()[b]);
+    EXPECT_EQ(c.newK.size(), size_t(69 * 2 * 64));
+    results[unused == UnusedMemory::Zero] = attend(c.input());
+  }
+  EXPECT_EQ(results[0].out, results[1].out);
+  EXPECT_TRUE(std::isinf(results[0].lse[65 * 2])); // 2 of 5 rows of request 2
+  EXPECT_FALSE(std::isinf(results[0].lse[66 * 2]));
+}
+
 TEST(RandomCase, StoredAndSyntheticRecordsLookAlike) {
   for (bool stored : {false, true}) {
     CaseSpec spec;

@@ -51,6 +51,55 @@ func.func @options(%q: tensor<?x8x128xbf16>, %start: tensor<?xi32>, %pages: tens
   return %out, %lse : tensor<?x8x128xbf16>, tensor<?x8xf32>
 }
 
+// New K and V, both rotated: attend rotates them.
+// BEFORE-LABEL: func.func @new_tokens
+// BEFORE-COUNT-3: kvarn.rotate
+// BEFORE: kvarn.attention {{.*}} new
+// CHECK-LABEL: func.func @new_tokens(
+// CHECK-SAME: %[[NK:[a-z0-9]+]]: tensor<?x2x128xf16>, %[[NV:[a-z0-9]+]]: tensor<?x2x128xf16>)
+// CHECK-NOT: kvarn.rotate
+// CHECK: kvarn.attend {{.*}} ratio 4 new %[[NK]], %[[NV]] : tensor<?x2x128xf16>, tensor<?x2x128xf16> causal rotate_query rotate_new :
+// CHECK-NEXT: return
+func.func @new_tokens(%q: tensor<?x8x128xf16>, %start: tensor<?xi32>, %pages: tensor<?x?x?xi8>, %pool: tensor<?x128x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>, %scale: f32, %nk: tensor<?x2x128xf16>, %nv: tensor<?x2x128xf16>) -> tensor<?x8x128xf16> {
+  %cache = kvarn.cache pages %pages, pool %pool, %pool, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x128x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
+  %qr = kvarn.rotate %q : tensor<?x8x128xf16>
+  %nkr = kvarn.rotate %nk : tensor<?x2x128xf16>
+  %nvr = kvarn.rotate %nv : tensor<?x2x128xf16>
+  %k, %v = kvarn.dequantize %cache : !kvarn.cache<#fmt> -> tensor<?x?x?x128xf16>
+  %o = kvarn.attention %qr, %k, %v, %start, %lens scale %scale ratio 4 causal new %nkr, %nvr : tensor<?x2x128xf16>, tensor<?x2x128xf16> : tensor<?x8x128xf16>, tensor<?x?x?x128xf16>, tensor<?x?x?x128xf16>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8x128xf16>
+  return %o : tensor<?x8x128xf16>
+}
+
+// One of them alone is not drawn in, in whatever frame q came.
+// CHECK-LABEL: func.func @new_keys_rotated(
+// CHECK: %[[NK:.*]] = kvarn.rotate
+// CHECK: kvarn.attend {{.*}} ratio 4 new %[[NK]], %{{[a-z0-9]+}} : tensor<?x2x128xf16>, tensor<?x2x128xf16> : tensor<?x8x128xf16>
+func.func @new_keys_rotated(%q: tensor<?x8x128xf16>, %start: tensor<?xi32>, %cache: !kvarn.cache<#fmt>, %scale: f32, %nk: tensor<?x2x128xf16>, %nv: tensor<?x2x128xf16>) -> tensor<?x8x128xf16> {
+  %nkr = kvarn.rotate %nk : tensor<?x2x128xf16>
+  %o = kvarn.attend %q, %start, %cache scale %scale ratio 4 new %nkr, %nv : tensor<?x2x128xf16>, tensor<?x2x128xf16> : tensor<?x8x128xf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<?x8x128xf16>
+  return %o : tensor<?x8x128xf16>
+}
+
+// CHECK-LABEL: func.func @new_values_rotated(
+// CHECK: %[[NV:.*]] = kvarn.rotate
+// CHECK: kvarn.attend {{.*}} ratio 4 new %{{[a-z0-9]+}}, %[[NV]] : tensor<?x2x128xf16>, tensor<?x2x128xf16> : tensor<?x8x128xf16>
+func.func @new_values_rotated(%q: tensor<?x8x128xf16>, %start: tensor<?xi32>, %cache: !kvarn.cache<#fmt>, %scale: f32, %nk: tensor<?x2x128xf16>, %nv: tensor<?x2x128xf16>) -> tensor<?x8x128xf16> {
+  %nvr = kvarn.rotate %nv : tensor<?x2x128xf16>
+  %o = kvarn.attend %q, %start, %cache scale %scale ratio 4 new %nk, %nvr : tensor<?x2x128xf16>, tensor<?x2x128xf16> : tensor<?x8x128xf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<?x8x128xf16>
+  return %o : tensor<?x8x128xf16>
+}
+
+// What attend rotates by itself may have been rotated before: that stays.
+// CHECK-LABEL: func.func @new_rotated_twice(
+// CHECK-SAME: %[[NK:[a-z0-9]+]]: tensor<?x2x128xf16>, %[[NV:[a-z0-9]+]]: tensor<?x2x128xf16>)
+// CHECK: %[[R:.*]] = kvarn.rotate %[[NV]]
+// CHECK: kvarn.attend {{.*}} new %[[NK]], %[[R]] : {{.*}} rotate_new :
+func.func @new_rotated_twice(%q: tensor<?x8x128xf16>, %start: tensor<?xi32>, %cache: !kvarn.cache<#fmt>, %scale: f32, %nk: tensor<?x2x128xf16>, %nv: tensor<?x2x128xf16>) -> tensor<?x8x128xf16> {
+  %nvr = kvarn.rotate %nv : tensor<?x2x128xf16>
+  %o = kvarn.attend %q, %start, %cache scale %scale ratio 4 new %nk, %nvr : tensor<?x2x128xf16>, tensor<?x2x128xf16> rotate_new : tensor<?x8x128xf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<?x8x128xf16>
+  return %o : tensor<?x8x128xf16>
+}
+
 // Without rotations attend does not rotate.
 // BEFORE-LABEL: func.func @no_rotations
 // CHECK-LABEL: func.func @no_rotations(

@@ -42,18 +42,23 @@ BlockPlan::BlockPlan(const Shape &shape, const Format &format)
       bytes += shape.kvHeads *
                (here ? 4 * tokens * format.headDim : format.recordBytes());
     }
+  if (shape.newTokens)
+    bytes +=
+        shape.batch * shape.queryTokens * shape.kvHeads * 4 * format.headDim;
 }
 
 Cache::Cache(Device &device, const Tiles &tiles, const Shape &shape,
              const BlockPlan &plan, int64_t layers) {
   packed = tiles.packed;
-  pages = device.repeat(tiles.pages, layers * plan.blocks());
-  // At least one: a pool may not be absent.
+  // At least one: neither may be absent.
+  pages =
+      device.repeat(tiles.pages, std::max<int64_t>(layers * plan.blocks(), 1));
   int64_t slots = std::max<int64_t>(layers * plan.pooledBlocks, 1);
   poolK = device.repeat(tiles.poolK, slots);
   poolV = device.repeat(tiles.poolV, slots);
   makeTables(device, plan, layers);
-  std::vector<int32_t> lengths(plan.lengths.begin(), plan.lengths.end());
+  std::vector<int64_t> all = shape.allLengths();
+  std::vector<int32_t> lengths(all.begin(), all.end());
   seqLens = device.place(run::intTensor({shape.batch}, lengths));
 }
 
@@ -61,7 +66,8 @@ Cache::Cache(Device &device, const Tiles &tiles, const Shape &shape,
 void Cache::makeTables(Device &device, const BlockPlan &plan, int64_t layers) {
   auto batch = static_cast<int64_t>(plan.lengths.size());
   std::mt19937 random(2);
-  std::vector<int32_t> blocks(static_cast<size_t>(layers * plan.blocks()));
+  std::vector<int32_t> blocks(
+      static_cast<size_t>(std::max<int64_t>(layers * plan.blocks(), 1)));
   std::vector<int32_t> slots(static_cast<size_t>(layers * plan.pooledBlocks));
   std::iota(blocks.begin(), blocks.end(), 0);
   std::iota(slots.begin(), slots.end(), 0);

@@ -32,11 +32,12 @@ public:
     return (length + group - 1) / group;
   }
 
-  std::vector<int64_t> lengths; // of the requests
+  std::vector<int64_t> lengths; // of the requests, in the cache
   std::vector<bool> pooled;     // blocks of one layer, request after request
-  int64_t columns = 0;          // of the block table
+  int64_t columns = 1;          // of the block table
   int64_t pooledBlocks = 0;
-  int64_t bytes = 0; // of all tokens in one layer, the format's own
+  int64_t bytes = 0; // of all tokens in one layer, the format's own, and of
+                     // new K and V
 
 private:
   int64_t group;

@@ -19,11 +19,11 @@ static void addShapeOptions(CLI::App &sub, Suite &suite) {
   const char *group = "Shape";
   Shape &shape = suite.shape;
   auto number = [&](const char *member, const char *name, int64_t &value,
-                    int64_t most, const char *help) {
+                    int64_t most, const char *help, int64_t least = 1) {
     if (!shape.has(member))
       return;
     CLI::Option *option = sub.add_option(name, value, help)
-                              ->check(CLI::Range(int64_t(1), most))
+                              ->check(CLI::Range(least, most))
                               ->type_name("N")
                               ->group(group);
     if (value) // 0 = not given
@@ -31,7 +31,7 @@ static void addShapeOptions(CLI::App &sub, Suite &suite) {
   };
   number("batch", "--batch", shape.batch, kMostBatch, "Requests");
   number("context", "--context", shape.context, kMostContext,
-         "Tokens of each request");
+         "Tokens of each request in the cache", 0);
   number("context_from", "--context-from", shape.contextFrom, kMostContext,
          "Tokens of the shortest request, if they differ");
   number("pairs", "--pairs", shape.pairs, kMostPairs, "Blocks, with all heads");
@@ -42,6 +42,11 @@ static void addShapeOptions(CLI::App &sub, Suite &suite) {
          "Heads of the cache");
   number("query_tokens", "--query-tokens", shape.queryTokens, kMostQueryTokens,
          "New tokens of each request");
+  if (shape.has("new"))
+    sub.add_flag("--new", shape.newTokens,
+                 "K and V of the query tokens are raw, and the cache holds "
+                 "what comes before them")
+        ->group(group);
   if (shape.has("pool_fraction"))
     sub.add_option("--pool-fraction", shape.poolFraction,
                    "Blocks in the fp16 pool, 0 to 1")

@@ -73,6 +73,10 @@ public:
       args.q = q->descriptor();
       args.query_start = queryStart->descriptor();
       args.out = out->descriptor();
+      if (newK) {
+        args.new_k = newK->descriptor();
+        args.new_v = newV->descriptor();
+      }
       launches.push_back(prepareLaunch(
           device, kernel, args, kvarn_attend_workspace_bytes, kvarn_attend));
     }
@@ -90,10 +94,15 @@ private:
     for (int64_t b = 0; b <= shape.batch; ++b)
       starts.push_back(static_cast<int32_t>(b * shape.queryTokens));
     queryStart = device.place(run::intTensor({shape.batch + 1}, starts));
+    if (!shape.newTokens)
+      return;
+    dims[1] = shape.kvHeads;
+    newK = device.place(randomTensor(dtype, dims, random));
+    newV = device.place(randomTensor(dtype, dims, random));
   }
 
   Device &device;
-  Placed q, queryStart, out;
+  Placed q, queryStart, out, newK, newV;
 };
 
 class MaterializeWorkload : public ReadWorkload<Workload> {

@@ -32,6 +32,22 @@ std::vector<int64_t> Shape::lengths() const {
   return result;
 }
 
+std::vector<int64_t> Shape::allLengths() const {
+  std::vector<int64_t> result = lengths();
+  for (int64_t &length : result)
+    length += newTokens ? queryTokens : 0;
+  return result;
+}
+
+double Shape::operations(int64_t headDim) const {
+  double seen = 0, rows = static_cast<double>(queryTokens);
+  for (int64_t length : allLengths())
+    seen += rows * static_cast<double>(length - queryTokens) +
+            rows * (rows + 1) / 2;
+  // Two products, each of two operations.
+  return 4 * static_cast<double>(queryHeads * headDim) * seen;
+}
+
 /// The members that only some kernels have.
 static constexpr struct {
   std::string_view member, kernels;
@@ -43,6 +59,7 @@ static constexpr struct {
     {"pool_ends", "attend materialize"},
     {"query_heads", "attend"},
     {"query_tokens", "attend"},
+    {"new", "attend"},
     {"compare_pool", "attend"},
     {"pairs", "flush pack unflush"},
     {"tokens", "append"},
@@ -80,6 +97,8 @@ std::string Shape::describe() const {
   text += std::to_string(kvHeads);
   if (has("query_tokens") && queryTokens > 1)
     text += " query tokens " + std::to_string(queryTokens);
+  if (has("new") && newTokens)
+    text += " new";
   if (has("pool_fraction"))
     text += run::formatText(" pool %.2f", poolFraction);
   return text + (has("pool_ends") && poolEnds ? " and ends" : "");
@@ -105,7 +124,8 @@ public:
     integer("pairs", shape.pairs, kMostPairs);
     integer("tokens", shape.tokens, kMostContext);
     integer("batch", shape.batch, kMostBatch);
-    integer("context", shape.context, kMostContext);
+    flag("new", shape.newTokens);
+    integer("context", shape.context, kMostContext, shape.newTokens ? 0 : 1);
     integer("context_from", shape.contextFrom, kMostContext);
     integer("query_heads", shape.queryHeads, kMostHeads);
     integer("kv_heads", shape.kvHeads, kMostHeads);
@@ -141,13 +161,15 @@ private:
       known.emplace_back(name);
     return object.contains(name) ? &object[name] : nullptr;
   }
-  void integer(const char *name, int64_t &result, int64_t most) {
+  void integer(const char *name, int64_t &result, int64_t most,
+               int64_t least = 1) {
     const json *value = find(name);
     if (!value)
       return;
-    if (!value->is_number_integer() || value->get<int64_t>() < 1 ||
+    if (!value->is_number_integer() || value->get<int64_t>() < least ||
         value->get<int64_t>() > most)
-      fail(name, "an integer from 1 to " + std::to_string(most));
+      fail(name, "an integer from " + std::to_string(least) + " to " +
+                     std::to_string(most));
     result = value->get<int64_t>();
   }
   void flag(const char *name, bool &result) {
@@ -180,9 +202,11 @@ void checkShape(const Shape &shape, const std::string &where) {
   if (shape.has("context") && shape.contextFrom > shape.context)
     throw Error(kInput, where + "the shortest context is longer than the "
                                 "longest");
+  if (shape.context < 1 && !shape.newTokens)
+    throw Error(kInput, where + "no context, and no new tokens");
   if (!shape.has("query_tokens"))
     return;
-  std::vector<int64_t> lengths = shape.lengths();
+  std::vector<int64_t> lengths = shape.allLengths();
   if (shape.queryTokens > *std::min_element(lengths.begin(), lengths.end()))
     throw Error(kInput, where + "more query tokens than tokens");
 }

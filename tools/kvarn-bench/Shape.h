@@ -21,7 +21,8 @@ inline constexpr int64_t kMostBatch = 1 << 16, kMostContext = 1 << 24,
 struct Shape {
   std::string kernel = "attend";
   int64_t batch = 1;
-  int64_t context = 32768; // tokens of each request
+  /// Tokens of each request; with `newTokens` those before the query tokens.
+  int64_t context = 32768;
   /// Of the shortest request: lengths go from here to `context`, each longer by
   /// the same factor. 0 = all requests have the same.
   int64_t contextFrom = 0;
@@ -30,6 +31,7 @@ struct Shape {
   int64_t pairs = 256;     // blocks that are flushed, packed, un-flushed
   int64_t tokens = 4096;   // that are appended
   int64_t queryTokens = 1; // of each request
+  bool newTokens = false;  // their K and V are given raw: "new" in a suite
   double poolFraction = 0; // of the blocks, in the fp16 pool
   bool poolEnds = false;   // in the pool: first blocks and unfinished last ones
   bool comparePool = false; // measure with every block in the pool too
@@ -37,8 +39,12 @@ struct Shape {
   std::string format, layout, dtype;
   int64_t headDim = 0;
 
-  /// Tokens of each request.
+  /// Tokens of each request in the cache.
   std::vector<int64_t> lengths() const;
+  /// And with those that the cache lacks.
+  std::vector<int64_t> allLengths() const;
+  /// Multiplications and additions of causal attention, without its softmax.
+  double operations(int64_t headDim) const;
   /// "batch 4 context 8192 heads 64/8 pool 0.00"
   std::string describe() const;
   /// Whether `member` of a suite file says something of the kernel.

@@ -27,6 +27,11 @@ std::vector<Shape> Suite::shapes() const {
 // Measuring
 //===----------------------------------------------------------------------===//
 
+/// Of attention.
+static std::string featuresFor(const Shape &shape) {
+  return shape.newTokens ? "causal,new" : "causal";
+}
+
 /// The kernel for `shape` from the first library that has one, if one has.
 std::optional<run::Kernel> Suite::select(const Shape &shape) const {
   run::Request wanted;
@@ -36,7 +41,7 @@ std::optional<run::Kernel> Suite::select(const Shape &shape) const {
   wanted.dtype = shape.dtype;
   wanted.headDim = shape.headDim;
   if (shape.kernel == "attend") {
-    wanted.features = "causal";
+    wanted.features = featuresFor(shape);
     wanted.ratio = shape.queryHeads / shape.kvHeads;
     wanted.maxBatch = shape.batch;
     wanted.maxQueryTokens = shape.queryTokens;
@@ -66,6 +71,11 @@ static void summarize(const std::vector<double> &times,
   timing.best = *std::min_element(times.begin(), times.end());
   timing.bytes = workload.bytes();
   timing.layers = workload.layers();
+}
+
+/// Of attention, where they count.
+static bool countsOperations(const Shape &shape) {
+  return shape.kernel == "attend" && shape.queryTokens > 1;
 }
 
 Result Suite::measure(Device &device, const run::Kernel &kernel,
@@ -104,6 +114,9 @@ Result Suite::measure(Device &device, const run::Kernel &kernel,
   summarize(times[0], *workloads[0], result.timing);
   if (workloads.size() > 1)
     summarize(times[1], *workloads[1], result.pool);
+  if (countsOperations(shape))
+    result.timing.operations = result.pool.operations =
+        shape.operations(result.headDim);
   return result;
 }
 
@@ -118,9 +131,12 @@ static std::string rateText(double bytesPerSecond) {
 }
 
 static std::string timingText(const Timing &timing, double bandwidth) {
-  return run::formatText("%9.1f us  %12s  %5.1f %%", timing.median * 1e6,
-                         rateText(timing.rate()).c_str(),
-                         100 * timing.rate() / bandwidth);
+  std::string text = run::formatText(
+      "%9.1f us  %12s  %5.1f %%", timing.median * 1e6,
+      rateText(timing.rate()).c_str(), 100 * timing.rate() / bandwidth);
+  if (timing.operations > 0)
+    text += run::formatText("  %.3g TFLOP/s", timing.operationRate() * 1e-12);
+  return text;
 }
 
 void Suite::print(const Result &result, const Bandwidth &bandwidth) const {
@@ -144,12 +160,17 @@ static json timingJson(const Timing &timing, const Shape &shape,
                        const Bandwidth &bandwidth) {
   const char *share = shape.kernel == "attend" ? "share_of_read_bandwidth"
                                                : "share_of_copy_bandwidth";
-  return {{"median_seconds", timing.median},
-          {"best_seconds", timing.best},
-          {"bytes", timing.bytes},
-          {"layers", timing.layers},
-          {"bytes_per_second", timing.rate()},
-          {share, timing.rate() / bandwidth.of(shape)}};
+  json object = {{"median_seconds", timing.median},
+                 {"best_seconds", timing.best},
+                 {"bytes", timing.bytes},
+                 {"layers", timing.layers},
+                 {"bytes_per_second", timing.rate()},
+                 {share, timing.rate() / bandwidth.of(shape)}};
+  if (timing.operations > 0) {
+    object["operations"] = timing.operations;
+    object["operations_per_second"] = timing.operationRate();
+  }
+  return object;
 }
 
 static json resultJson(const Result &result, const Bandwidth &bandwidth) {
@@ -172,6 +193,7 @@ static json resultJson(const Result &result, const Bandwidth &bandwidth) {
   add("context", shape.context);
   add("query_heads", shape.queryHeads);
   add("query_tokens", shape.queryTokens);
+  add("new", shape.newTokens);
   add("pool_fraction", shape.poolFraction);
   add("pool_ends", shape.poolEnds);
   add("pairs", shape.pairs);
@@ -220,7 +242,7 @@ void Suite::writeJson(const Device &device, const std::vector<Result> &results,
 static std::string describeKernel(const Shape &shape) {
   std::string text = "'" + shape.kernel + "'";
   if (shape.kernel == "attend")
-    text += " with the features 'causal' for ratio " +
+    text += " with the features '" + featuresFor(shape) + "' for ratio " +
             std::to_string(shape.queryHeads / shape.kvHeads);
   return text;
 }

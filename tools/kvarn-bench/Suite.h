@@ -19,9 +19,11 @@ namespace kvarn::bench {
 struct Timing {
   double median = 0, best = 0; // seconds
   int64_t bytes = 0;           // moved by a launch
+  double operations = 0;       // of a launch of attend
   int64_t layers = 0;
 
   double rate() const { return static_cast<double>(bytes) / median; }
+  double operationRate() const { return operations / median; }
 };
 
 /// What the memory delivers, in bytes per second; 0 = not asked for.

@@ -52,7 +52,7 @@ static void addModelOptions(CLI::App &app, Options &o) {
       ->delimiter(',')
       ->default_str("all but relayout");
   app.add_option("--features", o.features,
-                 "of attend: causal,window,softcap,sinks,lse or none")
+                 "of attend: causal,window,softcap,sinks,lse,new or none")
       ->group(group)
       ->delimiter(',')
       ->capture_default_str();

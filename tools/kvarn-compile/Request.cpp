@@ -17,6 +17,7 @@ static bool setFeature(Model &model, StringRef name) {
                    .Case("softcap", &model.softcap)
                    .Case("sinks", &model.sinks)
                    .Case("lse", &model.lse)
+                   .Case("new", &model.newTokens)
                    .Default(nullptr);
   if (flag)
     *flag = true;
@@ -63,7 +64,7 @@ static int checkModel(Request &request) {
     if (!feature.empty() && feature != "none" && !setFeature(model, feature))
       return request.fail(
           "unknown feature '" + feature +
-          "', expected causal, window, softcap, sinks, lse or none");
+          "', expected causal, window, softcap, sinks, lse, new or none");
   if (o.iterations < 0 || o.iterations > 64)
     return request.fail("--iterations=" + Twine(o.iterations) +
                         ": expected 0 to 64");

@@ -70,11 +70,10 @@ static ::kvarn::VariantKey makeKey(const Model &model, StringRef kernel) {
   if (kernel == "attend") {
     key.ratio = model.ratio;
     // Sorted, as the manifest wants them.
-    std::pair<bool, const char *> features[] = {{model.causal, "causal"},
-                                                {model.lse, "lse"},
-                                                {model.sinks, "sinks"},
-                                                {model.softcap, "softcap"},
-                                                {model.window, "window"}};
+    std::pair<bool, const char *> features[] = {
+        {model.causal, "causal"},   {model.lse, "lse"},
+        {model.newTokens, "new"},   {model.sinks, "sinks"},
+        {model.softcap, "softcap"}, {model.window, "window"}};
     for (auto [on, name] : features)
       if (on)
         key.features.push_back(name);

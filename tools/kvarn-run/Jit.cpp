@@ -55,7 +55,7 @@ void JitOptions::addTo(CLI::App &app) {
   number("--ratio", request.ratio, "Of attend: query heads per KV head");
   text("--dtype", request.dtype, "f16 or bf16");
   text("--features", request.features,
-       "Of attend: causal,window,softcap,sinks,lse");
+       "Of attend: causal,window,softcap,sinks,lse,new");
   text("--options", request.options, "Options of the kernel: iterations=8,...");
   text("--target", request.target, "auto, x86_64, nvidia, sm_90a, ...")
       ->default_str("auto");

@@ -221,9 +221,12 @@ static int runAttend(KernelCommand<kvarn_attend_args> &command,
   std::vector<std::string> features;
   if (!options.full)
     features.emplace_back("causal");
-  for (const char *name : {"lse", "sinks"})
-    if (command.files.given(name))
-      features.emplace_back(name);
+  if (command.files.given("lse"))
+    features.emplace_back("lse");
+  if (command.files.given("new_k"))
+    features.emplace_back("new");
+  if (command.files.given("sinks"))
+    features.emplace_back("sinks");
   if (options.softcap != 0)
     features.emplace_back("softcap");
   if (options.window != 0)

@@ -28,7 +28,8 @@ void Selection::addTo(CLI::App &app) {
   number("--ratio", request.ratio, "Query heads per KV head");
   text("--dtype", request.dtype, "f16 or bf16");
   app.add_option("--features", features,
-                 "All features of the kernel: causal,window,softcap,sinks,lse")
+                 "All features of the kernel: "
+                 "causal,window,softcap,sinks,lse,new")
       ->type_name("LIST")
       ->group(group);
   app.add_option("--options", request.options,

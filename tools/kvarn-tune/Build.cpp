@@ -39,7 +39,7 @@ void BuildStep::addTo(CLI::App &app) {
       ->type_name("NAME")
       ->group(group);
   app.add_option("--features", features,
-                 "Of attend: causal,window,softcap,sinks,lse or none")
+                 "Of attend: causal,window,softcap,sinks,lse,new or none")
       ->delimiter(',')
       ->type_name("LIST")
       ->default_str("causal")

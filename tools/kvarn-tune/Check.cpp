@@ -30,6 +30,7 @@ makeSpecs(const VariantKey &key, const Format &format, int64_t queryTokens) {
   spec.window = hasFeature(key, "window") ? 300 : 0;
   spec.softcap = hasFeature(key, "softcap") ? 30 : 0;
   spec.sinks = hasFeature(key, "sinks");
+  spec.newTokens = hasFeature(key, "new");
   int group = static_cast<int>(format.group);
   oracle::CaseSpec ragged = spec, longest = spec;
   ragged.lengths = {1, group - 1, 3 * group + 17, 9 * group, 0};

@@ -7,6 +7,7 @@
 #include "tools/kvarn-bench/Workload.h"
 #include "tools/kvarn-tune/Check.h"
 
+#include <algorithm>
 #include <csignal>
 #include <iostream>
 #include <map>
@@ -97,6 +98,9 @@ json Worker::setBucket(size_t number, size_t index) {
   shape.batch = bucket.batch;
   shape.context = bucket.context;
   shape.queryTokens = bucket.queryTokens;
+  const std::vector<std::string> &features = task(number).key.features;
+  shape.newTokens =
+      std::find(features.begin(), features.end(), "new") != features.end();
   shape.kvHeads = bucket.kvHeads;
   shape.queryHeads = bucket.kvHeads * task(number).key.ratio;
   workload.reset(); // its memory first

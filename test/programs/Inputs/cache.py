@@ -22,8 +22,12 @@ path = lambda name: os.path.join(folder, name + ".npy")
 
 def make():
     tokens, row = sum(LENGTHS), HEADS * DEPTH
-    npy.write(path("k"), "f2", (tokens, HEADS, DEPTH), npy.normal(1, tokens * row))
-    npy.write(path("v"), "f2", (tokens, HEADS, DEPTH), npy.normal(2, tokens * row))
+    # The last tokens of each request, and where the others go.
+    new = [t for r, end in enumerate((300, 305)) for t in range(end - STARTS[r + 1] + STARTS[r], end)]
+    for seed, name in ((1, "k"), (2, "v")):
+        values = npy.normal(seed, tokens * row)
+        npy.write(path(name), "f2", (tokens, HEADS, DEPTH), values)
+        npy.write(path("new_" + name), "f2", (len(new), HEADS, DEPTH), sum((values[t * row : (t + 1) * row] for t in new), []))
     rows, heads = STARTS[-1], HEADS * RATIO
     npy.write(path("q"), "f2", (rows, heads, DEPTH), npy.normal(3, rows * heads * DEPTH))
     # Request 0: blocks 2, 0, 3; request 1: block 1.
@@ -35,6 +39,7 @@ def make():
             block = table[request * 3 + t // GROUP]
             mapping.append(block * GROUP + t % GROUP)
     npy.write(path("slot_mapping"), "i8", (tokens,), mapping)
+    npy.write(path("context_mapping"), "i8", (tokens,), [-1 if t in new else place for t, place in enumerate(mapping)])
     # While tokens are appended every block has a slot; later only two have.
     npy.write(path("all_slots"), "i4", (BLOCKS,), [1, 3, 0, 2])
     npy.write(path("block_to_slot"), "i4", (BLOCKS,), [-1, 3, -1, 2])

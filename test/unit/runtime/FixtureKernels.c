@@ -72,4 +72,5 @@ RECORD(29) /* pack */
 RECORD(33) /* flush, unflush */
 RECORD(38) /* append */
 RECORD(54) /* attend */
-RECORD(64) /* attend with all features */
+RECORD(64) /* attend with all features but new */
+RECORD(68) /* attend with new tokens */

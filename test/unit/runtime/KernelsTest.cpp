@@ -9,6 +9,7 @@
 #include "test/unit/runtime/Fixture.h"
 
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 #include <dlfcn.h>
 #include <map>
@@ -46,6 +47,8 @@ struct Step {
     add("slot_mapping", I64, {kTokens});
     add("pairs", I32, {7, 2});
     add("count", I32, {1});
+    add("new_k", F16, {kTokens, kHeads, kDim});
+    add("new_v", F16, {kTokens, kHeads, kDim});
     add("k_out", F16, {kBatch, 300, kHeads, kDim});
     add("v_out", F16, {kBatch, 300, kHeads, kDim});
   }
@@ -65,7 +68,7 @@ class Kernels : public testing::Test {
 protected:
   Kernels()
       : folder({variant("attend", "record_54", attendParameters(false)),
-                featureVariant(),
+                featureVariant(), newVariant(),
                 variant("append", "record_38", appendParameters()),
                 variant("flush", "record_33", flushParameters()),
                 variant("pack", "record_29", packParameters()),
@@ -158,6 +161,16 @@ protected:
     Variant result = variant("attend", "record_64", attendParameters(true));
     result.id = "attend.2";
     result.key.features = {"lse", "sinks", "softcap", "window"};
+    return result;
+  }
+
+  static Variant newVariant() {
+    std::vector<Parameter> all = attendParameters(false);
+    add(all, {tensor("new_k", DType::F16, {-1, -1, kDim}),
+              tensor("new_v", DType::F16, {-1, -1, kDim})});
+    Variant result = variant("attend", "record_68", all);
+    result.id = "attend.3";
+    result.key.features = {"new"};
     return result;
   }
 
@@ -269,6 +282,36 @@ TEST_F(Kernels, AttendPassesFeatures) {
   EXPECT_EQ(error(changed), "sinks: extent 0 (Hq) is 1, expected 6 as in q");
 }
 
+TEST_F(Kernels, AttendPassesNewTokens) {
+  Step step;
+  Kernel kernel = library.select("attend.3");
+  kvarn_attend_args args = attendArgs(step);
+  args.new_k = step["new_k"];
+  args.new_v = step["new_v"];
+  kernel.attend(args);
+  EXPECT_EQ(recorded()[55], kTokens);
+  EXPECT_EQ(recorded()[56], kHeads);
+  EXPECT_EQ(recorded()[62], kTokens);
+
+  auto error = [&](const kvarn_attend_args &changed) {
+    return errorOf(KVARN_STATUS_INVALID_ARGUMENT,
+                   [&] { kernel.attend(changed); });
+  };
+  kvarn_attend_args changed = args;
+  changed.new_v = nullptr;
+  EXPECT_EQ(error(changed), "new_v: the tensor is NULL");
+  changed = args;
+  changed.new_k = step["q"];
+  EXPECT_EQ(error(changed),
+            "new_k: extent 1 (Hk) is 6, expected 2 as in pages");
+  // A caller that knows nothing of them.
+  changed = args;
+  changed.struct_size = offsetof(kvarn_attend_args, new_k);
+  EXPECT_EQ(error(changed), "new_k: the tensor is NULL");
+  changed.new_k = changed.new_v = step["count"]; // behind its end
+  EXPECT_EQ(error(changed), "new_k: the tensor is NULL");
+}
+
 TEST_F(Kernels, FeaturesThatTheKernelLacks) {
   Step step;
   Kernel kernel = library.select("attend.1");
@@ -285,6 +328,8 @@ TEST_F(Kernels, FeaturesThatTheKernelLacks) {
             "sinks: given, but the kernel lacks the feature 'sinks'");
   EXPECT_EQ(error([&](auto &args) { args.lse = step["lse"]; }),
             "lse: given, but the kernel lacks the feature 'lse'");
+  EXPECT_EQ(error([&](auto &args) { args.new_k = step["new_k"]; }),
+            "new_k: given, but the kernel lacks the feature 'new'");
   EXPECT_EQ(error([](auto &args) { args.q = nullptr; }),
             "q: the tensor is NULL");
   EXPECT_EQ(error([](auto &args) { args.struct_size = 0; }),

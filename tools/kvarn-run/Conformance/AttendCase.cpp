@@ -66,6 +66,12 @@ AttendCase attendCase(const oracle::RandomCase &random) {
   result.queryStart = copyTensor(DType::I32, {batch + 1}, random.queryStart);
   result.sinks = copyTensor(
       DType::F32, {static_cast<int64_t>(random.sinks.size())}, random.sinks);
+  if (spec.newTokens) {
+    std::vector<int64_t> shape = {random.queryTokens(), spec.kvHeads,
+                                  spec.format.headDim};
+    result.newK = copyTensor(result.q.dtype(), shape, random.newK);
+    result.newV = copyTensor(result.q.dtype(), shape, random.newV);
+  }
   result.scale = random.scale;
   result.softcap = spec.softcap;
   result.window = spec.window;
@@ -98,6 +104,10 @@ std::vector<HostTensor> launchAttend(const Kernel &kernel,
   args.window = static_cast<int32_t>(input.window);
   args.softcap = static_cast<float>(input.softcap);
   args.sinks = kernel.hasFeature("sinks") ? launch.read(input.sinks) : nullptr;
+  if (kernel.hasFeature("new")) {
+    args.new_k = launch.read(input.newK);
+    args.new_v = launch.read(input.newV);
+  }
   args.out = launch.write(results[0]);
   args.lse = results.size() > 1 ? launch.write(results[1]) : nullptr;
   launch.run(args);

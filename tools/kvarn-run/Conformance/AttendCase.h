@@ -25,7 +25,7 @@ struct CacheTensors {
 
 struct AttendCase {
   CacheTensors cache;
-  HostTensor q, queryStart, sinks; // sinks may be empty
+  HostTensor q, queryStart, sinks, newK, newV; // the last three may be empty
   double scale = 0, softcap = 0;
   int64_t window = 0;
 };

@@ -110,7 +110,12 @@ static std::vector<Plan> makePlans(uint64_t seed, int64_t count) {
                                 {"causal", "lse", "sinks"},
                                 {"causal", "lse", "softcap", "window"},
                                 {},
-                                {"lse", "window"}});
+                                {"lse", "window"},
+                                {"causal", "new"},
+                                {"causal", "lse", "new", "window"},
+                                {"causal", "new", "sinks", "softcap"},
+                                {"lse", "new"},
+                                {"new", "window"}});
   std::vector<Plan> plans;
   for (int64_t i = 0; i < count; ++i) {
     Plan plan = {formats.deal(), ratios.deal(), dtypes.deal(), features.deal()};
@@ -128,6 +133,25 @@ static std::vector<Plan> makePlans(uint64_t seed, int64_t count) {
 //===----------------------------------------------------------------------===//
 // Attention
 //===----------------------------------------------------------------------===//
+
+/// More query tokens than decoding has: whole prompts, parts of some, and now
+/// and then a request with more rows than tokens.
+static void addPrompts(Rng &rng, oracle::CaseSpec &spec) {
+  // What the oracle can do in a second.
+  int most = std::max(600 / (spec.ratio * spec.kvHeads), 8);
+  for (size_t b = 0; b < spec.lengths.size(); ++b) {
+    int &length = spec.lengths[b], &count = spec.queryCounts[b];
+    if (rng.chance(0.3))
+      continue;
+    count = static_cast<int>(rng.between(1, most));
+    if (rng.chance(0.3))
+      length = count;
+    else if (rng.chance(0.1))
+      length = count / 2;
+    else
+      count = std::min(count, std::max(length, 1));
+  }
+}
 
 /// What the case looks like: the oracle's choice, except for what the plan
 /// fixes.
@@ -150,6 +174,9 @@ static oracle::CaseSpec makeSpec(const Plan &plan, uint64_t seed,
   spec.specialTiles = rng.chance(0.4);
   spec.storedRecords = rng.chance(0.1);
   spec.pooledFirst = rng.pick<double>({0, 0.7, 1});
+  spec.newTokens = plan.has("new");
+  if (spec.newTokens)
+    addPrompts(rng, spec);
   return spec;
 }
 
@@ -171,6 +198,11 @@ static void checkReading(const Context &context, const LibrarySource &source,
   oracle::AttentionInput reference = random.input();
   if (source.wants("attend"))
     checkAttend(context, any, input, reference);
+  // The tokens that the cache has.
+  std::vector<int32_t> cached = random.cachedTokens();
+  std::copy(cached.begin(), cached.end(),
+            input.cache.seqLens.as<int32_t>().begin());
+  reference.cache.seqLens = cached;
   if (source.wants("materialize"))
     checkMaterialize(context,
                      source.select(library, plan.need(), "materialize"),

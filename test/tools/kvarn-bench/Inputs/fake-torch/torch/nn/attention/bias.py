@@ -1,0 +1,2 @@
+def causal_lower_right(rows, tokens):
+    return "lower_right", rows, tokens
