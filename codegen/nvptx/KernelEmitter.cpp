@@ -56,7 +56,7 @@ static LogicalResult checkMemory(Operation *op) {
 }
 
 static LogicalResult checkTile(Operation *op, Value value, int64_t lanes) {
-  if (!isTile(value) || (layoutOf(value) && value.getDefiningOp<StageOp>()))
+  if (!isTile(value) || value.getDefiningOp<StageOp>())
     return success();
   LayoutAttr layout = layoutOf(value);
   if (layout && int64_t(layout.getLanes().size()) == lanes * layout.getRank())
@@ -81,9 +81,39 @@ static LogicalResult checkOp(Operation *op) {
   return op->emitOpError("is unknown to NVIDIA targets");
 }
 
+/// Warps that work together have no tiles of their own, and staged tiles lie in
+/// memory, where products find them and nothing else does.
+LogicalResult KernelEmitter::checkTogether() {
+  if (together && !target.warpgroupProducts)
+    return kernel.emitOpError()
+           << "has a schedule with team = warpgroup, which " << target.name
+           << " has no instruction for";
+  WalkResult result = kernel.getBody().walk([&](Operation *op) -> WalkResult {
+    if (together && isa<WarpsOp>(op))
+      return op->emitOpError("stands in a kernel with team = warpgroup");
+    auto stage = dyn_cast<StageOp>(op);
+    if (!stage)
+      return WalkResult::advance();
+    if (!together)
+      return op->emitOpError("needs a schedule with team = warpgroup");
+    LayoutAttr memory = layoutOf(stage.getResult());
+    if (!memory || !memory.getLanes().empty() || !memory.getWarps().empty())
+      return op->emitOpError("has no order in shared memory: ")
+             << stage.getType();
+    for (Operation *user : op->getUsers())
+      if (!isa<DotOp>(user))
+        return user->emitOpError("uses a staged tile, which only products can");
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 LogicalResult KernelEmitter::checkSupported() {
   if (!kernel.getBody().hasOneBlock())
     return kernel.emitOpError("has more than one block");
+  together = worksTogether(kernel);
+  if (failed(checkTogether()))
+    return failure();
   int64_t lanes =
       target.matrix->depthLanes.size() + target.matrix->outerLanes.size();
   WalkResult result = kernel.getBody().walk([&](Operation *op) -> WalkResult {
@@ -227,7 +257,6 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
       .Case<ScanOp>([&](auto op) { return emitScan(op); })
       .Case<DotOp>(
           [&](auto op) { return together ? emitSharedDot(op) : emitDot(op); })
-      .Case<StageOp>([&](auto op) { return emitStage(op); })
       .Case<ConvertLayoutOp>([&](auto op) { return emitConvertLayout(op); })
       .Case<LoadOp>([&](auto op) { return emitLoad(op); })
       .Case<StoreOp>([&](auto op) { return emitStore(op); })
@@ -247,6 +276,7 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
 void KernelEmitter::emitSimpleOp(Operation *op) {
   llvm::TypeSwitch<Operation *>(op)
       .Case<ExpandOp>([&](auto op) { emitExpand(op); })
+      .Case<StageOp>([&](auto op) { emitStage(op); })
       .Case<StoreVectorOp>([&](auto op) { emitStoreVector(op); })
       .Case<AsyncCopyOp>([&](auto op) { emitAsyncCopy(op); })
       .Case<WaitOp>([&](auto op) { emitWait(op); })

@@ -57,6 +57,7 @@ public:
 
 private:
   //===--- Functions and ops (KernelEmitter.cpp) --------------------------===//
+  LogicalResult checkTogether();
   LogicalResult checkSupported();
   LLVM::LLVMFuncOp createFunction();
   void mapArguments(LLVM::LLVMFuncOp function);
@@ -146,7 +147,8 @@ private:
   LogicalResult emitDot(tile::DotOp op);
 
   //===--- Products of four warps (Warpgroup.cpp) -------------------------===//
-  LogicalResult emitStage(tile::StageOp op);
+  void emitStage(tile::StageOp op);
+  LogicalResult checkSharedDot(tile::DotOp op);
   int64_t allocateStages(Block &block, int64_t offset);
   LogicalResult emitSharedDot(tile::DotOp op);
   Value descriptorOf(Value tile, Value offset);

@@ -42,7 +42,6 @@ void KernelEmitter::allocateSlots() {
 /// What warps exchange lies where their slots are, which barriers separate; but
 /// those that work together exchange while copies are under way.
 void KernelEmitter::allocateMemory() {
-  together = worksTogether(kernel);
   allocateSlots();
   if (together)
     scratchOffset = allocateStages(kernel.getBody().front(), slotBytes);

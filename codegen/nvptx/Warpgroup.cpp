@@ -15,6 +15,7 @@
 
 #include "codegen/nvptx/KernelEmitter.h"
 #include "codegen/nvptx/Runs.h"
+#include "passes/MatrixLayouts.h"
 
 #include "mlir/IR/Matchers.h"
 
@@ -63,10 +64,8 @@ static int64_t swizzled(const Layout &memory, ArrayRef<int64_t> place) {
   return index ^ (index / kRowElements % kPieceElements * kPieceElements);
 }
 
-LogicalResult KernelEmitter::emitStage(StageOp op) {
+void KernelEmitter::emitStage(StageOp op) {
   Layout from = layout(op.getInput()), memory = layout(op.getResult());
-  if (!memory.lanes.empty() || !memory.warps.empty())
-    return op.emitOpError("has no order in shared memory: ") << op.getType();
   // The swizzle is linear too: places add up without carries.
   Value own = ir.i32(0);
   for (auto [bases, number] :
@@ -121,7 +120,6 @@ LogicalResult KernelEmitter::emitStage(StageOp op) {
     }
   }
   hasStaged = true;
-  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -202,11 +200,37 @@ std::string ProductText::text() const {
   return text + " wgmma.commit_group.sync.aligned;\n}";
 }
 
+/// That the tiles lie as the instruction has them.
+LogicalResult KernelEmitter::checkSharedDot(DotOp op) {
+  RankedTensorType lhs = op.getLhs().getType(), rhs = op.getRhs().getType();
+  if (!stages.count(op.getRhs()))
+    return op.emitOpError("has a right operand that is not staged");
+  int64_t columns = rhs.getShape()[1];
+  SharedProduct expected = sharedProduct(lhs.getShape(), columns);
+  const Layout &left =
+      stages.count(op.getLhs()) ? expected.stagedLhs : expected.lhs;
+  for (auto [value, layout] : {std::pair(Value(op.getLhs()), &left),
+                               {op.getRhs(), &expected.rhs},
+                               {op.getResult(), &expected.result}})
+    if (layoutOf(value) != layout->get(ir.getContext()))
+      return op.emitOpError() << "has the tile " << value.getType()
+                              << ", expected " << layout->get(ir.getContext());
+  if (lhs.getShape()[0] != 16 * warps || warps % 4 ||
+      lhs.getShape()[1] % kRowElements || columns < 8 || columns > 256)
+    return op.emitOpError()
+           << "multiplies " << lhs.getShape()[0] << " x " << lhs.getShape()[1]
+           << " by " << columns << " columns, expected 16 rows for each of "
+           << warps
+           << " warps, a depth of 64 or more and 8 "
+              "to 256 columns";
+  return success();
+}
+
 /// All steps of the depth in one statement, so that no register is moved in
 /// between.
 LogicalResult KernelEmitter::emitSharedDot(DotOp op) {
-  if (!stages.count(op.getRhs()))
-    return op.emitOpError("has a right operand that is not staged");
+  if (failed(checkSharedDot(op)))
+    return failure();
   // Staged tiles are seen by all warps and by the unit that multiplies.
   if (hasStaged) {
     ir.assembly("fence.proxy.async.shared::cta;", "~{memory}", {});

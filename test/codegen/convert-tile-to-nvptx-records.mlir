@@ -67,7 +67,7 @@
 // MMA8-NOT: nvvm.prmt
 // MMA8: llvm.return
 
-// As numbers: the code is written behind 1024, which is taken off again. Where
+// As numbers: one instruction writes the code behind 1024, which is taken off again. Where
 // it lies four bits up it counts sixteen times.
 // CONVERT4-DAG: %[[LOW:.*]] = arith.constant 983055 : i32
 // CONVERT4-DAG: %[[HIGH:.*]] = arith.constant 15728880 : i32
@@ -76,12 +76,10 @@
 // CONVERT4-DAG: %[[OFF:.*]] = llvm.mlir.constant(dense<-1.024000e+03> : vector<2xf16>)
 // CONVERT4-DAG: %[[SIXTEENTH:.*]] = llvm.mlir.constant(dense<6.250000e-02> : vector<2xf16>)
 // CONVERT4-DAG: %[[OFF16:.*]] = llvm.mlir.constant(dense<-6.400000e+01> : vector<2xf16>)
-// CONVERT4: %[[A:.*]] = arith.andi %[[W:.*]], %[[LOW]]
-// CONVERT4: %[[B:.*]] = arith.ori %[[A]], %[[BIAS]]
+// CONVERT4: %[[B:.*]] = llvm.inline_asm "lop3.b32 $0, $1, $2, $3, 0xea;", "=r,r,n,r" %[[W:.*]], %[[LOW]], %[[BIAS]]
 // CONVERT4: %[[C:.*]] = llvm.bitcast %[[B]] : i32 to vector<2xf16>
 // CONVERT4: llvm.call_intrinsic "llvm.fma"(%[[C]], %[[ONE]], %[[OFF]]) : (vector<2xf16>, vector<2xf16>, vector<2xf16>) -> vector<2xf16>
-// CONVERT4: %[[A:.*]] = arith.andi %[[W]], %[[HIGH]]
-// CONVERT4: %[[B:.*]] = arith.ori %[[A]], %[[BIAS]]
+// CONVERT4: %[[B:.*]] = llvm.inline_asm "lop3.b32 $0, $1, $2, $3, 0xea;", "=r,r,n,r" %[[W]], %[[HIGH]], %[[BIAS]]
 // CONVERT4: %[[C:.*]] = llvm.bitcast %[[B]] : i32 to vector<2xf16>
 // CONVERT4: llvm.call_intrinsic "llvm.fma"(%[[C]], %[[SIXTEENTH]], %[[OFF16]])
 // CONVERT8: llvm.call_intrinsic "llvm.fma"

@@ -97,3 +97,27 @@ tile.kernel @large_operand(%z: memref<?x?xf32>) {
   tile.store %d, %z[%i, %c0] : tensor<8x16xf32>, memref<?x?xf32>, tensor<8xindex>, index
   tile.return
 }
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+tile.kernel @not_staged() attributes {schedule = #together} {
+  %a = arith.constant dense<1.0> : tensor<64x64xf16>
+  %c = arith.constant dense<0.0> : tensor<64x64xf32>
+  // expected-error @+1 {{'tile.dot' op has a right operand that is not staged, expected the result of tile.stage with team = warpgroup}}
+  %d = tile.dot %a, %a, %c : tensor<64x64xf16>, tensor<64x64xf16> -> tensor<64x64xf32>
+  tile.return
+}
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+tile.kernel @few_rows() attributes {schedule = #together} {
+  %a = arith.constant dense<1.0> : tensor<32x64xf16>
+  %b = arith.constant dense<1.0> : tensor<64x64xf16>
+  %s = tile.stage %b : tensor<64x64xf16> -> tensor<64x64xf16>
+  %c = arith.constant dense<0.0> : tensor<32x64xf32>
+  // expected-error @+1 {{'tile.dot' op multiplies 'tensor<32x64xf16>' by 'tensor<64x64xf16>', expected 64 rows, a depth of 64 or more and at most 256 columns with team = warpgroup}}
+  %d = tile.dot %a, %s, %c : tensor<32x64xf16>, tensor<64x64xf16> -> tensor<32x64xf32>
+  tile.return
+}

@@ -1,0 +1,94 @@
+// RUN: kvarn-opt %s --convert-tile-to-nvptx=target=sm_90a -split-input-file -verify-diagnostics
+
+#staged = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], lanes = [], warps = []>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0)], lanes = [(16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @alone() {
+  %b = arith.constant dense<1.0> : tensor<64x8xf16, #b>
+  // expected-error @+1 {{'tile.stage' op needs a schedule with team = warpgroup}}
+  %s = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+  tile.return
+}
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0)], lanes = [(16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @no_order() attributes {schedule = #together} {
+  %b = arith.constant dense<1.0> : tensor<64x8xf16, #b>
+  // expected-error @+1 {{'tile.stage' op has no order in shared memory: 'tensor<64x8xf16}}
+  %s = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #b>
+  tile.return
+}
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+#staged = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], lanes = [], warps = []>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0)], lanes = [(16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @other_use() attributes {schedule = #together} {
+  %b = arith.constant dense<1.0> : tensor<64x8xf16, #b>
+  %s = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+  // expected-error @+1 {{'arith.addf' op uses a staged tile, which only products can}}
+  %t = arith.addf %s, %s : tensor<64x8xf16, #staged>
+  tile.return
+}
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+tile.kernel @own_tiles() attributes {schedule = #together} {
+  // expected-error @+1 {{'tile.warps' op stands in a kernel with team = warpgroup}}
+  tile.warps 4 (%w) {
+    tile.yield
+  }
+  tile.return
+}
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+#a = #tile.layout<rank = 2, registers = [(0, 1), (8, 0), (0, 8), (0, 16), (0, 32)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#d = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0)], lanes = [(16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @not_staged() attributes {schedule = #together} {
+  %a = arith.constant dense<1.0> : tensor<64x64xf16, #a>
+  %b = arith.constant dense<1.0> : tensor<64x8xf16, #b>
+  %c = arith.constant dense<1.0> : tensor<64x8xf32, #d>
+  // expected-error @+1 {{'tile.dot' op has a right operand that is not staged}}
+  %d = tile.dot %a, %b, %c : tensor<64x64xf16, #a>, tensor<64x8xf16, #b> -> tensor<64x8xf32, #d>
+  tile.return
+}
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+#a = #tile.layout<rank = 2, registers = [(0, 1), (0, 8), (8, 0), (0, 16), (0, 32)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#d = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#staged = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], lanes = [], warps = []>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0)], lanes = [(16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @other_layout() attributes {schedule = #together} {
+  %a = arith.constant dense<1.0> : tensor<64x64xf16, #a>
+  %b = arith.constant dense<1.0> : tensor<64x8xf16, #b>
+  %c = arith.constant dense<1.0> : tensor<64x8xf32, #d>
+  %s = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+  // expected-error @+1 {{'tile.dot' op has the tile 'tensor<64x64xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 8), (8, 0), (0, 16), (0, 32)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>>', expected #tile.layout<rank = 2, registers = [(0, 1), (8, 0), (0, 8), (0, 16), (0, 32)]}}
+  %d = tile.dot %a, %s, %c : tensor<64x64xf16, #a>, tensor<64x8xf16, #staged> -> tensor<64x8xf32, #d>
+  tile.return
+}
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+#a = #tile.layout<rank = 2, registers = [(0, 1), (8, 0), (0, 8), (0, 16)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#d = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#staged = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (0, 1), (0, 2), (0, 4)], lanes = [], warps = []>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0)], lanes = [(8, 0), (16, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @shallow() attributes {schedule = #together} {
+  %a = arith.constant dense<1.0> : tensor<64x32xf16, #a>
+  %b = arith.constant dense<1.0> : tensor<32x8xf16, #b>
+  %c = arith.constant dense<1.0> : tensor<64x8xf32, #d>
+  %s = tile.stage %b : tensor<32x8xf16, #b> -> tensor<32x8xf16, #staged>
+  // expected-error @+1 {{'tile.dot' op multiplies 64 x 32 by 8 columns, expected 16 rows for each of 4 warps, a depth of 64 or more and 8 to 256 columns}}
+  %d = tile.dot %a, %s, %c : tensor<64x32xf16, #a>, tensor<32x8xf16, #staged> -> tensor<64x8xf32, #d>
+  tile.return
+}
