@@ -85,6 +85,7 @@ private:
   Layout codesLayoutOf(Operation *op, Value codes, int64_t tokenDim);
   void setPlain(Operation *op, Value value);
   void setCodes();
+  void setStaged();
   void setMemory();
   void setRest(Operation *root);
   void setStacks(WarpsOp warps);
@@ -275,6 +276,19 @@ void Distributor::setCodes() {
     for (Operation *user : op->getUsers())
       if (isa<TransposeOp>(user))
         layouts.try_emplace(user->getResult(0), layout.transposed());
+  });
+}
+
+/// What is staged from rows of memory, the depth across them.
+void Distributor::setStaged() {
+  kernel.walk([&](StageOp op) {
+    Operation *source = op.getInput().getDefiningOp();
+    bool acrossRows = at(op.getResult()).registers[0][0] != 0;
+    if (!acrossRows || isa_and_nonnull<TransposeOp>(source))
+      return;
+    set(op.getInput(),
+        stagedColumns(matrix, op.getType().getShape(), warpsAt(op)));
+    spread();
   });
 }
 
@@ -517,6 +531,8 @@ LogicalResult Distributor::run() {
     spread();
   }
   setCodes();
+  if (worksTogether(kernel))
+    setStaged();
   if (products.empty())
     setMemory();
   // Results of warps depend on what happens inside.

@@ -216,6 +216,32 @@ Layout mlir::kvarn::stagedCodes(const MatrixInstruction &matrix,
   return layout;
 }
 
+Layout mlir::kvarn::stagedColumns(const MatrixInstruction &matrix,
+                                  ArrayRef<int64_t> shape, int64_t warps) {
+  constexpr int64_t kPiece = 8;
+  Layout layout = emptyLayout(matrix, 2);
+  auto bits = [&](int64_t dim, int64_t from, int64_t to) {
+    Bases all;
+    for (int64_t bit = from; bit < std::min(to, shape[dim]); bit *= 2)
+      all.push_back(Layout::unit(2, dim, bit));
+    return all;
+  };
+  for (int64_t dim : {0, 1})
+    llvm::append_range(layout.registers, bits(dim, 1, kPiece));
+  // The pieces of a row of shared memory have a bank each.
+  Bases rest = bits(0, kPiece, kRowElements);
+  llvm::append_range(rest, bits(1, kPiece, shape[1]));
+  llvm::append_range(rest, bits(0, kRowElements, shape[0]));
+  for (auto [number, basis] : llvm::enumerate(rest))
+    if (int64_t(number) < laneBits(matrix))
+      layout.lanes[number] = basis;
+    else if ((int64_t(1) << layout.warps.size()) < warps)
+      layout.warps.push_back(basis);
+    else
+      layout.registers.push_back(basis);
+  return layout;
+}
+
 //===----------------------------------------------------------------------===//
 // Other tiles
 //===----------------------------------------------------------------------===//

@@ -59,6 +59,12 @@ tile::Layout stagedCodes(const MatrixInstruction &matrix, FormatAttr format,
                          RecordPart part, ArrayRef<int64_t> shape,
                          int64_t warps);
 
+/// For 16-bit elements [depth, columns] on their way from memory, where a row
+/// is contiguous, to shared memory, where a column is: lanes have pieces of 16
+/// bytes of either kind, and find them in different banks.
+tile::Layout stagedColumns(const MatrixInstruction &matrix,
+                           ArrayRef<int64_t> shape, int64_t warps);
+
 /// What lane bits `bits` of `layout` add along `dim`.
 Strides stridesOf(const tile::Layout &layout, ArrayRef<int64_t> bits,
                   int64_t dim);

@@ -53,7 +53,7 @@ static constexpr Defaults kDefaults[] = {
     {Backend::Cpu, kAnyFamily, Team::Warp, 0, 256, kAnyLayout, 16, 128, 128, 1,
      1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
     {Backend::Nvptx, Family::Attend, Team::Warpgroup, 128, 128, kAnyLayout, 128,
-     128, 64, 8, 0, 1, CopyMode::Async, ExpandMode::Convert, true, 8},
+     128, 128, 8, 0, 1, CopyMode::Async, ExpandMode::Convert, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warpgroup, 64, 128, kAnyLayout, 64,
      128, 64, 4, 0, 2, CopyMode::Async, ExpandMode::Convert, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 64, kAnyLayout, 16, 128, 32,

@@ -94,6 +94,7 @@ private:
   void emitElementwise(Operation *op);
   Values elementwise(Operation *op, ArrayRef<const Values *> operands);
   Value math(Operation *op, ValueRange operands);
+  bool emitComparisonWithIota(arith::CmpIOp op);
   void emitTruncation(Operation *op);
   void emitPacked(Operation *op);
   void emitIota(tile::IotaOp op);

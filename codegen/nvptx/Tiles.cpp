@@ -3,6 +3,7 @@
 #include "codegen/nvptx/KernelEmitter.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
@@ -194,8 +195,56 @@ void KernelEmitter::emitPacked(Operation *op) {
   packed[op->getResult(0)] = std::move(words);
 }
 
+/// Whether the integers of a tile cannot be below 0, wherever they have moved.
+static bool isNeverNegative(Value tile) {
+  while (Operation *op = tile.getDefiningOp()) {
+    if (isa<arith::MaxSIOp>(op)) {
+      Value least = op->getOperand(1);
+      if (auto splat = least.getDefiningOp<SplatOp>())
+        least = splat.getInput();
+      APInt number;
+      return matchPattern(least, m_ConstantInt(&number)) &&
+             !number.isNegative();
+    }
+    if (!isa<BroadcastOp, ConvertLayoutOp, arith::IndexCastOp>(op))
+      return false;
+    tile = op->getOperand(0);
+  }
+  return false;
+}
+
+/// Compares the numbers of a lane's registers, which are constants, with what
+/// the others are beyond the lane: few values instead of a number for each
+/// register. Masks are made of this.
+bool KernelEmitter::emitComparisonWithIota(arith::CmpIOp op) {
+  bool left = isa_and_nonnull<IotaOp>(op.getLhs().getDefiningOp());
+  Value numbers = left ? op.getLhs() : op.getRhs();
+  Value others = left ? op.getRhs() : op.getLhs();
+  auto iota = numbers.getDefiningOp<IotaOp>();
+  if (!iota || op.getPredicate() >= arith::CmpIPredicate::ult ||
+      !isNeverNegative(others))
+    return false;
+  Layout place = layout(numbers);
+  Value own = laneOffset(place, iota.getDim());
+  DenseMap<Value, Value> beyond;
+  Values values, limits = registers(others);
+  for (auto [i, limit] : llvm::enumerate(limits)) {
+    Value &rest = beyond[limit];
+    if (!rest)
+      rest = ir.create<arith::SubIOp>(limit, own);
+    Value number = ir.i32(place.placeOf(i)[iota.getDim()]);
+    values.push_back(ir.create<arith::CmpIOp>(
+        op.getPredicate(), left ? number : rest, left ? rest : number));
+  }
+  define(op.getResult(), values);
+  return true;
+}
+
 void KernelEmitter::emitElementwise(Operation *op) {
   Value result = op->getResult(0);
+  if (auto compare = dyn_cast<arith::CmpIOp>(op);
+      compare && emitComparisonWithIota(compare))
+    return;
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     auto dense = cast<DenseElementsAttr>(constant.getValue());
     Value splat = dense.getElementType().isIndex()

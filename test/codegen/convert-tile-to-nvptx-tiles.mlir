@@ -183,3 +183,49 @@ tile.kernel @scales(%x: memref<?xf32>) {
   tile.store %c, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
   tile.return
 }
+
+// Masks: numbers of registers are constants, compared with what a limit (not
+// below 0) is beyond the lane. Nothing is computed for each register.
+// CHECK-LABEL: llvm.func @mask
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : i32
+// CHECK-DAG: %[[C32:.*]] = arith.constant 32 : i32
+// CHECK: %[[LIMIT:.*]] = arith.maxsi
+// CHECK: %[[BEYOND:.*]] = arith.subi %[[LIMIT]], %[[LANE:.*]] : i32
+// CHECK-NOT: arith.addi
+// CHECK: %[[A:.*]] = arith.cmpi sgt, %[[BEYOND]], %[[C0]] : i32
+// CHECK-NOT: arith.addi
+// CHECK: %[[B:.*]] = arith.cmpi sgt, %[[BEYOND]], %[[C32]] : i32
+// CHECK: arith.select %[[A]]
+// CHECK: arith.select %[[B]]
+// A limit that may be below 0 is compared as it is.
+// CHECK-LABEL: llvm.func @mask_any
+// CHECK-NOT: arith.subi
+// CHECK: arith.cmpi slt
+// CHECK: llvm.return
+#mask = #tile.layout<rank = 1, registers = [(32)], lanes = [(1), (2), (4), (8), (16)], warps = []>
+tile.kernel @mask(%x: memref<?xf32>, %n: i32) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0 : i32
+  %none = arith.constant dense<0.0> : tensor<64xf32, #mask>
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #mask>
+  %i = tile.iota 0 : tensor<64xi32, #mask>
+  %s = tile.splat %n : tensor<64xi32, #mask>
+  %z = tile.splat %zero : tensor<64xi32, #mask>
+  %l = arith.maxsi %s, %z : tensor<64xi32, #mask>
+  %m = arith.cmpi slt, %i, %l : tensor<64xi32, #mask>
+  %b = arith.select %m, %a, %none : tensor<64xi1, #mask>, tensor<64xf32, #mask>
+  tile.store %b, %x[%c0] : tensor<64xf32, #mask>, memref<?xf32>, index
+  tile.return
+}
+
+tile.kernel @mask_any(%x: memref<?xf32>, %n: i32) {
+  %c0 = arith.constant 0 : index
+  %none = arith.constant dense<0.0> : tensor<64xf32, #mask>
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #mask>
+  %i = tile.iota 0 : tensor<64xi32, #mask>
+  %s = tile.splat %n : tensor<64xi32, #mask>
+  %m = arith.cmpi slt, %i, %s : tensor<64xi32, #mask>
+  %b = arith.select %m, %a, %none : tensor<64xi1, #mask>, tensor<64xf32, #mask>
+  tile.store %b, %x[%c0] : tensor<64xf32, #mask>, memref<?xf32>, index
+  tile.return
+}

@@ -18,7 +18,10 @@
 // CHECK-NOT: tile.convert_layout
 // CHECK: %[[P:.*]] = arith.truncf {{.*}} to tensor<64x64xf16, [[S]]>
 // CHECK-NOT: tile.convert_layout
-// CHECK: %[[V:.*]] = tile.stage
+// Rows of V are tokens, rows of shared memory run along them: a lane loads pieces
+// of eight rows and has whole pieces of eight columns.
+// CHECK: %[[R:.*]] = tile.load {{.*}} -> tensor<64x128xf16, #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], lanes = [(8, 0), (16, 0), (32, 0), (0, 8), (0, 16)], warps = [(0, 32), (0, 64)]>>
+// CHECK: %[[V:.*]] = tile.stage %[[R]]
 // CHECK: tile.dot %[[P]], %[[V]], {{.*}} -> tensor<64x128xf32, {{.*}} warps = [(16, 0), (32, 0)]>>
 tile.kernel @chain(%q: memref<64x128xf16>, %k: memref<64x128xf16>, %v: memref<64x128xf16>, %o: memref<64x128xf32>) attributes {schedule = #together} {
   %c0 = arith.constant 0 : index
