@@ -177,8 +177,6 @@ private:
                    const Softmax &state, RecordReader *record);
   Softmax packedBlock(const QueryRows &r, const Query &q, Value firstPosition,
                       const Softmax &state, RecordReader &record);
-  Softmax sharedBlock(const QueryRows &r, const Query &q, Value firstPosition,
-                      const Softmax &state, RecordReader &record);
   Softmax denseBlock(const QueryRows &r, const Query &q,
                      const DenseTokens &source, Value firstPosition,
                      const Softmax &state,
@@ -187,16 +185,19 @@ private:
   Scores scores(const QueryRows &r, Scores raw, Value firstPosition);
   Value maskedScores(const QueryRows &r, Value s, Value firstPosition);
   Value weigh(Softmax &state, Scores s);
-  Value weighTogether(Softmax &state, Scores s, Value unit);
-  Softmax sharedStep(const QueryRows &r, const Query &q, Value firstPosition,
-                     Softmax state, function_ref<ScaledOperand()> keys,
-                     function_ref<ScaledOperand()> values,
-                     function_ref<void()> staged);
   Softmax merge(ArrayRef<Value> stacked);
   void finish(const QueryRows &r, Softmax state);
   void finishPartial(const QueryRows &r, const Softmax &state,
                      ArrayRef<Value> place);
   Value normalizeBy(Value out, Value sum);
+  // AttendShared.cpp
+  Value weighTogether(Softmax &state, Scores s, Value unit);
+  Softmax sharedStep(const QueryRows &r, const Query &q, Value firstPosition,
+                     Softmax state, function_ref<ScaledOperand()> keys,
+                     function_ref<ScaledOperand()> values,
+                     function_ref<void()> staged);
+  Softmax sharedBlock(const QueryRows &r, const Query &q, Value firstPosition,
+                      const Softmax &state, RecordReader &record);
   // AttendNew.cpp
   QueryRows rowsOfCache(const QueryRows &r);
   Query queryOfNew(Value raw);
