@@ -57,8 +57,10 @@ def TileDistribute : Pass<"tile-distribute", "::mlir::ModuleOp"> {
     Operands and results of `tile.dot` lie as the target's matrix instruction
     and the order of codes in a record want it; what operands are made from and
     what becomes of results follows. Everything else is spread over the lanes
-    evenly. Targets without matrix instructions leave tiles as they are: a tile
-    then belongs to one thread.
+    evenly. Where the schedule has `team = warpgroup`, warps share all tiles, and
+    what `tile.stage` gives lies in shared memory as products of four warps read
+    it. Targets without matrix instructions leave tiles as they are: a tile then
+    belongs to one thread.
   }];
   let options = [Option<"target", "target", "std::string",
                         /*default=*/"\"sm_90a\"", "Name of the target">];
