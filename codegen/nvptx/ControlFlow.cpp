@@ -38,6 +38,7 @@ void KernelEmitter::unflatten(Value value, ValueRange &flat) {
 LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
   // Whatever came before, or comes before in the next round.
   mayReadStages = mayReadSlots = true;
+  bool stagedBefore = hasStaged;
   // What is packed, loaded or expanded inside is not known outside.
   auto outerPacked = packed;
   auto outerPairs = expandedPairs;
@@ -50,6 +51,8 @@ LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
   for (Value value : block.getTerminator()->getOperands())
     llvm::append_range(yielded, flatten(value));
   mayReadStages = mayReadSlots = true;
+  // Nobody may have gone this way.
+  hasStaged |= stagedBefore;
   packed = std::move(outerPacked);
   expandedPairs = std::move(outerPairs);
   for (auto &[known, before] : outerCodes)

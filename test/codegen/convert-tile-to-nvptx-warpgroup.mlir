@@ -68,6 +68,36 @@ tile.kernel @registers(%q: memref<64x128xf16>, %k: memref<128x64xf16>, %o: memre
   tile.return
 }
 
+// Whichever way a program goes, what was staged before is made visible first.
+// CHECK-LABEL: llvm.func @branches
+// CHECK: scf.if
+// CHECK: fence.proxy.async
+// CHECK: nvvm.barrier0
+// CHECK: wgmma.mma_async
+// CHECK: fence.proxy.async
+// CHECK: nvvm.barrier0
+// CHECK: wgmma.mma_async
+// CHECK: llvm.return
+tile.kernel @branches(%k: memref<64x64xf16>, %o: memref<64x64xf32>, %way: i32) attributes {schedule = #together} {
+  %c0 = arith.constant 0 : index
+  %no = arith.constant 0 : i32
+  %zero = arith.constant dense<0.0> : tensor<64x64xf32>
+  %one = arith.constant dense<1.0> : tensor<64x64xf32>
+  %i = tile.iota 0 : tensor<64xindex>
+  %b = tile.load %k[%i, %c0] : memref<64x64xf16>, tensor<64xindex>, index -> tensor<64x64xf16>
+  %s = tile.stage %b : tensor<64x64xf16> -> tensor<64x64xf16>
+  %is = arith.cmpi eq, %way, %no : i32
+  %d = scf.if %is -> (tensor<64x64xf32>) {
+    %x = tile.dot %b, %s, %zero : tensor<64x64xf16>, tensor<64x64xf16> -> tensor<64x64xf32>
+    scf.yield %x : tensor<64x64xf32>
+  } else {
+    %y = tile.dot %b, %s, %one : tensor<64x64xf16>, tensor<64x64xf16> -> tensor<64x64xf32>
+    scf.yield %y : tensor<64x64xf32>
+  }
+  tile.store %d, %o[%i, %c0] : tensor<64x64xf32>, memref<64x64xf32>, tensor<64xindex>, index
+  tile.return
+}
+
 // Warps that work together share their slots: thread 0 starts a copy, and all
 // wait before it if one of them may still read the slot.
 // CHECK-LABEL: llvm.func @slots
