@@ -53,8 +53,7 @@ static bool reducesAtOnce(ReduceKind kind, const Layout &from, Type element) {
   return element.isF32() || element.isInteger(32);
 }
 
-/// Whether `value` cannot be below 0: its bits are in order as they are.
-static bool isNeverNegative(Value value) {
+bool mlir::kvarn::nvptx::isNeverNegative(Value value) {
   Operation *op = value.getDefiningOp();
   auto operand = [&](unsigned i) { return isNeverNegative(op->getOperand(i)); };
   if (isa_and_nonnull<math::AbsFOp>(op))
@@ -63,14 +62,25 @@ static bool isNeverNegative(Value value) {
     return operand(0) && operand(1);
   if (isa_and_nonnull<math::FmaOp>(op))
     return operand(0) && operand(1) && operand(2);
-  if (isa_and_nonnull<ReduceOp, SplatOp, ConvertLayoutOp, arith::ExtFOp>(op))
+  if (isa_and_nonnull<arith::MaxSIOp>(op))
+    return operand(0) || operand(1);
+  // Sums of integers may overflow.
+  bool isFloat = isa<FloatType>(getElementTypeOrSelf(value));
+  if (isa_and_nonnull<SplatOp, BroadcastOp, ConvertLayoutOp, arith::ExtFOp>(
+          op) ||
+      (isa_and_nonnull<ReduceOp>(op) && isFloat))
     return operand(0);
+  // `index` has 32 bits.
+  if (isa_and_nonnull<arith::IndexCastOp>(op))
+    return !getElementTypeOrSelf(op->getOperand(0)).isInteger(64) && operand(0);
+  APInt integer;
+  if (matchPattern(value, m_ConstantInt(&integer)))
+    return !integer.isNegative();
   FloatAttr number;
   if (matchPattern(value, m_Constant(&number)))
     return !number.getValue().isNegative();
   SplatElementsAttr splat;
-  return isa<FloatType>(getElementTypeOrSelf(value)) &&
-         matchPattern(value, m_Constant(&splat)) &&
+  return isFloat && matchPattern(value, m_Constant(&splat)) &&
          !splat.getSplatValue<APFloat>().isNegative();
 }
 

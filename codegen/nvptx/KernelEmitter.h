@@ -249,6 +249,10 @@ inline bool isTile(Value value) {
   return isa<RankedTensorType>(value.getType());
 }
 
+/// Whether the numbers of `value` cannot be below 0, as far as what they are
+/// made of shows it: the bits of such floats are in order as they are.
+bool isNeverNegative(Value value);
+
 /// Bits from the first of a part to the code at `place` of a tile whose
 /// dimension `tokenDim` counts tokens.
 int64_t bitOf(const ::kvarn::Format &format, ::kvarn::Part part,

@@ -195,24 +195,6 @@ void KernelEmitter::emitPacked(Operation *op) {
   packed[op->getResult(0)] = std::move(words);
 }
 
-/// Whether the integers of a tile cannot be below 0, wherever they have moved.
-static bool isNeverNegative(Value tile) {
-  while (Operation *op = tile.getDefiningOp()) {
-    if (isa<arith::MaxSIOp>(op)) {
-      Value least = op->getOperand(1);
-      if (auto splat = least.getDefiningOp<SplatOp>())
-        least = splat.getInput();
-      APInt number;
-      return matchPattern(least, m_ConstantInt(&number)) &&
-             !number.isNegative();
-    }
-    if (!isa<BroadcastOp, ConvertLayoutOp, arith::IndexCastOp>(op))
-      return false;
-    tile = op->getOperand(0);
-  }
-  return false;
-}
-
 /// Compares the numbers of a lane's registers, which are constants, with what
 /// the others are beyond the lane: few values instead of a number for each
 /// register. Masks are made of this.
