@@ -282,8 +282,11 @@ void Distributor::setCodes() {
 /// What is staged from rows of memory, the depth across them.
 void Distributor::setStaged() {
   kernel.walk([&](StageOp op) {
+    auto memory = layouts.find(op.getResult());
+    if (memory == layouts.end())
+      return; // no product reads it
     Operation *source = op.getInput().getDefiningOp();
-    bool acrossRows = at(op.getResult()).registers[0][0] != 0;
+    bool acrossRows = memory->second.registers[0][0] != 0;
     if (!acrossRows || isa_and_nonnull<TransposeOp>(source))
       return;
     set(op.getInput(),

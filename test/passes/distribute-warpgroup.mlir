@@ -73,3 +73,18 @@ tile.kernel @codes(%q: memref<64x64xf16>, %pages: memref<?x?x?xi8>, %o: memref<6
   tile.store %d, %o[%i, %c0] : tensor<64x64xf32>, memref<64x64xf32>, tensor<64xindex>, index
   tile.return
 }
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+
+// What no product reads has lanes like any other tile; conversion refuses it.
+// CHECK-LABEL: tile.kernel @no_product
+// CHECK: tile.stage {{.*}} -> tensor<64x64xf16, #tile.layout<{{.*}} lanes = [(0, 8)
+tile.kernel @no_product(%q: memref<64x64xf16>) attributes {schedule = #together} {
+  %c0 = arith.constant 0 : index
+  %i = tile.iota 0 : tensor<64xindex>
+  %a = tile.load %q[%i, %c0] : memref<64x64xf16>, tensor<64xindex>, index -> tensor<64x64xf16>
+  %s = tile.stage %a : tensor<64x64xf16> -> tensor<64x64xf16>
+  tile.return
+}
