@@ -138,10 +138,20 @@ private:
   RequestWork workOf(Value queryCount, Value length);
   Value itemsOfTile(Value blocks);
   Value itemsOf(const RequestWork &work);
-  SmallVector<Value>
-  sumOverRequests(int64_t results,
-                  function_ref<SmallVector<Value>(const RequestWork &)> count);
+  struct Totals {
+    SmallVector<Value> sums, largest;
+  };
+  Totals
+  overRequests(int64_t results,
+               function_ref<SmallVector<Value>(const RequestWork &)> count);
   Value cutWork();
+  Value shareOf(Value items);
+  /// A share that leaves row tiles whole or in equal parts, what each tile
+  /// counts for, and whether that is close enough to equal shares.
+  struct EvenCut {
+    Value share, items, fits;
+  };
+  EvenCut cutEvenly(Value blocks, Value tiles, Value mostBlocks);
   RequestWork workOfRequests(Value first, Value &valid);
   /// The requests that have items `first` and `last`, and the items of those
   /// before the first one.
@@ -234,9 +244,11 @@ private:
   // Of this program.
   Value kvHead, request, split, queryBegin, queryCount, length;
   Value cached; // tokens of the request in the cache, or in k and v
-  // Of a balanced call: the programs and the items (and blocks, if they had
-  // nothing else) that each of them takes.
-  Value program, programs, share, blockShare, kvHeads;
+  // Of a balanced call: the programs, and the items that each of them takes.
+  Value program, programs, share, kvHeads;
+  // Negative: every row tile counts for so many items. Else what a program
+  // would take if blocks were all there is to do.
+  Value tileRule;
 };
 
 } // namespace mlir::kvarn

@@ -26,6 +26,10 @@ static constexpr int64_t kRequests = 32, kParts = 8;
 /// What the beginning and the end of a row tile take, in blocks: about 5 us.
 static constexpr int64_t kShortTileItems = 5;
 
+/// What fewer cuts are worth: of an equal share one item in so many, and not
+/// more than so many items.
+static constexpr int64_t kUneven = 16, kMostUneven = 16;
+
 //===----------------------------------------------------------------------===//
 // Requests
 //===----------------------------------------------------------------------===//
@@ -60,9 +64,12 @@ RequestWork AttendKernel::workOf(Value count, Value len) {
 /// one or two tiles that are longer than half of what it takes, but it may have
 /// many short ones.
 Value AttendKernel::itemsOfTile(Value blocks) {
-  Value some = b.less(b.index(0), blocks);
-  Value isShort = b.both(some, b.less(b.mul(blocks, b.index(2)), blockShare));
-  return b.select(isShort, b.add(blocks, b.index(kShortTileItems)), blocks);
+  Value zero = b.index(0);
+  Value isShort = b.less(b.mul(blocks, b.index(2)), tileRule);
+  Value end = b.select(isShort, b.index(kShortTileItems), zero);
+  // No tile has more blocks than even shares have items.
+  Value items = b.max(b.add(blocks, end), b.sub(zero, tileRule));
+  return b.select(b.less(zero, blocks), items, zero);
 }
 
 Value AttendKernel::itemsOf(const RequestWork &work) {
@@ -82,21 +89,29 @@ RequestWork AttendKernel::workOfRequests(Value first, Value &valid) {
   return workOf(count, at(args.seqLens, index));
 }
 
-/// Sums of what `count` says of the work of all requests.
-SmallVector<Value> AttendKernel::sumOverRequests(
+/// What `count` says of the work of all requests, added up and at most.
+AttendKernel::Totals AttendKernel::overRequests(
     int64_t results,
     function_ref<SmallVector<Value>(const RequestWork &)> count) {
-  SmallVector<Value> zeros(results, b.index(0));
-  return b.loop(b.index(0), b.dim(args.seqLens, 0), b.index(kRequests), zeros,
-                [&](Value first, ValueRange carried) {
-                  Value valid;
-                  RequestWork work = workOfRequests(first, valid);
-                  SmallVector<Value> sums;
-                  for (auto [before, counts] : llvm::zip(carried, count(work)))
-                    sums.push_back(b.add(
-                        before, b.sum(b.select(valid, counts, b.index(0)), 0)));
-                  return sums;
-                });
+  SmallVector<Value> zeros(2 * results, b.index(0));
+  SmallVector<Value> all = b.loop(
+      b.index(0), b.dim(args.seqLens, 0), b.index(kRequests), zeros,
+      [&](Value first, ValueRange carried) {
+        Value valid;
+        RequestWork work = workOfRequests(first, valid);
+        SmallVector<Value> sums, largest;
+        for (Value each : count(work)) {
+          Value counts = b.select(valid, each, b.index(0));
+          size_t i = sums.size();
+          sums.push_back(b.add(carried[i], b.sum(counts, 0)));
+          largest.push_back(b.max(carried[results + i],
+                                  b.reduce(tile::ReduceKind::Max, counts, 0)));
+        }
+        llvm::append_range(sums, largest);
+        return sums;
+      });
+  return {SmallVector<Value>(ArrayRef(all).take_front(results)),
+          SmallVector<Value>(ArrayRef(all).drop_front(results))};
 }
 
 /// Sets the share of each program. True if some requests have query rows but
@@ -105,19 +120,54 @@ Value AttendKernel::cutWork() {
   programs = b.dim(args.partialOut, 0);
   kvHeads = b.div(b.dim(args.q, 1), b.index(spec.ratio));
   Value zero = b.index(0), one = b.index(1);
-  auto sums = sumOverRequests(2, [&](const RequestWork &work) {
-    Value blocks = b.mul(b.mul(work.rowTiles, kvHeads), work.blocks);
+  Totals totals = overRequests(4, [&](const RequestWork &work) {
+    Value tiles = b.mul(work.rowTiles, kvHeads);
+    Value some = b.less(zero, work.blocks);
     Value blind =
         b.both(b.less(zero, work.rowTiles), b.equal(work.blocks, zero));
-    return SmallVector<Value>{blocks, b.select(blind, one, zero)};
+    return SmallVector<Value>{b.mul(tiles, work.blocks),
+                              b.select(some, tiles, zero),
+                              b.select(blind, one, zero), work.blocks};
   });
-  blockShare = b.div(sums[0], programs);
-  Value items = sumOverRequests(1, [&](const RequestWork &work) {
-    return SmallVector<Value>{itemsOf(work)};
-  })[0];
-  // At least one block for each warp.
-  share = b.max(b.ceilDiv(items, programs), b.index(blocksAtOnce()));
-  return b.less(zero, sums[1]);
+  Value blocks = totals.sums[0], tiles = totals.sums[1];
+  tileRule = b.div(blocks, programs);
+  EvenCut even = cutEvenly(blocks, tiles, totals.largest[3]);
+  share = b.branch(
+      even.fits, [&] { return SmallVector<Value>{even.share}; },
+      [&] {
+        Totals items = overRequests(1, [&](const RequestWork &work) {
+          return SmallVector<Value>{itemsOf(work)};
+        });
+        return SmallVector<Value>{shareOf(items.sums[0])};
+      })[0];
+  tileRule = b.select(even.fits, b.sub(zero, even.items), tileRule);
+  return b.less(zero, totals.sums[2]);
+}
+
+/// Of each program, at least one block for each warp.
+Value AttendKernel::shareOf(Value items) {
+  return b.max(b.ceilDiv(items, programs), b.index(blocksAtOnce()));
+}
+
+/// If all `tiles` row tiles are about as long as the longest of them, they are
+/// best cut alike: a program takes so many whole ones, or each is for so many
+/// programs. That saves most of the cuts, and parts of one row tile are ready
+/// at the same time.
+AttendKernel::EvenCut AttendKernel::cutEvenly(Value blocks, Value tiles,
+                                              Value mostBlocks) {
+  Value one = b.index(1);
+  Value longest = b.max(itemsOfTile(mostBlocks), one);
+  Value ends = b.mul(tiles, b.sub(longest, mostBlocks));
+  Value needed = shareOf(b.add(blocks, ends));
+  Value padded = shareOf(b.mul(tiles, longest));
+  Value parts = b.max(b.div(longest, padded), one);
+  Value part = b.ceilDiv(longest, parts);
+  EvenCut cut;
+  cut.share = b.mul(part, b.ceilDiv(padded, part));
+  cut.items = b.mul(part, parts);
+  Value worth = b.min(b.div(needed, b.index(kUneven)), b.index(kMostUneven));
+  cut.fits = b.lessEqual(cut.share, b.add(needed, worth));
+  return cut;
 }
 
 AttendKernel::Range AttendKernel::findRequests(Value firstItem,
@@ -155,6 +205,8 @@ AttendKernel::Range AttendKernel::findRequests(Value firstItem,
 void AttendKernel::buildBalanced() {
   program = b.op<tile::ProgramIdOp>(tile::Axis::X);
   Value someAreEmpty = cutWork();
+  // First, so that nothing has to be kept for it.
+  b.when(someAreEmpty, [&] { finishEmptyRequests(); });
   Value from = b.mul(program, share), to = b.add(from, share);
   Range range = findRequests(from, b.sub(to, b.index(1)));
   // Later requests have no items in the range.
@@ -166,7 +218,6 @@ void AttendKernel::buildBalanced() {
            requestSegments(carried[0], from, to);
            return {b.add(carried[0], items)};
          });
-  b.when(someAreEmpty, [&] { finishEmptyRequests(); });
 }
 
 /// Every program takes some of the requests without blocks.

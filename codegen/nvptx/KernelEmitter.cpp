@@ -26,8 +26,8 @@ LogicalResult KernelEmitter::run() {
   if (failed(emitBlock(kernel.getBody().front())))
     return failure();
   ir.create<LLVM::ReturnOp>(ValueRange());
-  int64_t bytes =
-      std::max(scratchOffset + scratchBytes, together ? 0 : warps * slotBytes);
+  int64_t bytes = std::max(scratchOffset + scratchBytes,
+                           together ? 0 : slotsOffset + warps * slotBytes);
   function->setAttr("kvarn.shared_bytes", ir.getI64IntegerAttr(bytes));
   kernel.erase();
   return success();

@@ -37,7 +37,7 @@ struct Codes {
 
 /// A slot of each warp in shared memory.
 struct Slot {
-  int64_t offset, barrier; // bytes from the warp's memory
+  int64_t offset, barrier; // bytes from the first one of the warp
   int64_t bytes;
   Value phase; // i32 on the stack: copies so far
 };
@@ -200,6 +200,7 @@ private:
   Value slotAddress(Value slot);
   Value sharedNumber(Value pointer);
   Value slotMemory();
+  Value barrierOf(const Slot &slot);
   /// Whether this thread is the one that acts for all that share the slots.
   Value isFirst();
   void syncSharers();
@@ -210,8 +211,10 @@ private:
   bool bulkCopies;
   int64_t warps = 1;
   bool insideWarps = false;
-  bool together = false;     // all warps share slots and products
-  int64_t slotBytes = 0;     // of one warp, or of all together
+  bool together = false; // all warps share slots and products
+  // Of one warp, or of all together.
+  int64_t barrierBytes = 0, slotBytes = 0;
+  int64_t slotsOffset = 0;   // of all slots
   int64_t scratchOffset = 0; // of what warps exchange
   int64_t scratchBytes = 0;
   Value copies; // i32 on the stack: asynchronous copies of this warp so far

@@ -23,32 +23,45 @@ static int64_t bytesOf(SlotType type) {
              : format.recordBytes() - format.codeOffset(::kvarn::Part::Value);
 }
 
+/// Barriers come first, those of one warp after those of another, then the
+/// slots in the same way.
 void KernelEmitter::allocateSlots() {
-  int64_t end = 0;
+  int64_t barriers = 0, bytes = 0;
   kernel.walk([&](SlotOp op) {
     Slot slot;
-    slot.offset = end;
+    slot.barrier = barriers;
+    slot.offset = bytes;
     slot.bytes = bytesOf(op.getSlot().getType());
-    end += llvm::alignTo(slot.bytes, kAlignment);
+    barriers += bulkCopies ? kBarrierBytes : 0;
+    bytes += llvm::alignTo(slot.bytes, kAlignment);
     slots[op.getSlot()] = slot;
   });
-  for (auto &[value, slot] : slots) {
-    slot.barrier = end;
-    end += kBarrierBytes;
-  }
-  slotBytes = llvm::alignTo(end, kAlignment);
+  barrierBytes = barriers;
+  slotBytes = bytes;
+  slotsOffset = llvm::alignTo((together ? 1 : warps) * barriers, kAlignment);
 }
 
-/// What warps exchange lies where their slots are, which barriers separate; but
-/// those that work together exchange while copies are under way.
+/// What warps exchange lies where their slots are, because barriers separate
+/// both; but those that work together exchange while copies are under way.
+/// Nothing but barriers may lie where barriers are: they would no longer work.
 void KernelEmitter::allocateMemory() {
   allocateSlots();
+  scratchOffset = slotsOffset;
   if (together)
-    scratchOffset = allocateStages(kernel.getBody().front(), slotBytes);
+    scratchOffset =
+        allocateStages(kernel.getBody().front(), slotsOffset + slotBytes);
 }
 
 Value KernelEmitter::slotMemory() {
-  return together ? shared : ir.at(shared, ir.mul(warp, ir.i32(slotBytes)));
+  Value first = ir.at(shared, slotsOffset);
+  return together ? first : ir.at(first, ir.mul(warp, ir.i32(slotBytes)));
+}
+
+/// As the number that instructions take.
+Value KernelEmitter::barrierOf(const Slot &slot) {
+  Value first = ir.at(shared, slot.barrier);
+  return sharedNumber(
+      together ? first : ir.at(first, ir.mul(warp, ir.i32(barrierBytes))));
 }
 
 Value KernelEmitter::isFirst() {
@@ -90,7 +103,7 @@ void KernelEmitter::initializeSlots() {
   ir.setInsertionPointToStart(branch.thenBlock());
   for (auto &[value, slot] : slots)
     ir.assembly("mbarrier.init.shared::cta.b64 [$0], 1;", "r,~{memory}",
-                {sharedNumber(ir.at(slotMemory(), slot.barrier))});
+                {barrierOf(slot)});
   ir.assembly("fence.mbarrier_init.release.cluster;", "~{memory}", {});
   ir.setInsertionPointAfter(branch);
   syncSharers();
@@ -135,11 +148,11 @@ void KernelEmitter::emitBulkCopy(const Slot &slot, Value predicate, Value from,
       " @p mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;\n"
       " @p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
       "[$2], [$3], $4, [$1];\n}";
-  ir.assembly(
-      text, "r,r,r,l,r,~{memory}",
-      {ir.create<arith::ExtUIOp>(ir.getI32Type(), starts),
-       sharedNumber(ir.at(slotMemory(), slot.barrier)), sharedNumber(to),
-       ir.create<LLVM::PtrToIntOp>(ir.getI64Type(), from), ir.i32(slot.bytes)});
+  ir.assembly(text, "r,r,r,l,r,~{memory}",
+              {ir.create<arith::ExtUIOp>(ir.getI32Type(), starts),
+               barrierOf(slot), sharedNumber(to),
+               ir.create<LLVM::PtrToIntOp>(ir.getI64Type(), from),
+               ir.i32(slot.bytes)});
 }
 
 void KernelEmitter::emitLaneCopies(const Slot &slot, Value predicate,
@@ -176,9 +189,7 @@ void KernelEmitter::emitWait(WaitOp op) {
     ir.assembly("{\n .reg .pred p;\nWAIT_${:uid}:\n"
                 " mbarrier.try_wait.parity.shared::cta.b64 p, [$0], $1;\n"
                 " @!p bra WAIT_${:uid};\n}",
-                "r,r,~{memory}",
-                {sharedNumber(ir.at(slotMemory(), slot.barrier)),
-                 ir.both(token, ir.i32(1))});
+                "r,r,~{memory}", {barrierOf(slot), ir.both(token, ir.i32(1))});
     return;
   }
   // Later copies may still be under way: at most one of each other slot.

@@ -8,22 +8,25 @@
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 64, layout = mma16816>
 #run = #tile.layout<rank = 1, registers = [(1), (2), (4)], lanes = [(8), (16), (32), (0), (0)], warps = []>
 
-// Each of two warps has a slot for keys (2432 bytes), one for values (1408), and
-// a barrier for each, up to a multiple of 128 bytes: 3968.
+// Each of two warps has a slot for keys (2432 bytes) and one for values (1408).
+// In front of them all lie the barriers of both, 128 bytes with what aligns.
 // CHECK-LABEL: llvm.func @slots
-// CHECK-SAME: kvarn.shared_bytes = 7936 : i64
+// BULK-SAME: kvarn.shared_bytes = 7808 : i64
+// LANES-SAME: kvarn.shared_bytes = 7680 : i64
 // CHECK-SAME: nvvm.maxntid = array<i32: 64>
 
 // BULK-DAG: %[[ALL:.*]] = arith.constant -1 : i32
 // BULK-DAG: %[[C1:.*]] = arith.constant 1 : i32
-// BULK-DAG: %[[C3968:.*]] = arith.constant 3968 : i32
+// BULK-DAG: %[[C16:.*]] = arith.constant 16 : i32
+// BULK-DAG: %[[C3840:.*]] = arith.constant 3840 : i32
 // BULK-DAG: %[[KEYS:.*]] = arith.constant 2432 : i32
 // BULK-DAG: %[[VALUES:.*]] = arith.constant 1408 : i32
 // BULK-DAG: %[[SHARED:.*]] = llvm.mlir.addressof @kvarn_shared
 // BULK: %[[FIRST:.*]] = arith.cmpi eq
 // One lane of each warp makes the barriers.
 // BULK: scf.if %[[FIRST]] {
-// BULK: arith.muli %{{.*}}, %[[C3968]]
+// BULK: %[[OWN:.*]] = arith.muli %{{.*}}, %[[C16]]
+// BULK: llvm.getelementptr %[[SHARED]][%[[OWN]]]
 // BULK-COUNT-2: llvm.inline_asm has_side_effects "mbarrier.init.shared::cta.b64 [$0], 1;", "r,~{memory}" %{{.*}} : (i32) -> ()
 // BULK: llvm.inline_asm has_side_effects "fence.mbarrier_init.release.cluster;", "~{memory}" : () -> ()
 // BULK-NEXT: }
@@ -31,6 +34,8 @@
 // Shared memory had other uses before.
 // BULK: nvvm.barrier0
 // BULK-NEXT: llvm.inline_asm has_side_effects "fence.proxy.async.shared::cta;", "~{memory}"
+// BULK: %[[SLOTS:.*]] = llvm.getelementptr %[[SHARED]][128]
+// BULK: arith.muli %{{.*}}, %[[C3840]]
 // A copy is one instruction of one lane: where the predicate is known, that
 // alone decides. It comes after all lanes have read what was there.
 // BULK: nvvm.bar.warp.sync %[[ALL]]
@@ -118,10 +123,16 @@ tile.kernel @slots(%p: memref<?x?x?xi8>, %z: memref<?xf16>, %n: i64) {
   tile.return
 }
 
-// A kernel without slots has no barriers, and the memory that warps exchange
-// through shares its place with slots.
+// The memory that warps exchange through shares its place with slots, but not
+// with barriers: they are behind the first 128 bytes.
 // CHECK-LABEL: llvm.func @shared
-// CHECK-SAME: kvarn.shared_bytes = 8192 : i64
+// BULK-SAME: kvarn.shared_bytes = 8320 : i64
+// LANES-SAME: kvarn.shared_bytes = 8192 : i64
+// BULK: %[[SHARED:.*]] = llvm.mlir.addressof @kvarn_shared
+// BULK: %[[EXCHANGED:.*]] = llvm.getelementptr %[[SHARED]][128]
+// BULK: cp.async.bulk
+// BULK: nvvm.barrier0
+// BULK-COUNT-2: llvm.getelementptr %[[EXCHANGED]][
 // LANES-NOT: fence.
 #v = #tile.layout<rank = 1, registers = [(512), (1), (256), (128), (64)], lanes = [(2), (4), (8), (16), (32)], warps = []>
 #stack = #tile.layout<rank = 2, registers = [(0, 512), (0, 1), (0, 256), (0, 128), (0, 64)], lanes = [(0, 2), (0, 4), (0, 8), (0, 16), (0, 32)], warps = [(1, 0)]>

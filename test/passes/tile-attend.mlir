@@ -222,14 +222,30 @@
 //===----------------------------------------------------------------------===//
 
 // SHARES: tile.kernel @decode_attend({{.*}}splits = 0, {{.*}}programs = 2
-// Which items are this program's follows from the lengths of all requests. Tiles
-// shorter than half a share count five blocks more; a share has a block for each
-// warp at least.
-// SHARES: %[[FIVE:.*]] = tile.splat %c5 : tensor<32xindex>
-// SHARES-NEXT: %[[MORE:.*]] = arith.addi %[[BLOCKS:.*]], %[[FIVE]] : tensor<32xindex>
-// SHARES-NEXT: arith.select %{{.*}}, %[[MORE]], %[[BLOCKS]]
-// SHARES: %[[SHARE:.*]] = arith.divui %{{.*}}, %dim : index
+// Which items are this program's follows from the lengths of all requests: their
+// blocks and row tiles, and the most blocks that a row tile has.
+// SHARES: %[[TOTALS:.*]]:8 = scf.for
+// SHARES: %[[SHORT:.*]] = arith.divui %[[TOTALS]]#0, %[[P:.*]] : index
+// Where that costs at most 16 items more, and one in 16, each program takes so
+// many whole row tiles, or each of them is for so many programs.
+// SHARES: %[[ONE_IN:.*]] = arith.divui %[[EQUAL:.*]], %c16 : index
+// SHARES-NEXT: %[[WORTH:.*]] = arith.minsi %[[ONE_IN]], %c16 : index
+// SHARES-NEXT: %[[MOST:.*]] = arith.addi %[[EQUAL]], %[[WORTH]] : index
+// SHARES-NEXT: %[[FITS:.*]] = arith.cmpi sle, %[[TILES:.*]], %[[MOST]] : index
+// SHARES-NEXT: scf.if %[[FITS]] -> (index)
+// SHARES-NEXT: scf.yield %[[TILES]]
+// Else shares are equal: row tiles shorter than half a share count five blocks
+// more; a share has a block for each warp at least.
+// SHARES: scf.for
+// SHARES: %[[RULE:.*]] = tile.splat %[[SHORT]] : tensor<32xindex>
+// SHARES-NEXT: %[[LESS:.*]] = arith.cmpi slt, %{{.*}}, %[[RULE]] : tensor<32xindex>
+// SHARES-NEXT: %[[FIVE:.*]] = tile.splat %c5 : tensor<32xindex>
+// SHARES-NEXT: %[[END:.*]] = arith.select %[[LESS]], %[[FIVE]],
+// SHARES-NEXT: arith.addi %{{.*}}, %[[END]] : tensor<32xindex>
+// SHARES: %[[SHARE:.*]] = arith.divui %{{.*}}, %[[P]] : index
 // SHARES: arith.maxsi %[[SHARE]], %c4 : index
+// SHARES: %[[EVEN:.*]] = arith.subi %c0, %{{.*}} : index
+// SHARES-NEXT: arith.select %[[FITS]], %[[EVEN]], %[[SHORT]] : index
 // SHARES: tile.scan {{.*}} : tensor<32xindex
 // SHARES: tile.warps 4
 // The last program of a row tile sums its parts; no second kernel.

@@ -60,6 +60,8 @@ public:
   /// Waits for everything before it.
   void copyOut(std::span<uint8_t> to, const GpuMemory &from) const;
   void zero(const GpuMemory &memory) const;
+  /// Leaves large numbers in all shared memory, see SpoilKernel.h.
+  void spoilSharedMemory() const;
   /// Waits for all work; a kernel that failed is an Error with kCheckFailed
   /// that names `what`.
   void finish(const std::string &what) const;
@@ -69,6 +71,8 @@ private:
   int number;
   cuda::CUcontext context = nullptr;
   cuda::CUstream queue = nullptr;
+  cuda::CUmodule module = nullptr;
+  cuda::CUfunction spoil = nullptr;
 };
 
 } // namespace kvarn::run
