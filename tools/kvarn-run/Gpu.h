@@ -59,7 +59,8 @@ public:
   void copyIn(const GpuMemory &to, std::span<const uint8_t> from) const;
   /// Waits for everything before it.
   void copyOut(std::span<uint8_t> to, const GpuMemory &from) const;
-  void zero(const GpuMemory &memory) const;
+  /// Makes every byte `value`.
+  void fill(const GpuMemory &memory, uint8_t value) const;
   /// Waits for all work; a kernel that failed is an Error with kCheckFailed
   /// that names `what`.
   void finish(const std::string &what) const;

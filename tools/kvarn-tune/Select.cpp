@@ -70,7 +70,8 @@ static void print(const Task &task, const TaskChoice &choice) {
     rows.push_back(
         {"  " + each.bucket.describe(), micro(each.seconds), micro(each.best),
          micro(each.defaultSeconds),
-         describe(*parseSchedule(task.candidates[each.candidate].schedule))});
+         describe(*parseSchedule(task.candidates[each.candidate].schedule),
+                  task.key.kernel)});
   std::fputs(run::formatTable(rows).c_str(), stdout);
 }
 

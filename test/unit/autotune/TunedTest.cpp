@@ -86,8 +86,8 @@ TEST(Tuned, Errors) {
   auto kernelError = [&](const std::function<void(json &)> &change) {
     return errorOf([&](json &o) { change(o["kernels"][0]); });
   };
-  EXPECT_EQ(kernelError([](json &k) { k["key"]["kernel"] = "flush"; }),
-            "kernel 'flush', expected attend");
+  EXPECT_EQ(kernelError([](json &k) { k["key"]["kernel"] = "relayout"; }),
+            "kernel 'relayout' is never tuned");
   EXPECT_EQ(kernelError([](json &k) { k["schedules"] = json::array(); }),
             "expected schedules of attend kvarn_k4v2_g128 mma16816 f16 "
             "head_dim 128 ratio 8 rows 8 (causal)");
@@ -98,12 +98,17 @@ TEST(Tuned, Errors) {
             "a schedule with rows = 8, the kernel has 16");
   auto hintError = [&](const json &value) {
     return kernelError(
-        [&](json &k) { k["schedules"][0]["hints"][0]["batch"] = value; });
+        [&](json &k) { k["schedules"][0]["hints"][0]["max_batch"] = value; });
   };
-  EXPECT_EQ(hintError(0), "batch: 0, expected 1 to 1099511627776");
+  EXPECT_EQ(hintError(0), "max_batch: 0, expected 1 to 1099511627776");
   EXPECT_EQ(hintError(int64_t(1) << 41),
-            "batch: 2199023255552, expected 1 to 1099511627776");
+            "max_batch: 2199023255552, expected 1 to 1099511627776");
   EXPECT_NE(hintError("x").find("must be number"), std::string::npos);
+  EXPECT_EQ(
+      kernelError([](json &k) { k["schedules"][0]["hints"][0]["batch"] = 1; }),
+      "unknown hint 'batch'");
+  EXPECT_EQ(kernelError([](json &k) { k["times"][0]["batch"] = 0; }),
+            "batch: 0, expected 1 or more");
 }
 
 /// Whatever the bytes are: a table or an error that names the file.
