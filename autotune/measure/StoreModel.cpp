@@ -72,8 +72,7 @@ StoreWork::StoreWork(const VariantKey &key, const Schedule &s,
   elements = tile = block;
   if (key.kernel == "append") {
     programs = std::ceil(work / double(s.rows));
-    tile = double(s.rows * format.headDim);
-    elements = 2 * tile; // K, then V
+    elements = tile = 2 * double(s.rows * format.headDim);
   } else if (key.kernel == "materialize") {
     programs = work * blocksOf(b.context, format);
     elements = 2 * block;
@@ -122,7 +121,7 @@ static Prediction predictGpu(const Chip &chip, const StoreWork &work,
   double issue = p.occupancy * p.instructions /
                  (chip.instructionRate * busy / (busy + kHidingWarps));
   double alone = p.instructions / warps * kSlotsPerIssue / chip.instructionRate;
-  p.bytesInFlight = p.occupancy * work.tile * 2;
+  p.bytesInFlight = p.occupancy * work.tile * 4; // read, then written
   double share = chip.readBandwidth / processors;
   double rate = std::min(
       chip.readBandwidth,
@@ -143,7 +142,7 @@ static Prediction predictCpu(const Chip &chip, const StoreWork &work,
   p.occupancy = 1;
   p.waves = std::ceil(work.programs / processors);
   p.instructions = programInstructions(work, double(chip.lanes), 1);
-  p.bytesInFlight = work.tile * 2;
+  p.bytesInFlight = work.tile * 4;
   double memory = bytes / work.programs * std::min(processors, work.programs) /
                   chip.readBandwidth;
   p.seconds = kCpuLaunchSeconds +

@@ -22,8 +22,9 @@ std::string Bucket::describe() const {
 }
 
 bool BucketMember::isOf(std::string_view kernel) const {
-  return (" " + std::string(kernels) + " ")
-             .find(" " + std::string(kernel) + " ") != std::string::npos;
+  return kernel.find(' ') == std::string_view::npos &&
+         (" " + std::string(kernels) + " ")
+                 .find(" " + std::string(kernel) + " ") != std::string::npos;
 }
 
 bool isTunable(std::string_view kernel) {

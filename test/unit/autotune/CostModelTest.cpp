@@ -118,6 +118,10 @@ TEST(Schedule, Parse) {
   EXPECT_EQ(describe(*s, "attend"),
             "warps 4, balanced over 3 programs, tokens 64, "
             "pool_tokens 32, async, subnormal");
+  EXPECT_EQ(describe(*parseSchedule(storeSchedule(4)), "flush"),
+            "warps 4, rows 16, tokens 32");
+  EXPECT_EQ(describe(*parseSchedule(storeSchedule(4, 8, 64, 2)), "append"),
+            "warps 4, rows 8, tokens 64, programs 2");
   EXPECT_EQ(parseSchedule(scheduleText(8, 16))->splits, 16);
   for (const char *bad :
        {"", "<", "><", "<rows = 8>", "#kvarn.schedule<rows = x, tokens = 1>"})

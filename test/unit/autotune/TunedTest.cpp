@@ -46,6 +46,40 @@ TEST(Tuned, RoundTrip) {
   EXPECT_EQ(kernel.times[1].share, 0.9);
 }
 
+/// Tables that are shipped stay readable, hints and all.
+TEST(Tuned, Shipped) {
+  int tables = 0;
+  for (auto &entry : std::filesystem::directory_iterator(KVARN_TUNED_DIR)) {
+    if (entry.path().extension() != ".json")
+      continue;
+    ++tables;
+    Tuned tuned = readTuned(entry.path());
+    ASSERT_FALSE(tuned.kernels.empty()) << entry.path();
+    size_t hints = 0;
+    for (const TunedKernel &kernel : tuned.kernels)
+      for (const TunedSchedule &schedule : kernel.schedules)
+        for (const kvarn::Hint &hint : schedule.hints)
+          hints += hint.maxBatch && hint.context && hint.kvHeads;
+    EXPECT_GT(hints, 0u) << entry.path();
+  }
+  EXPECT_GT(tables, 0);
+}
+
+/// Kernels without query heads have rows of their own, and no hints.
+TEST(Tuned, OtherKernels) {
+  Tuned table = makeTable();
+  table.kernels.push_back(
+      {storeKey("append"),
+       {{storeSchedule(8, 32), {}}},
+       {{tokensBucket(32), storeSchedule(8, 32), 5e-6, 6e-6, 0.1}}});
+  TempFolder folder;
+  folder.write("t.json", writeTuned(table));
+  Tuned read = readTuned(folder.path("t.json"));
+  EXPECT_EQ(writeTuned(read), writeTuned(table));
+  EXPECT_EQ(read.kernels.back().key, storeKey("append"));
+  EXPECT_EQ(read.kernels.back().times[0].bucket, tokensBucket(32));
+}
+
 /// People read it, and see what changed: a line for each schedule and time.
 TEST(Tuned, Lines) {
   std::string text = writeTuned(makeTable());
