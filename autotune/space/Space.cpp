@@ -38,7 +38,8 @@ static constexpr StringLiteral kShared = "programs with splits = 0 only; "
 static constexpr StringLiteral kThreads = "within the threads and the shared "
                                           "memory of a program";
 static constexpr StringLiteral kWithinRows = "at most rows";
-static constexpr StringLiteral kOwnSplits = "so that programs count; 1 by default";
+static constexpr StringLiteral kOwnSplits =
+    "so that programs count; 1 by default";
 
 // `rows` of attention follows from the query tokens and the ratio, the type of
 // operands and the layout of the cache are not up to the schedule.
