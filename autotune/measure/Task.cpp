@@ -81,6 +81,8 @@ VariantKey keyFromJson(const json &object) {
 }
 
 Bucket bucketFromJson(const json &object, const std::string &kernel) {
+  if (!isTunable(kernel))
+    throw InputError("kernel '" + kernel + "' is never tuned");
   Bucket bucket;
   for (const BucketMember &member : kBucketMembers) {
     if (!member.isOf(kernel))

@@ -292,10 +292,11 @@ std::vector<Entry> Measuring::entriesOf(const Task &task,
                               *parseSchedule(candidate.schedule), bucket)
                           .seconds;
     entry.failed = failures.has(binary, candidate.schedule, device.name);
+    // Kernels of several formats may be the same code, append for one.
     for (const Record &record : known)
-      if (record.status == Status::Ok && record.binary == binary &&
-          record.schedule == candidate.schedule && record.device == device &&
-          record.compiler == pack.compiler() &&
+      if (record.status == Status::Ok && record.key == task.key &&
+          record.binary == binary && record.schedule == candidate.schedule &&
+          record.device == device && record.compiler == pack.compiler() &&
           record.assembler == pack.assembler &&
           distance(*record.bucket, bucket) == 0)
         entry.seconds.insert(entry.seconds.end(), record.seconds.begin(),

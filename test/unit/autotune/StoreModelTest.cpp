@@ -125,6 +125,10 @@ TEST(Bucket, HasTheMembersOfItsKernel) {
               bucketFromJson({{"pairs", 0}, {"kv_heads", 8}}, "flush");
             }),
             "pairs: 0, expected 1 or more");
+  EXPECT_EQ(inputError([] {
+              bucketFromJson({{"pairs", 1}, {"kv_heads", 8}}, "relayout");
+            }),
+            "kernel 'relayout' is never tuned");
   EXPECT_THROW(bucketFromJson({{"tokens", 4}, {"kv_heads", 8}}, "flush"),
                json::exception);
 }
