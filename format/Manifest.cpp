@@ -124,28 +124,18 @@ static json toJson(const Launch &launch) {
 
 std::string shortName(const Hint &hint) {
   std::string text;
-  auto add = [&](char letter, std::optional<int64_t> value) {
-    if (value)
-      text += (text.empty() ? "" : ".") + std::string(1, letter) +
+  for (const HintMember &member : kHintMembers)
+    if (std::optional<int64_t> value = hint.*member.value)
+      text += (text.empty() ? "" : ".") + std::string(1, member.letter) +
               std::to_string(*value);
-  };
-  add('b', hint.maxBatch);
-  add('h', hint.kvHeads);
-  add('c', hint.context);
-  add('q', hint.maxQueryTokens);
   return text;
 }
 
 static json toJson(const Hint &hint) {
   json result = json::object();
-  if (hint.maxBatch)
-    result["max_batch"] = *hint.maxBatch;
-  if (hint.maxQueryTokens)
-    result["max_query_tokens"] = *hint.maxQueryTokens;
-  if (hint.context)
-    result["context"] = *hint.context;
-  if (hint.kvHeads)
-    result["kv_heads"] = *hint.kvHeads;
+  for (const HintMember &member : kHintMembers)
+    if (std::optional<int64_t> value = hint.*member.value)
+      result[member.name] = *value;
   return result;
 }
 

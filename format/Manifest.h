@@ -140,6 +140,20 @@ struct Hint {
 
   bool operator==(const Hint &) const = default;
 };
+
+/// A member of a hint: its name in JSON, and what stands for it in ids.
+struct HintMember {
+  const char *name;
+  char letter;
+  std::optional<int64_t> Hint::*value;
+};
+/// All of them, in the order of ids.
+inline constexpr HintMember kHintMembers[] = {
+    {"max_batch", 'b', &Hint::maxBatch},
+    {"kv_heads", 'h', &Hint::kvHeads},
+    {"context", 'c', &Hint::context},
+    {"max_query_tokens", 'q', &Hint::maxQueryTokens}};
+
 /// For the ids of variants: "b8.h8.c4096.q1", "" without hints.
 std::string shortName(const Hint &hint);
 

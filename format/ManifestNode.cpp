@@ -6,7 +6,7 @@
 
 namespace kvarn::detail {
 
-bool Object::check(std::initializer_list<std::string_view> known) const {
+bool Object::check(std::span<const std::string_view> known) const {
   if (!node.value->is_object())
     return node.fail("expected an object");
   for (auto &[name, value] : node.value->items())

@@ -12,6 +12,7 @@
 
 #include <initializer_list>
 #include <nlohmann/json.hpp>
+#include <span>
 
 namespace kvarn::detail {
 
@@ -43,7 +44,10 @@ public:
   Object(Node node) : node(std::move(node)) {}
 
   /// That it is an object and has no members but these.
-  bool check(std::initializer_list<std::string_view> known) const;
+  bool check(std::span<const std::string_view> known) const;
+  bool check(std::initializer_list<std::string_view> known) const {
+    return check(std::span(known.begin(), known.size()));
+  }
 
   bool has(const char *name) const { return node.value->contains(name); }
 

@@ -5,6 +5,7 @@
 #include "format/ManifestNode.h"
 
 #include <algorithm>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -304,20 +305,20 @@ static bool readCheck(const Node &node, const Variant &variant,
 
 static bool readHint(const Node &node, Hint &hint) {
   Object object(node);
-  if (!object.check({"max_batch", "max_query_tokens", "context", "kv_heads"}))
+  std::vector<std::string_view> names;
+  for (const HintMember &member : kHintMembers)
+    names.push_back(member.name);
+  if (!object.check(std::span<const std::string_view>(names)))
     return false;
-  auto read = [&](const char *name, std::optional<int64_t> &result) {
+  for (const HintMember &member : kHintMembers) {
     int64_t value = 0;
-    if (!object.has(name))
-      return true;
-    if (!object.integer(name, 1, kMaxExtent, value))
+    if (!object.has(member.name))
+      continue;
+    if (!object.integer(member.name, 1, kMaxExtent, value))
       return false;
-    result = value;
-    return true;
-  };
-  return read("max_batch", hint.maxBatch) &&
-         read("max_query_tokens", hint.maxQueryTokens) &&
-         read("context", hint.context) && read("kv_heads", hint.kvHeads);
+    hint.*member.value = value;
+  }
+  return true;
 }
 
 //===----------------------------------------------------------------------===//

@@ -91,7 +91,8 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
       headDim = attention.getQ().getType().getDimSize(2);
       family = Family::Attend;
     };
-    if (isa<MaterializeOp, UnflushOp>(op))
+    // What fusion makes of it is no other family.
+    if (isa<DequantizeOp, MaterializeOp, UnflushOp>(op))
       family = Family::Read;
     if (auto attend = dyn_cast<AttendOp>(op))
       isAttention(attend);

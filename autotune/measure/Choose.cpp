@@ -117,6 +117,24 @@ static std::vector<size_t> coverBuckets(const Times &times, double tolerance) {
   return chosen;
 }
 
+/// The one candidate that does best over all buckets; none if there are no
+/// times. Of two, the one that was measured to the end in more buckets.
+static std::vector<size_t> bestOverall(const Times &times) {
+  std::optional<size_t> best;
+  std::pair<int64_t, double> rank = {0, 0};
+  for (size_t c = 0; !times.empty() && c < times[0].size(); ++c) {
+    int64_t measured =
+        std::count_if(times.begin(), times.end(),
+                      [&](const auto &row) { return row[c] > 0; });
+    std::pair<int64_t, double> other = {-measured, slowdown(times, c)};
+    if (other < rank) {
+      rank = other;
+      best = c;
+    }
+  }
+  return best ? std::vector{*best} : std::vector<size_t>();
+}
+
 TaskChoice choose(const Pack &pack, const Task &task,
                   const std::vector<Record> &records, const DeviceName &device,
                   double tolerance) {
@@ -128,13 +146,15 @@ TaskChoice choose(const Pack &pack, const Task &task,
         Failures(records).has(pack.variant(standard.id).binary.sha256,
                               standard.schedule, device.name);
   }
-  result.order = coverBuckets(times, tolerance);
+  result.order = isChosenByHints(task.key) ? coverBuckets(times, tolerance)
+                                           : bestOverall(times);
   for (size_t b = 0; b < times.size(); ++b) {
     const std::vector<double> &row = times[b];
     Choice choice = {task.buckets[b], 0, 0, bestOf(row),
                      row.empty() ? 0 : row[0]};
     if (choice.best == 0)
       continue;
+    choice.candidate = result.order.front();
     for (size_t c : result.order)
       if (row[c] > 0 && (choice.seconds == 0 || row[c] < choice.seconds)) {
         choice.candidate = c;
@@ -187,10 +207,15 @@ variantsOf(const Pack &pack, const Task &task, const TaskChoice &choice) {
     const std::string &id = task.candidates[candidate].id;
     return variants.emplace_back(pack.variant(id), id).first;
   };
-  for (const Choice *each : neededHints(choice)) {
-    Variant &variant = add(each->candidate);
-    variant.hint = hintFor(each->bucket);
-    variant.id += "." + shortName(variant.hint);
+  if (isChosenByHints(task.key)) {
+    for (const Choice *each : neededHints(choice)) {
+      Variant &variant = add(each->candidate);
+      variant.hint = hintFor(each->bucket);
+      variant.id += "." + shortName(variant.hint);
+    }
+  } else {
+    for (size_t candidate : choice.order)
+      add(candidate);
   }
   if (variants.empty() && !task.candidates.empty() && !choice.defaultFailed)
     add(0);

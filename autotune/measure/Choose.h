@@ -14,7 +14,7 @@ namespace kvarn::tune {
 struct Choice {
   Bucket bucket;
   size_t candidate = 0;                // of the task
-  double seconds = 0;                  // median
+  double seconds = 0;                  // median; 0 = not to be compared
   double best = 0, defaultSeconds = 0; // 0 = not measured
 };
 
@@ -32,7 +32,9 @@ std::vector<DeviceName> measuredDevices(const Pack &pack,
                                         const std::vector<Record> &records);
 
 /// Chooses as few candidates as are needed to stay within `1 + tolerance` of
-/// the best time in each bucket, of those that never failed on the device.
+/// the best time in each bucket, of those that never failed on the device. Of a
+/// kernel that is not chosen by hints one: that with the least geometric mean
+/// of its times relative to the best ones.
 TaskChoice choose(const Pack &pack, const Task &task,
                   const std::vector<Record> &records, const DeviceName &device,
                   double tolerance);

@@ -3,7 +3,7 @@
 #include "autotune/measure/CostModel.h"
 
 #include "autotune/measure/Error.h"
-#include "format/Format.h"
+#include "autotune/measure/StoreModel.h"
 
 #include <algorithm>
 #include <cmath>
@@ -37,29 +37,29 @@ Chip chipFromJson(const json &object) {
   return chip;
 }
 
+Format cost::formatOf(const VariantKey &key) {
+  std::optional<Format> format = parseFormatName(key.format);
+  if (!format)
+    throw InputError("no cost model for a kernel without a format");
+  format->headDim = key.headDim;
+  return *format;
+}
+
 namespace {
 
-// Constants of GPUs, from what was measured on an H200 (docs/performance.md).
-constexpr double kLaunchSeconds = 5e-6; // a launch and its first loads
-constexpr double kTileSeconds = 2e-6;   // begin and end of a row tile
+using namespace cost;
+
+constexpr double kTileSeconds = 2e-6; // begin and end of a row tile
 constexpr double kCombineSeconds = 3e-6;
-constexpr double kMemoryLatency = 800e-9;
-constexpr double kMostOfShare = 1.6;  // of the bandwidth, for one processor
-constexpr double kCyclesPerIssue = 3; // of one warp that waits for itself
-constexpr double kHidingWarps = 4;    // with as many, half the slots are used
 constexpr double kDirectBytes = 2048; // that a warp loads ahead without slots
 
 /// Of CPUs.
-constexpr double kCpuLaunchSeconds = 5e-6, kCpuTileSeconds = 1e-6;
+constexpr double kCpuTileSeconds = 1e-6;
 
 /// The work of one call in terms of records.
 struct Work {
   Work(const VariantKey &key, const Schedule &s, const Bucket &b) {
-    std::optional<Format> parsed = parseFormatName(key.format);
-    if (!parsed)
-      throw InputError("no cost model for a kernel without a format");
-    format = *parsed;
-    format.headDim = key.headDim;
+    format = formatOf(key);
     int64_t rows = b.queryTokens * std::max<int64_t>(key.ratio, 1);
     tiles = static_cast<double>(b.batch * b.kvHeads *
                                 ((rows + s.rows - 1) / s.rows));
@@ -144,7 +144,7 @@ Prediction predictGpu(const Chip &chip, const Work &work, const Schedule &s) {
   double issue = p.occupancy * grid.records * p.instructions /
                  (chip.instructionRate * slots);
   double alone = std::ceil(grid.records / double(s.warps)) * p.instructions *
-                 kCyclesPerIssue * 4 / chip.instructionRate;
+                 kSlotsPerIssue / chip.instructionRate;
   p.bytesInFlight = warps * (s.async ? double(f.recordBytes()) : kDirectBytes);
   double share = chip.readBandwidth / processors;
   double rate =
@@ -202,18 +202,23 @@ Prediction predictCpu(const Chip &chip, const Work &work, const Schedule &s) {
 
 } // namespace
 
-double cacheBytes(const VariantKey &key, const Bucket &bucket) {
+double movedBytes(const VariantKey &key, const Bucket &bucket) {
+  if (key.kernel != "attend")
+    return storeBytes(key, bucket);
   Work work(key, {}, bucket);
-  return double(bucket.batch * bucket.kvHeads) * work.blocks *
+  return double(bucket.work()) * work.blocks *
          double(work.format.recordBytes());
 }
 
 Prediction predict(const Chip &chip, const VariantKey &key,
                    const Schedule &schedule, const Bucket &bucket) {
+  if (key.kernel != "attend")
+    return predictStore(chip, key, schedule, bucket);
   Work work(key, schedule, bucket);
   Prediction p = chip.gpu ? predictGpu(chip, work, schedule)
                           : predictCpu(chip, work, schedule);
-  p.bytes = work.tiles * work.blocks * double(work.format.recordBytes());
+  p.units = work.tiles * work.blocks;
+  p.bytes = p.units * double(work.format.recordBytes());
   return p;
 }
 

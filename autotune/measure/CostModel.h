@@ -29,20 +29,22 @@ json toJson(const Chip &chip);
 Chip chipFromJson(const json &object);
 
 struct Prediction {
-  double bytes = 0;         // read from memory
-  double instructions = 0;  // of one record, for one row tile
+  double bytes = 0;         // read from memory, and written
+  double instructions = 0;  // of a unit of work
+  double units = 0;         // attention: records times row tiles; else programs
   double occupancy = 0;     // programs of a processor at a time
   double bytesInFlight = 0; // of a processor
   double waves = 0;
   double seconds = 0;
 };
 
-/// Attention over `bucket` by a kernel for `key`. The key must have a format.
+/// One call of a kernel for `key`, which must have a format, of this size.
 Prediction predict(const Chip &chip, const VariantKey &key,
                    const Schedule &schedule, const Bucket &bucket);
 
-/// Bytes of the cache that a launch reads.
-double cacheBytes(const VariantKey &key, const Bucket &bucket);
+/// Bytes that a launch reads and writes. Attention writes next to nothing: of
+/// the cache that it reads.
+double movedBytes(const VariantKey &key, const Bucket &bucket);
 
 } // namespace kvarn::tune
 

@@ -75,10 +75,11 @@ std::vector<Measured> collect(const std::vector<Record> &records,
 
 double distance(const Bucket &a, const Bucket &b) {
   auto factor = [](int64_t x, int64_t y) {
-    return std::abs(std::log2(double(x)) - std::log2(double(y)));
+    // What the kernel does not have is 0 in both.
+    return x == y ? 0 : std::abs(std::log2(double(x)) - std::log2(double(y)));
   };
-  return factor(a.batch * a.kvHeads, b.batch * b.kvHeads) +
-         factor(a.context, b.context) + factor(a.queryTokens, b.queryTokens);
+  return factor(a.work(), b.work()) + factor(a.context, b.context) +
+         factor(a.queryTokens, b.queryTokens);
 }
 
 /// Heads and requests are the same to a kernel.

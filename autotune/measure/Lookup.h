@@ -84,8 +84,8 @@ private:
 std::vector<Measured> collect(const std::vector<Record> &records,
                               const std::string &compiler);
 
-/// How far two buckets are from each other, in factors of two: requests times
-/// KV heads, tokens, query tokens.
+/// How far two buckets of a kernel are from each other, in factors of two:
+/// requests (or pairs, or tokens) times KV heads, context, query tokens.
 double distance(const Bucket &a, const Bucket &b);
 
 Answer lookUp(const std::vector<Record> &records, const Question &question);

@@ -50,7 +50,7 @@ static Task taskFromJson(const json &object) {
   task.key = keyFromJson(object.at("key"));
   object.at("pruned").get_to(task.pruned);
   for (const json &each : object.at("buckets"))
-    task.buckets.push_back(bucketFromJson(each));
+    task.buckets.push_back(bucketFromJson(each, task.key.kernel));
   for (const json &each : object.at("candidates"))
     task.candidates.push_back({each.at("id").get<std::string>(),
                                each.at("schedule").get<std::string>()});

@@ -86,7 +86,7 @@ static Record fromJson(const json &object) {
   r.key = keyFromJson(object.at("key"));
   object.at("schedule").get_to(r.schedule);
   if (object.contains("bucket"))
-    r.bucket = bucketFromJson(object.at("bucket"));
+    r.bucket = bucketFromJson(object.at("bucket"), r.key.kernel);
   r.device = deviceFromJson(object.at("device"));
   object.at("chip").get_to(r.chip);
   object.at("compiler").get_to(r.compiler);

@@ -45,7 +45,7 @@ struct Record {
   Status status = Status::Ok;
   std::string message;         // of a failure
   std::vector<double> seconds; // one for each launch
-  double bytes = 0;            // of the cache that a launch reads
+  double bytes = 0;            // that a launch moves, see movedBytes
   double readBandwidth = 0;    // bytes per second, in the same run
   double predicted = 0;        // seconds, by the cost model
 

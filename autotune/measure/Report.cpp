@@ -4,7 +4,6 @@
 
 #include "autotune/measure/Error.h"
 #include "autotune/measure/Lookup.h"
-#include "format/Format.h"
 
 #include <algorithm>
 #include <cmath>
@@ -32,9 +31,9 @@ static json pointOf(const Pack &pack, const Task &task,
                     const Measured &measured) {
   Schedule schedule = *parseSchedule(measured.schedule);
   Prediction p = predict(pack.facts, task.key, schedule, measured.bucket);
-  double bytes = cacheBytes(task.key, measured.bucket);
+  double bytes = movedBytes(task.key, measured.bucket);
   return {{"shape", measured.bucket.describe()},
-          {"schedule", describe(schedule)},
+          {"schedule", describe(schedule, task.key.kernel)},
           {"seconds", measured.median},
           {"predicted", p.seconds},
           {"launches", measured.seconds.size()},
@@ -42,14 +41,12 @@ static json pointOf(const Pack &pack, const Task &task,
           {"share", bytes / measured.median / pack.facts.readBandwidth}};
 }
 
-/// Instructions of a call: those of a record, for each record and row tile.
+/// Of a whole call.
 static double instructionsOf(const Pack &pack, const Task &task,
                              const Measured &measured) {
   Prediction p = predict(pack.facts, task.key,
                          *parseSchedule(measured.schedule), measured.bucket);
-  Format format = *parseFormatName(task.key.format);
-  format.headDim = task.key.headDim;
-  return p.instructions * p.bytes / double(format.recordBytes());
+  return p.instructions * p.units;
 }
 
 /// What was left out of the pack, and failures among `own`, records of it.

@@ -65,8 +65,12 @@ std::optional<Schedule> parseSchedule(std::string_view text) {
   return ok ? std::optional(s) : std::nullopt;
 }
 
-std::string describe(const Schedule &s) {
+std::string describe(const Schedule &s, std::string_view kernel) {
   std::string text = "warps " + std::to_string(s.warps);
+  if (kernel != "attend")
+    return text + ", rows " + std::to_string(s.rows) + ", tokens " +
+           std::to_string(s.tokens) +
+           (s.programs ? ", programs " + std::to_string(s.programs) : "");
   text += s.splits == 0
               ? ", balanced over " + std::to_string(s.programs) + " programs"
               : ", splits " + std::to_string(s.splits);

@@ -23,8 +23,9 @@ struct Schedule {
 /// The schedule in the text of the attribute, or nothing.
 std::optional<Schedule> parseSchedule(std::string_view text);
 
-/// For people: what tells it from others of its kind, "warps 4, splits 0, ...".
-std::string describe(const Schedule &schedule);
+/// For people: what tells it from others of its kind, "warps 4, splits 1, ...";
+/// of kernels that write a cache or read it back "warps 4, rows 16, tokens 32".
+std::string describe(const Schedule &schedule, std::string_view kernel);
 
 } // namespace kvarn::tune
 

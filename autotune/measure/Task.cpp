@@ -2,14 +2,36 @@
 
 #include "autotune/measure/Task.h"
 
+#include "autotune/measure/Error.h"
+
 namespace kvarn::tune {
 
 std::string Bucket::describe() const {
-  std::string text =
-      "batch " + std::to_string(batch) + " context " + std::to_string(context);
-  if (queryTokens > 1)
-    text += " query tokens " + std::to_string(queryTokens);
+  std::string text;
+  auto add = [&](const char *name, int64_t value) {
+    if (value > 0)
+      text += (text.empty() ? "" : " ") + std::string(name) + " " +
+              std::to_string(value);
+  };
+  add("batch", batch);
+  add("context", context);
+  add("query tokens", queryTokens > 1 ? queryTokens : 0);
+  add("pairs", pairs);
+  add("tokens", tokens);
   return text + ", " + std::to_string(kvHeads) + " KV heads";
+}
+
+bool BucketMember::isOf(std::string_view kernel) const {
+  return kernel.find(' ') == std::string_view::npos &&
+         (" " + std::string(kernels) + " ")
+                 .find(" " + std::string(kernel) + " ") != std::string::npos;
+}
+
+bool isTunable(std::string_view kernel) {
+  for (const BucketMember &member : kBucketMembers)
+    if (member.isOf(kernel))
+      return true;
+  return false;
 }
 
 Hint hintFor(const Bucket &bucket) {
@@ -30,10 +52,11 @@ json toJson(const VariantKey &key) {
 }
 
 json toJson(const Bucket &bucket) {
-  return {{"batch", bucket.batch},
-          {"context", bucket.context},
-          {"query_tokens", bucket.queryTokens},
-          {"kv_heads", bucket.kvHeads}};
+  json object = json::object();
+  for (const BucketMember &member : kBucketMembers)
+    if (int64_t value = bucket.*member.value)
+      object[member.name] = value;
+  return object;
 }
 
 json toJson(const DeviceName &device) {
@@ -57,11 +80,20 @@ VariantKey keyFromJson(const json &object) {
   return key;
 }
 
-Bucket bucketFromJson(const json &object) {
-  return {object.at("batch").get<int64_t>(),
-          object.at("context").get<int64_t>(),
-          object.at("query_tokens").get<int64_t>(),
-          object.at("kv_heads").get<int64_t>()};
+Bucket bucketFromJson(const json &object, const std::string &kernel) {
+  if (!isTunable(kernel))
+    throw InputError("kernel '" + kernel + "' is never tuned");
+  Bucket bucket;
+  for (const BucketMember &member : kBucketMembers) {
+    if (!member.isOf(kernel))
+      continue;
+    auto value = object.at(member.name).get<int64_t>();
+    if (value < 1)
+      throw InputError(std::string(member.name) + ": " + std::to_string(value) +
+                       ", expected 1 or more");
+    bucket.*member.value = value;
+  }
+  return bucket;
 }
 
 DeviceName deviceFromJson(const json &object) {

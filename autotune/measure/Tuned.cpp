@@ -28,10 +28,11 @@ static TunedKernel kernelOf(const Pack &pack, const Task &task,
       kernel.schedules.back().hints.push_back(variant.hint);
   }
   for (const Choice &each : choice.choices) {
-    double bytes = cacheBytes(task.key, each.bucket);
+    double bytes = movedBytes(task.key, each.bucket);
     kernel.times.push_back(
         {each.bucket, task.candidates[each.candidate].schedule, each.seconds,
-         each.defaultSeconds, bytes / each.seconds / readBandwidth});
+         each.defaultSeconds,
+         each.seconds > 0 ? bytes / each.seconds / readBandwidth : 0});
   }
   return kernel;
 }
@@ -72,16 +73,12 @@ static std::string lines(const List &list, const Function &toJson) {
   return "[" + text + "]";
 }
 
+/// As in a manifest.
 static json toJson(const Hint &hint) {
   json object = json::object();
-  auto add = [&](const char *name, std::optional<int64_t> value) {
-    if (value)
-      object[name] = *value;
-  };
-  add("batch", hint.maxBatch);
-  add("context", hint.context);
-  add("kv_heads", hint.kvHeads);
-  add("query_tokens", hint.maxQueryTokens);
+  for (const HintMember &member : kHintMembers)
+    if (std::optional<int64_t> value = hint.*member.value)
+      object[member.name] = *value;
   return object;
 }
 
@@ -130,18 +127,18 @@ std::string writeTuned(const Tuned &tuned) {
 
 static Hint hintFromJson(const json &object) {
   Hint hint;
-  auto read = [&](const char *name, std::optional<int64_t> &value) {
-    if (!object.contains(name))
-      return;
-    value = object.at(name).get<int64_t>();
-    if (*value < 1 || *value > kMostHint)
-      throw InputError(std::string(name) + ": " + std::to_string(*value) +
+  for (auto &[name, value] : object.items()) {
+    auto member =
+        std::find_if(std::begin(kHintMembers), std::end(kHintMembers),
+                     [&](const HintMember &each) { return each.name == name; });
+    if (member == std::end(kHintMembers))
+      throw InputError("unknown hint '" + name + "'");
+    auto number = value.get<int64_t>();
+    if (number < 1 || number > kMostHint)
+      throw InputError(name + ": " + std::to_string(number) +
                        ", expected 1 to " + std::to_string(kMostHint));
-  };
-  read("batch", hint.maxBatch);
-  read("context", hint.context);
-  read("kv_heads", hint.kvHeads);
-  read("query_tokens", hint.maxQueryTokens);
+    hint.*member->value = number;
+  }
   return hint;
 }
 
@@ -152,7 +149,7 @@ static TunedSchedule scheduleFromJson(const json &object,
   std::optional<Schedule> schedule = parseSchedule(result.schedule);
   if (!schedule)
     throw InputError("'" + result.schedule + "' is no schedule");
-  if (schedule->rows != key.queryRows)
+  if (key.ratio > 0 && schedule->rows != key.queryRows)
     throw InputError(
         "a schedule with rows = " + std::to_string(schedule->rows) +
         ", the kernel has " + std::to_string(key.queryRows));
@@ -164,15 +161,16 @@ static TunedSchedule scheduleFromJson(const json &object,
 static TunedKernel kernelFromJson(const json &object) {
   TunedKernel kernel;
   kernel.key = keyFromJson(object.at("key"));
-  if (kernel.key.kernel != "attend")
-    throw InputError("kernel '" + kernel.key.kernel + "', expected attend");
+  if (!isTunable(kernel.key.kernel))
+    throw InputError("kernel '" + kernel.key.kernel + "' is never tuned");
   for (const json &each : object.at("schedules"))
     kernel.schedules.push_back(scheduleFromJson(each, kernel.key));
   if (kernel.schedules.empty())
     throw InputError("expected schedules of " + describe(kernel.key));
   for (const json &each : object.at("times"))
     kernel.times.push_back(
-        {bucketFromJson(each), each.at("schedule").get<std::string>(),
+        {bucketFromJson(each, kernel.key.kernel),
+         each.at("schedule").get<std::string>(),
          each.at("microseconds").get<double>() * 1e-6,
          each.at("default_microseconds").get<double>() * 1e-6,
          each.at("share_of_read_bandwidth").get<double>()});

@@ -21,6 +21,8 @@ static constexpr Values kPoolTokens = {"16", "32", "64"};
 static constexpr Values kWarps = {"2", "4", "8"};
 static constexpr Values kStoreWarps = {"4", "8", "16"};
 static constexpr Values kReadWarps = {"2", "4", "8"};
+static constexpr Values kNoSplits = {"0"};
+static constexpr Values kTogether = {"1", "2", "4", "8"};
 static constexpr Values kPrograms = {"1", "2", "3", "4"};
 static constexpr Values kSplits = {"0", "1", "2", "4", "8", "16", "32", "64"};
 static constexpr Values kCopies = {"direct", "async"};
@@ -36,6 +38,8 @@ static constexpr StringLiteral kShared = "programs with splits = 0 only; "
 static constexpr StringLiteral kThreads = "within the threads and the shared "
                                           "memory of a program";
 static constexpr StringLiteral kWithinRows = "at most rows";
+static constexpr StringLiteral kOwnSplits =
+    "so that programs count; 1 by default";
 
 // `rows` of attention follows from the query tokens and the ratio, the type of
 // operands and the layout of the cache are not up to the schedule.
@@ -50,9 +54,15 @@ static constexpr SpaceField kSpace[] = {
     {Backend::Nvptx, "append", "rows", kRows, ""},
     {Backend::Nvptx, "append", "warps", kStoreWarps, kThreads},
     {Backend::Nvptx, "flush", "warps", kStoreWarps, kThreads},
+    {Backend::Nvptx, "pack", "warps", kStoreWarps, kThreads},
+    {Backend::Nvptx, "unflush", "tokens", kTokens, kWithinGroup},
+    {Backend::Nvptx, "unflush", "warps", kReadWarps, kThreads},
+    {Backend::Nvptx, "unflush", "splits", kNoSplits, kOwnSplits},
+    {Backend::Nvptx, "unflush", "programs", kTogether, kShared},
     {Backend::Nvptx, "materialize", "tokens", kTokens, kWithinGroup},
     {Backend::Nvptx, "materialize", "warps", kReadWarps, kThreads},
-    {Backend::Nvptx, "relayout", "warps", kStoreWarps, kThreads},
+    {Backend::Nvptx, "materialize", "splits", kNoSplits, kOwnSplits},
+    {Backend::Nvptx, "materialize", "programs", kTogether, kShared},
     {Backend::Cpu, "attend", "tokens", kTokens, kWithinGroup},
     {Backend::Cpu, "attend", "pool_tokens", kTokens, kWithinGroup},
     {Backend::Cpu, "attend", "splits", kSplits, ""},
@@ -60,6 +70,7 @@ static constexpr SpaceField kSpace[] = {
     {Backend::Cpu, "attend", "register_rows", kRegisterRows, kWithinRows},
     {Backend::Cpu, "attend", "register_columns", kRegisterColumns, ""},
     {Backend::Cpu, "append", "rows", kRows, ""},
+    {Backend::Cpu, "unflush", "tokens", kTokens, kWithinGroup},
     {Backend::Cpu, "materialize", "tokens", kTokens, kWithinGroup},
 };
 
@@ -117,7 +128,7 @@ static ScheduleAttr scheduleOf(MLIRContext *context, Fields fields) {
 }
 
 /// Whether what cannot be written as a range of one field holds.
-static bool isWithin(Fields &fields, FormatAttr format) {
+static bool isWithin(Fields &fields, StringRef family, FormatAttr format) {
   auto number = [&](StringRef name) {
     int64_t value = 0;
     StringRef(valueOf(fields, name)).getAsInteger(10, value);
@@ -126,7 +137,7 @@ static bool isWithin(Fields &fields, FormatAttr format) {
   // One point of those that differ in what is not looked at.
   if (number("splits") != 0 && number("programs") > 1)
     return false;
-  return number("register_rows") <= number("rows") &&
+  return (family != "attend" || number("register_rows") <= number("rows")) &&
          (!format || (number("tokens") <= format.getGroup() &&
                       number("pool_tokens") <= format.getGroup()));
 }
@@ -199,7 +210,7 @@ SmallVector<SchedulePoint> mlir::kvarn::enumerateSchedules(const Target &target,
   };
   add(start);
   for (Fields &fields : all)
-    if (isWithin(fields, format))
+    if (isWithin(fields, family, format))
       add(scheduleOf(context, fields));
   return points;
 }

@@ -41,9 +41,7 @@ public:
     gpu.copyOut(result.bytes(), memory);
     return result;
   }
-  void fill(uint8_t value) override {
-    gpu.copyIn(memory, std::vector<uint8_t>(memory.size(), value));
-  }
+  void fill(uint8_t value) override { gpu.fill(memory, value); }
 
   const Gpu &gpu;
   const run::DType dtype;
@@ -157,7 +155,7 @@ void CudaDevice::start() {
   // More than twice what the cache holds.
   coldRounds = 5 * int64_t(gpu.info().cacheBytes) / 2 / roundBytes() + 1;
   cold = GpuMemory(gpu, static_cast<size_t>(coldRounds * roundBytes()));
-  gpu.zero(cold);
+  gpu.fill(cold, 0);
 }
 
 CudaDevice::~CudaDevice() {
@@ -298,7 +296,7 @@ std::unique_ptr<DeviceTensor> CudaDevice::repeat(const HostTensor &source,
 
 void CudaLaunch::start(const Device::LaunchFunction &launch) {
   const Gpu &gpu = device.gpu;
-  gpu.zero(workspace);
+  gpu.fill(workspace, 0);
   gpu.finish("the workspace");
   capture(launch);
   gpu.check(driver.cuGraphInstantiate(&instance, graph, 0),

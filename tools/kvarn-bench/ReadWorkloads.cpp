@@ -12,15 +12,15 @@ using run::HostTensor;
 
 namespace {
 
-/// A kernel that reads a cache. `Base` is Workload or derived from it.
-template <typename Base> class ReadWorkload : public Base {
+/// A kernel that reads a cache.
+class ReadWorkload : public Workload {
 public:
   explicit ReadWorkload(const WorkloadOptions &o)
       : kernel(o.kernel), format(*run::formatOf(kernel.info())),
         dtype(npy::parseDType(kernel.info().dtype).value_or(DType::F16)),
-        plan(o.shape, format), cache(makeCache(o)) {
-    this->packed = cache.packed;
-    this->movedBytes = plan.bytes;
+        plan(o.shape, format), cache(makeCache(o)), device(o.device) {
+    packed = cache.packed;
+    movedBytes = plan.bytes;
   }
 
 protected:
@@ -55,12 +55,12 @@ protected:
   DType dtype;
   BlockPlan plan;
   Cache cache;
+  Device &device;
 };
 
-class AttendOfCache : public ReadWorkload<AttendWorkload> {
+class AttendWorkload : public ReadWorkload {
 public:
-  explicit AttendOfCache(const WorkloadOptions &o)
-      : ReadWorkload(o), device(o.device) {
+  explicit AttendWorkload(const WorkloadOptions &o) : ReadWorkload(o) {
     makeQueries(o.shape);
   }
   void use(const run::Kernel &chosen) override {
@@ -101,11 +101,10 @@ private:
     newV = device.place(randomTensor(dtype, dims, random));
   }
 
-  Device &device;
   Placed q, queryStart, out, newK, newV;
 };
 
-class MaterializeWorkload : public ReadWorkload<Workload> {
+class MaterializeWorkload : public ReadWorkload {
 public:
   explicit MaterializeWorkload(const WorkloadOptions &o) : ReadWorkload(o) {
     std::vector<int64_t> dims = {o.shape.batch, o.shape.context,
@@ -115,11 +114,17 @@ public:
     // Positions behind the end of a request are written too.
     movedBytes +=
         4 * o.shape.batch * o.shape.context * o.shape.kvHeads * format.headDim;
+  }
+  void use(const run::Kernel &chosen) override {
+    kernel = chosen;
+    launches.clear();
+    k->fill(0xff);
+    v->fill(0xff);
     for (const Placed &table : cache.tables) {
       auto args = cacheArgs<kvarn_materialize_args>(*table);
       args.k_out = k->descriptor();
       args.v_out = v->descriptor();
-      launches.push_back(prepareLaunch(o.device, kernel, args,
+      launches.push_back(prepareLaunch(device, kernel, args,
                                        kvarn_materialize_workspace_bytes,
                                        kvarn_materialize));
     }
@@ -135,15 +140,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<AttendWorkload>
-makeAttendCache(const WorkloadOptions &options) {
-  return std::make_unique<AttendOfCache>(options);
-}
-
 std::unique_ptr<Workload> makeAttend(const WorkloadOptions &options) {
-  auto workload = makeAttendCache(options);
-  workload->use(options.kernel);
-  return workload;
+  return std::make_unique<AttendWorkload>(options);
 }
 
 std::unique_ptr<Workload> makeMaterialize(const WorkloadOptions &options) {

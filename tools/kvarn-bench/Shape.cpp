@@ -2,6 +2,7 @@
 
 #include "tools/kvarn-bench/Shape.h"
 
+#include "autotune/measure/Task.h"
 #include "tools/kvarn-bench/Workload.h"
 #include "tools/kvarn-run/Error.h"
 #include "tools/kvarn-run/Text.h"
@@ -48,21 +49,16 @@ double Shape::operations(int64_t headDim) const {
   return 4 * static_cast<double>(queryHeads * headDim) * seen;
 }
 
-/// The members that only some kernels have.
+/// The members that only some kernels have, besides those of their buckets.
 static constexpr struct {
   std::string_view member, kernels;
 } kMembers[] = {
-    {"batch", "attend materialize"},
-    {"context", "attend materialize"},
     {"context_from", "attend materialize"},
     {"pool_fraction", "attend materialize"},
     {"pool_ends", "attend materialize"},
     {"query_heads", "attend"},
-    {"query_tokens", "attend"},
     {"new", "attend"},
     {"compare_pool", "attend"},
-    {"pairs", "flush pack unflush"},
-    {"tokens", "append"},
 };
 
 /// Whether `word` is one of the `words`.
@@ -72,6 +68,9 @@ static bool contains(std::string_view words, std::string_view word) {
 }
 
 bool Shape::has(std::string_view member) const {
+  for (const tune::BucketMember &each : tune::kBucketMembers)
+    if (each.name == member)
+      return each.isOf(kernel);
   for (const auto &each : kMembers)
     if (each.member == member)
       return contains(each.kernels, kernel);

@@ -18,10 +18,28 @@ namespace {
 class StoreWorkload : public Workload {
 public:
   StoreWorkload(const WorkloadOptions &o, int64_t blocksPerLayer)
-      : kernel(o.kernel), format(*run::formatOf(kernel.info())),
-        blocks(blocksPerLayer), random(2) {}
+      : device(o.device), kernel(o.kernel),
+        format(*run::formatOf(kernel.info())), blocks(blocksPerLayer),
+        random(2) {}
+
+  void use(const run::Kernel &chosen) override {
+    kernel = chosen;
+    launches.clear();
+    for (const Placed *output : outputs())
+      (*output)->fill(0);
+    prepareLaunches();
+  }
+  void checkOutput() const override {
+    for (const Placed *output : outputs())
+      checkPlausible(kernel, **output);
+  }
 
 protected:
+  /// What the kernel writes.
+  virtual std::vector<const Placed *> outputs() const = 0;
+  /// A launch for each layer.
+  virtual void prepareLaunches() = 0;
+
   /// Bytes of a block's record and slot, all heads.
   int64_t recordBytes(const Shape &shape) const {
     return shape.kvHeads * format.recordBytes();
@@ -77,6 +95,7 @@ protected:
     count = o.device.place(run::intTensor({1}, used));
   }
 
+  Device &device;
   run::Kernel kernel;
   Format format;
   int64_t blocks; // of a layer
@@ -95,9 +114,14 @@ private:
 /// Between slots and records, either way.
 template <typename Args> class SlotWorkload : public StoreWorkload {
 public:
-  template <typename Measure, typename Run>
+  using Measure = kvarn_status (*)(const kvarn_kernel *, const Args *,
+                                   size_t *);
+  using Run = kvarn_status (*)(const kvarn_kernel *, const Args *,
+                               const kvarn_launch_options *);
+
   SlotWorkload(const WorkloadOptions &o, bool toPool, Measure measure, Run run)
-      : StoreWorkload(o, o.shape.pairs), toPool(toPool) {
+      : StoreWorkload(o, o.shape.pairs), toPool(toPool), measure(measure),
+        run(run) {
     movedBytes = blocks * (recordBytes(o.shape) + slotBytes(o.shape));
     int64_t layers = countLayers(o.device, movedBytes, movedBytes, o.memory);
     Tiles tiles = makeTiles(format, o.shape.kvHeads);
@@ -110,6 +134,15 @@ public:
     makePairs(o, layers, [&](int64_t layer, int64_t i) {
       return slots[static_cast<size_t>(layer * blocks + i)];
     });
+  }
+
+private:
+  std::vector<const Placed *> outputs() const override {
+    if (toPool)
+      return {&poolK, &poolV};
+    return {&pages};
+  }
+  void prepareLaunches() override {
     for (const Placed &list : pairs) {
       Args args = {};
       args.pairs = list->descriptor();
@@ -117,17 +150,13 @@ public:
       args.pages = pages->descriptor();
       args.pool_k = poolK->descriptor();
       args.pool_v = poolV->descriptor();
-      launches.push_back(prepareLaunch(o.device, kernel, args, measure, run));
+      launches.push_back(prepareLaunch(device, kernel, args, measure, run));
     }
   }
-  void checkOutput() const override {
-    checkPlausible(kernel, toPool ? *poolK : *pages);
-    if (toPool)
-      checkPlausible(kernel, *poolV);
-  }
 
-private:
   bool toPool;
+  Measure measure;
+  Run run;
 };
 
 class PackWorkload : public StoreWorkload {
@@ -144,6 +173,11 @@ public:
     makePairs(o, layers, [&](int64_t layer, int64_t i) {
       return static_cast<int32_t>((layer * blocks + i) * format.group);
     });
+  }
+
+private:
+  std::vector<const Placed *> outputs() const override { return {&pages}; }
+  void prepareLaunches() override {
     for (const Placed &list : pairs) {
       kvarn_pack_args args = {};
       args.k = k->descriptor();
@@ -151,11 +185,10 @@ public:
       args.pairs = list->descriptor();
       args.count = count->descriptor();
       args.pages = pages->descriptor();
-      launches.push_back(prepareLaunch(o.device, kernel, args,
+      launches.push_back(prepareLaunch(device, kernel, args,
                                        kvarn_pack_workspace_bytes, kvarn_pack));
     }
   }
-  void checkOutput() const override { checkPlausible(kernel, *pages); }
 };
 
 /// Tokens of a prompt, one block after the other.
@@ -180,12 +213,11 @@ public:
     for (int64_t layer = 0; layer < layers; ++layer)
       addLayer(o, order, layer);
   }
-  void checkOutput() const override {
-    checkPlausible(kernel, *poolK);
-    checkPlausible(kernel, *poolV);
-  }
 
 private:
+  std::vector<const Placed *> outputs() const override {
+    return {&poolK, &poolV};
+  }
   void addLayer(const WorkloadOptions &o, const std::vector<int32_t> &order,
                 int64_t layer) {
     HostTensor mapping(DType::I64, {o.shape.tokens});
@@ -198,15 +230,19 @@ private:
     makeTokens(o, o.shape.tokens);
     rows.push_back(std::move(k));
     rows.push_back(std::move(v));
-    kvarn_append_args args = {};
-    args.k = rows[rows.size() - 2]->descriptor();
-    args.v = rows.back()->descriptor();
-    args.slot_mapping = mappings.back()->descriptor();
-    args.pool_k = poolK->descriptor();
-    args.pool_v = poolV->descriptor();
-    args.block_to_slot = blockToSlot->descriptor();
-    launches.push_back(prepareLaunch(
-        o.device, kernel, args, kvarn_append_workspace_bytes, kvarn_append));
+  }
+  void prepareLaunches() override {
+    for (size_t layer = 0; layer < mappings.size(); ++layer) {
+      kvarn_append_args args = {};
+      args.k = rows[2 * layer]->descriptor();
+      args.v = rows[2 * layer + 1]->descriptor();
+      args.slot_mapping = mappings[layer]->descriptor();
+      args.pool_k = poolK->descriptor();
+      args.pool_v = poolV->descriptor();
+      args.block_to_slot = blockToSlot->descriptor();
+      launches.push_back(prepareLaunch(
+          device, kernel, args, kvarn_append_workspace_bytes, kvarn_append));
+    }
   }
 
   Placed blockToSlot;

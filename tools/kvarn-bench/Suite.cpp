@@ -91,6 +91,8 @@ Result Suite::measure(Device &device, const run::Kernel &kernel,
       workloads.push_back(makeWorkload(
           {device, {opened, running}, kernel, each, memoryMiB << 20}));
   }
+  for (auto &workload : workloads)
+    workload->use(kernel);
   // All layers once, to have everything in its place.
   for (auto &workload : workloads) {
     for (int64_t layer = 0; layer < workload->layers(); ++layer)

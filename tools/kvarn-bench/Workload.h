@@ -7,10 +7,14 @@
 
 namespace kvarn::bench {
 
-/// A kernel and its tensors, several times over: the layers of a model.
+/// The tensors of a kernel, several times over: the layers of a model.
 class Workload {
 public:
   virtual ~Workload() = default;
+
+  /// Chooses the kernel that run() runs: one like that which the tensors were
+  /// made for. What another one wrote is gone.
+  virtual void use(const run::Kernel &kernel) = 0;
 
   int64_t layers() const { return static_cast<int64_t>(launches.size()); }
   /// Bytes that one launch reads and writes. Attention writes next to nothing,
@@ -35,24 +39,15 @@ protected:
 struct WorkloadOptions {
   Device &device;
   TileSource source;
-  run::Kernel kernel;
+  run::Kernel kernel; // or one like it
   Shape shape;
   int64_t memory; // bytes
   /// Packed ones to fill a cache with; null = they are made.
   const Tiles *tiles = nullptr;
 };
 
-/// For the kernel of `options.shape`. Throws Error.
+/// For the kernel of `options.shape`; none is chosen yet. Throws Error.
 std::unique_ptr<Workload> makeWorkload(const WorkloadOptions &options);
-
-/// Attention over one cache with different kernels, as the autotuner needs it.
-class AttendWorkload : public Workload {
-public:
-  /// Chooses the kernel that run() runs.
-  virtual void use(const run::Kernel &kernel) = 0;
-};
-/// The cache as kernels like that of `options` read it; none is chosen yet.
-std::unique_ptr<AttendWorkload> makeAttendCache(const WorkloadOptions &options);
 
 std::unique_ptr<Workload> makeAttend(const WorkloadOptions &options);
 std::unique_ptr<Workload> makeMaterialize(const WorkloadOptions &options);
@@ -94,7 +89,7 @@ std::unique_ptr<TimedLaunch> prepareLaunch(
 }
 
 /// Throws Error with kCheckFailed if the elements are all 0, or one of them is
-/// not finite.
+/// not finite: `output` holds 16-bit floats, or records of whatever content.
 void checkPlausible(const run::Kernel &kernel, const DeviceTensor &output);
 
 } // namespace kvarn::bench

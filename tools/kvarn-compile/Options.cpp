@@ -93,8 +93,8 @@ static void addTargetOptions(CLI::App &app, Options &o) {
                  "schedule to use, as --print-schedule writes it")
       ->group(group);
   app.add_option("--schedules", o.schedules,
-                 "take schedules of attend from this table, which 'kvarn-tune "
-                 "select' made")
+                 "take schedules from this table, which 'kvarn-tune select' "
+                 "made")
       ->type_name("FILE")
       ->group(group);
   app.add_flag("--print-schedule", o.printSchedule,

@@ -8,7 +8,7 @@
 using namespace kvarn;
 
 const TunedEntry *TunedTable::find(VariantKey key, int64_t rows) const {
-  key.queryRows = rows;
+  key.queryRows = key.ratio ? rows : 0; // else there are no query heads
   for (const TunedEntry &entry : entries) {
     key.target = entry.key.target;
     if (entry.key == key)

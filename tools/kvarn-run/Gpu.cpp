@@ -78,10 +78,10 @@ void Gpu::copyOut(std::span<uint8_t> to, const GpuMemory &from) const {
   check(api->cuStreamSynchronize(queue), "cannot copy from the GPU");
 }
 
-void Gpu::zero(const GpuMemory &memory) const {
+void Gpu::fill(const GpuMemory &memory, uint8_t value) const {
   if (memory.size() > 0)
-    check(api->cuMemsetD8Async(memory.address(), 0, memory.size(), queue),
-          "cannot clear memory of the GPU");
+    check(api->cuMemsetD8Async(memory.address(), value, memory.size(), queue),
+          "cannot fill memory of the GPU");
 }
 
 void Gpu::spoilSharedMemory() const {

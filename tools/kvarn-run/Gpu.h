@@ -62,6 +62,8 @@ public:
   void zero(const GpuMemory &memory) const;
   /// Leaves large numbers in all shared memory, see SpoilKernel.h.
   void spoilSharedMemory() const;
+  /// Makes every byte `value`.
+  void fill(const GpuMemory &memory, uint8_t value) const;
   /// Waits for all work; a kernel that failed is an Error with kCheckFailed
   /// that names `what`.
   void finish(const std::string &what) const;

@@ -106,7 +106,7 @@ kvarn_launch_options Launch::prepare(size_t bytes) {
     workspace->bytes = bytes;
     if (gpu) {
       workspace->gpu = GpuMemory(*gpu, bytes);
-      gpu->zero(workspace->gpu);
+      gpu->fill(workspace->gpu, 0);
     } else {
       workspace->host = HostTensor(DType::U8, {static_cast<int64_t>(bytes)});
     }

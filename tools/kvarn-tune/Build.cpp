@@ -9,6 +9,7 @@
 #include "tools/kvarn-tune/Child.h"
 #include "tools/kvarn-tune/Commands.h"
 #include "tools/kvarn-tune/Progress.h"
+#include "tools/kvarn-tune/Wanted.h"
 
 #include <algorithm>
 #include <atomic>
@@ -50,7 +51,8 @@ void BuildStep::addTo(CLI::App &app) {
       ->group(group);
   app.add_option("--shapes", shapesFile,
                  "A JSON list of shapes: [{\"batch\": 1, \"context\": 4096, "
-                 "\"query_heads\": 64, \"kv_heads\": 8}, ...]")
+                 "\"query_heads\": 64, \"kv_heads\": 8}, ...]; \"kernel\" "
+                 "names another one than attend")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--seed", seed, "The same seed, the same candidates and order")
@@ -96,18 +98,13 @@ struct Compiled {
 class Building {
 public:
   Building(const BuildStep &options, std::string output)
-      : options(options), output(std::move(output)),
-        compiler(run::findCompiler()), parts(this->output + ".parts") {}
+      : options(options), output(std::move(output)), wanted(options),
+        parts(this->output + ".parts") {}
 
   int run();
 
 private:
-  std::vector<bench::Shape> readShapes();
-  void readLibraryKeys(const Manifest &library);
-  VariantKey keyFor(const bench::Shape &shape) const;
   Task &taskFor(const bench::Shape &shape);
-  std::vector<std::string> command(const VariantKey &key,
-                                   int64_t queryTokens) const;
   json listSchedules(const VariantKey &key, int64_t queryTokens) const;
   std::vector<std::string> order(Task &task, const json &listed) const;
   void buildTask(Task &task, const json &listed, LibraryFolder &folder);
@@ -120,10 +117,9 @@ private:
   void addOthers(LibraryFolder &folder);
 
   const BuildStep &options;
-  std::string output, compiler;
+  std::string output;
+  Wanted wanted;
   fs::path parts; // a library for each candidate, kept until all are there
-  std::vector<VariantKey> libraryKeys; // attend kernels of a library given
-  std::string baseFolder;              // the library given, or ""
   Pack pack;
   std::map<size_t, json> spaces; // by task
   int64_t allowedSpills = 0;     // bytes, of the task at hand
@@ -132,122 +128,11 @@ private:
 } // namespace
 
 //===----------------------------------------------------------------------===//
-// What is to be tuned
-//===----------------------------------------------------------------------===//
-
-static bool isLibrary(const std::string &path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
-/// Whether `variant` was made for the chip `target`.
-static bool isFor(const Variant &variant, const std::string &target) {
-  const Requirements &needs = variant.requirements;
-  return needs.chip == target || needs.cpu == target || needs.arch == target;
-}
-
-/// What a bucket does not name cannot be tuned for.
-static void checkPlain(const bench::Shape &shape, const std::string &where) {
-  if (shape.contextFrom || shape.poolFraction != 0 || shape.poolEnds ||
-      shape.comparePool)
-    throw InputError(where +
-                     "tuning takes packed caches of even length; remove "
-                     "context_from, pool_fraction, pool_ends and "
-                     "compare_pool");
-}
-
-void Building::readLibraryKeys(const Manifest &library) {
-  for (const Variant &variant : library.variants)
-    if (variant.key.kernel == "attend" && isFor(variant, options.target))
-      libraryKeys.push_back(variant.key);
-  if (libraryKeys.empty())
-    throw InputError(options.input + ": has no kernel 'attend' for " +
-                     options.target);
-}
-
-std::vector<bench::Shape> Building::readShapes() {
-  bench::Shape base = options.shape;
-  if (isLibrary(options.input)) {
-    baseFolder = options.input;
-    readLibraryKeys(readLibrary(options.input));
-  } else if (options.input.ends_with(".mlir")) {
-    throw InputError(options.input +
-                     ": programs of your own cannot be tuned, "
-                     "expected a format name (" +
-                     "kvarn_k4v2_g128) or a library");
-  } else {
-    base.format = options.input;
-  }
-  std::vector<bench::Shape> shapes =
-      bench::readShapes(options.shapesFile, base);
-  for (size_t i = 0; i < shapes.size(); ++i)
-    checkPlain(shapes[i],
-               options.shapesFile + ": [" + std::to_string(i) + "]: ");
-  return shapes;
-}
-
-/// The kernel that `shape` needs, without its query rows.
-VariantKey Building::keyFor(const bench::Shape &shape) const {
-  VariantKey key;
-  key.kernel = "attend";
-  key.format = shape.format;
-  key.layout = shape.layout.empty() ? "reference" : shape.layout;
-  key.headDim = shape.headDim ? shape.headDim : 128;
-  key.dtype = shape.dtype.empty() ? "f16" : shape.dtype;
-  key.ratio = shape.queryHeads / shape.kvHeads;
-  for (const std::string &feature : options.features)
-    if (!feature.empty() && feature != "none")
-      key.features.push_back(feature);
-  std::sort(key.features.begin(), key.features.end());
-  if (baseFolder.empty()) {
-    if (key.format.empty())
-      throw InputError(options.shapesFile + ": " + shape.describe() +
-                       ": no format; name one beside --shapes or in the shape");
-    return key;
-  }
-  for (const VariantKey &each : libraryKeys)
-    if (each.ratio == key.ratio &&
-        (shape.format.empty() || each.format == shape.format) &&
-        (shape.layout.empty() || each.layout == shape.layout) &&
-        (shape.dtype.empty() || each.dtype == shape.dtype) &&
-        (shape.headDim == 0 || each.headDim == shape.headDim)) {
-      VariantKey found = each;
-      found.queryRows = 0;
-      return found;
-    }
-  throw InputError(options.input + ": no kernel 'attend' for " +
-                   shape.describe());
-}
-
-//===----------------------------------------------------------------------===//
 // The space
 //===----------------------------------------------------------------------===//
 
-/// For attend, or with 0 query tokens for all that a library holds.
-std::vector<std::string> Building::command(const VariantKey &key,
-                                           int64_t queryTokens) const {
-  std::string features;
-  for (const std::string &feature : key.features)
-    features += (features.empty() ? "" : ",") + feature;
-  std::vector<std::string> words = {
-      compiler,
-      "--format=" + key.format,
-      "--layout=" + key.layout,
-      "--head-dim=" + std::to_string(key.headDim),
-      "--dtype=" + (key.dtype.empty() ? "f16" : key.dtype),
-      "--query-heads=" + std::to_string(std::max<int64_t>(key.ratio, 1)),
-      "--kv-heads=1",
-      "--target=" + options.target};
-  if (queryTokens > 0) {
-    words.push_back("--kernels=attend");
-    words.push_back("--features=" + (features.empty() ? "none" : features));
-    words.push_back("--query-tokens=" + std::to_string(queryTokens));
-  }
-  return words;
-}
-
 json Building::listSchedules(const VariantKey &key, int64_t queryTokens) const {
-  std::vector<std::string> words = command(key, queryTokens);
+  std::vector<std::string> words = wanted.command(key, queryTokens);
   std::string file = parts / "schedules.json";
   words.insert(words.end(), {"--list-schedules", "-o", file});
   ProcessResult result =
@@ -264,13 +149,14 @@ json Building::listSchedules(const VariantKey &key, int64_t queryTokens) const {
 }
 
 Task &Building::taskFor(const bench::Shape &shape) {
-  VariantKey key = keyFor(shape);
+  VariantKey key = wanted.keyFor(shape);
   json listed = listSchedules(key, shape.queryTokens);
   std::optional<Schedule> standard = parseSchedule(
       listed.at("schedules").at(0).at("schedule").get<std::string>());
   if (!standard)
     throw Error(run::kInternal, "kvarn-compile lists no schedule");
-  key.queryRows = standard->rows;
+  if (key.kernel == "attend")
+    key.queryRows = standard->rows;
   pack.manifest.compiler = listed.at("compiler").get<std::string>();
   pack.assembler = listed.at("assembler").get<std::string>();
   pack.chip = listed.at("target").get<std::string>();
@@ -390,7 +276,7 @@ Building::compileAll(const Task &task, std::span<const std::string> schedules,
   std::mutex mutex;
   std::exception_ptr problem;
   int64_t tokens = std::max<int64_t>(task.buckets.front().queryTokens, 1);
-  std::vector<std::string> base = command(task.key, tokens);
+  std::vector<std::string> base = wanted.command(task.key, tokens);
   auto work = [&] {
     for (size_t i; (i = next++) < schedules.size() && !isInterrupted();) {
       std::vector<std::string> words = base;
@@ -446,6 +332,7 @@ void Building::add(Task &task, const Compiled &compiled,
   int64_t spills = spillsOf(variant);
   if (first) {
     task.key.target = variant.key.target;
+    task.key.options = variant.key.options;
     allowedSpills = spills;
   }
   if (spills > allowedSpills) {
@@ -459,9 +346,9 @@ void Building::add(Task &task, const Compiled &compiled,
           {compiled.schedule, "same code", "as " + other.id});
       return;
     }
-  variant.id = "attend-" + std::to_string(&task - pack.tasks.data()) + "-" +
-               run::formatText("%03zu", task.candidates.size()) + "." +
-               options.target;
+  variant.id =
+      task.key.kernel + "-" + std::to_string(&task - pack.tasks.data()) + "-" +
+      run::formatText("%03zu", task.candidates.size()) + "." + options.target;
   variant.key = task.key;
   std::string id = folder.add(variant, compiled.folder, variant.id);
   task.candidates.push_back({id, compiled.schedule});
@@ -492,17 +379,17 @@ void Building::buildTask(Task &task, const json &listed,
 /// of the library that was given but what is tuned, else all that kvarn-compile
 /// makes but attend.
 void Building::addOthers(LibraryFolder &folder) {
-  if (!baseFolder.empty()) {
-    for (const Variant &variant : readLibrary(baseFolder).variants) {
-      bool tuned = isFor(variant, options.target) &&
-                   std::any_of(pack.tasks.begin(), pack.tasks.end(),
-                               [&](const Task &task) {
-                                 return task.key == variant.key;
-                               });
-      if (!tuned)
-        folder.add(variant, baseFolder,
+  auto isTuned = [&](const Variant &variant) {
+    return isFor(variant, options.target) &&
+           std::any_of(
+               pack.tasks.begin(), pack.tasks.end(),
+               [&](const Task &task) { return task.key == variant.key; });
+  };
+  if (const std::string &base = wanted.library; !base.empty()) {
+    for (const Variant &variant : readLibrary(base).variants)
+      if (!isTuned(variant))
+        folder.add(variant, base,
                    fs::path(variant.binary.file).stem().string());
-    }
     return;
   }
   std::set<std::string> done;
@@ -512,28 +399,23 @@ void Building::addOthers(LibraryFolder &folder) {
                      task.key.dtype + " " + std::to_string(task.key.headDim))
              .second)
       continue;
-    std::string failure, made = compile(command(task.key, 0), failure);
+    std::string failure,
+        made = compile(wanted.commandForAll(task.key), failure);
     if (made.empty())
       throw Error(run::kCheckFailed, failure);
     for (const Variant &variant : readLibrary(made).variants)
-      if (variant.key.kernel != "attend")
+      if (variant.key.kernel != "attend" && !isTuned(variant))
         folder.add(variant, made, variant.id);
   }
 }
 
 int Building::run() {
-  if (options.target.empty())
-    throw InputError("--target is required: sm_90a, x86-64-v4, ...");
-  if (options.shapesFile.empty())
-    throw InputError("--shapes is required: a JSON list of shapes");
-  std::vector<bench::Shape> shapes = readShapes();
   std::error_code error;
   fs::create_directories(parts, error);
   if (error)
     throw InputError(parts.string() + ": cannot create: " + error.message());
-  for (const bench::Shape &shape : shapes) {
-    Bucket bucket = {shape.batch, shape.context, shape.queryTokens,
-                     shape.kvHeads};
+  for (const bench::Shape &shape : wanted.shapes) {
+    Bucket bucket = bucketOf(shape);
     std::vector<Bucket> &buckets = taskFor(shape).buckets;
     if (std::find(buckets.begin(), buckets.end(), bucket) == buckets.end())
       buckets.push_back(bucket);
@@ -568,6 +450,10 @@ int Building::run() {
 
 int BuildStep::run(const std::string &pack) const {
   handleInterrupts();
+  if (target.empty())
+    throw InputError("--target is required: sm_90a, x86-64-v4, ...");
+  if (shapesFile.empty())
+    throw InputError("--shapes is required: a JSON list of shapes");
   int code = kInterrupted;
   try {
     code = Building(*this, pack).run();

@@ -3,13 +3,19 @@
 #include "tools/kvarn-tune/Check.h"
 
 #include "autotune/measure/Error.h"
+#include "tools/kvarn-run/Conformance/Checks.h"
 #include "tools/kvarn-run/Conformance/Relayout.h"
 #include "tools/kvarn-run/Text.h"
 
 #include <algorithm>
 #include <cmath>
+#include <list>
 
 namespace kvarn::tune {
+
+//===----------------------------------------------------------------------===//
+// attend
+//===----------------------------------------------------------------------===//
 
 static bool hasFeature(const VariantKey &key, const char *name) {
   return std::find(key.features.begin(), key.features.end(), name) !=
@@ -23,7 +29,7 @@ makeSpecs(const VariantKey &key, const Format &format, int64_t queryTokens) {
   oracle::CaseSpec spec;
   spec.format = run::oracleFormat(format);
   spec.kvHeads = 2;
-  spec.ratio = static_cast<int>(key.ratio);
+  spec.ratio = static_cast<int>(std::max<int64_t>(key.ratio, 1));
   spec.queryType =
       key.dtype == "bf16" ? oracle::DType::BF16 : oracle::DType::F16;
   spec.causal = hasFeature(key, "causal");
@@ -42,41 +48,148 @@ makeSpecs(const VariantKey &key, const Format &format, int64_t queryTokens) {
   return {ragged, longest};
 }
 
-Checker::Checker(const VariantKey &key, int64_t queryTokens) {
-  std::optional<Format> format = parseFormatName(key.format);
-  std::optional<Layout> layout = parseLayout(key.layout);
-  if (key.kernel != "attend" || !format || !layout)
-    throw InputError("only attend over a known format can be checked, found " +
-                     describe(key));
-  format->headDim = key.headDim;
-  uint64_t seed = 1;
-  for (const oracle::CaseSpec &spec : makeSpecs(key, *format, queryTokens)) {
-    oracle::RandomCase random = oracle::makeCase(spec, seed++);
-    oracle::AttentionResult exact = oracle::attend(random.input());
-    Case &each = cases.emplace_back();
-    each.input = run::attendCase(random);
-    run::relayout(each.input.cache.pages.bytes(), random.recordStride, *format,
-                  Layout::Reference, *layout);
-    each.limit = oracle::errorLimit(random.input(), exact);
-    if (key.dtype == "bf16") // which rounds more coarsely by itself
-      each.limit += 4e-3;
-    each.want = std::move(exact.out);
-    each.name = random.describe();
-  }
+/// A case, and a cache of it as kernels read it.
+static run::AttendCase caseFor(const oracle::RandomCase &random,
+                               const Format &format) {
+  run::AttendCase input = run::attendCase(random);
+  run::relayout(input.cache.pages.bytes(), random.recordStride, format,
+                Layout::Reference, format.layout);
+  return input;
 }
 
-std::string Checker::check(const run::Kernel &kernel,
-                           const run::Running &running) const {
-  for (const Case &each : cases) {
-    std::vector<run::HostTensor> results =
-        run::launchAttend(kernel, each.input, running);
-    double error = oracle::relativeError(run::toDoubles(results[0]), each.want);
-    if (!(error <= each.limit))
-      return run::formatText("the error is %.2e, the limit %.2e: ", error,
-                             each.limit) +
-             each.name;
+namespace {
+
+/// The oracle has done its part before a kernel is checked.
+class AttendChecker : public Checker {
+public:
+  AttendChecker(const VariantKey &key, const Format &format,
+                int64_t queryTokens) {
+    uint64_t seed = 1;
+    for (const oracle::CaseSpec &spec : makeSpecs(key, format, queryTokens)) {
+      oracle::RandomCase random = oracle::makeCase(spec, seed++);
+      oracle::AttentionResult exact = oracle::attend(random.input());
+      Case &each = cases.emplace_back();
+      each.input = caseFor(random, format);
+      each.limit = oracle::errorLimit(random.input(), exact);
+      if (key.dtype == "bf16") // which rounds more coarsely by itself
+        each.limit += 4e-3;
+      each.want = std::move(exact.out);
+      each.name = random.describe();
+    }
   }
-  return "";
+
+  std::string check(const run::Kernel &kernel,
+                    const run::Running &running) const override {
+    for (const Case &each : cases) {
+      std::vector<run::HostTensor> results =
+          run::launchAttend(kernel, each.input, running);
+      double error =
+          oracle::relativeError(run::toDoubles(results[0]), each.want);
+      if (!(error <= each.limit))
+        return run::formatText("the error is %.2e, the limit %.2e: ", error,
+                               each.limit) +
+               each.name;
+    }
+    return "";
+  }
+
+private:
+  struct Case {
+    run::AttendCase input;
+    std::vector<double> want;
+    double limit = 0;
+    std::string name;
+  };
+  std::list<Case> cases;
+};
+
+//===----------------------------------------------------------------------===//
+// Other kernels
+//===----------------------------------------------------------------------===//
+
+/// Runs the checks of conformance, which also want the same bytes each time.
+class ConformanceChecker : public Checker {
+public:
+  std::string check(const run::Kernel &kernel,
+                    const run::Running &running) const override {
+    run::Report report(/*quiet=*/true);
+    check(run::Context{report, name, running}, kernel);
+    return report.firstFailure;
+  }
+
+protected:
+  virtual void check(const run::Context &context,
+                     const run::Kernel &kernel) const = 0;
+
+  std::string name; // of the case
+};
+
+class MaterializeChecker : public ConformanceChecker {
+public:
+  MaterializeChecker(const VariantKey &key, const Format &format)
+      : random(oracle::makeCase(makeSpecs(key, format, 1).front(), 1)),
+        input(caseFor(random, format)) {
+    name = random.describe();
+  }
+
+private:
+  void check(const run::Context &context,
+             const run::Kernel &kernel) const override {
+    run::checkMaterialize(context, kernel, input.cache, random.input().cache);
+  }
+
+  oracle::RandomCase random;
+  run::AttendCase input;
+};
+
+class StoreChecker : public ConformanceChecker {
+public:
+  StoreChecker(const VariantKey &key, const Format &format)
+      : kernelName(key.kernel) {
+    // What pack rotates by itself must be far from where rounding decides.
+    std::vector<oracle::TileKind> kinds = run::allTileKinds();
+    if (kernelName == "pack")
+      kinds.assign(kinds.size(), oracle::TileKind::Ordinary);
+    run::DType dtype = key.dtype == "bf16" ? run::DType::BF16 : run::DType::F16;
+    tiles = run::randomTiles(format, dtype, kinds, 1);
+    if (kernelName == "unflush")
+      records = run::storeTiles(tiles);
+    name = std::to_string(kinds.size()) + " tiles";
+  }
+
+private:
+  void check(const run::Context &context,
+             const run::Kernel &kernel) const override {
+    if (kernelName == "append")
+      run::checkAppend(context, kernel, tiles);
+    else if (kernelName == "flush")
+      run::checkFlush(context, kernel, tiles);
+    else if (kernelName == "pack")
+      run::checkPack(context, kernel, tiles);
+    else
+      run::checkUnflush(context, kernel, tiles, records);
+  }
+
+  std::string kernelName;
+  run::TileSet tiles;
+  run::HostTensor records; // for unflush
+};
+
+} // namespace
+
+std::unique_ptr<Checker> makeChecker(const VariantKey &key,
+                                     int64_t queryTokens) {
+  std::optional<Format> format = parseFormatName(key.format);
+  std::optional<Layout> layout = parseLayout(key.layout);
+  if (!isTunable(key.kernel) || !format || !layout)
+    throw InputError("cannot be checked: " + describe(key));
+  format->headDim = key.headDim;
+  format->layout = *layout;
+  if (key.kernel == "attend")
+    return std::make_unique<AttendChecker>(key, *format, queryTokens);
+  if (key.kernel == "materialize")
+    return std::make_unique<MaterializeChecker>(key, *format);
+  return std::make_unique<StoreChecker>(key, *format);
 }
 
 } // namespace kvarn::tune

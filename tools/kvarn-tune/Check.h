@@ -4,32 +4,28 @@
 #define KVARN_TOOLS_TUNE_CHECK_H
 
 #include "autotune/measure/Task.h"
-#include "tools/kvarn-run/Conformance/AttendCase.h"
+#include "tools/kvarn-run/Running.h"
 
-#include <list>
+#include <memory>
 
 namespace kvarn::tune {
 
-/// Small cases for the kernels of one task, and what the oracle says they give.
+/// Small cases for the kernels of one task, judged by the oracle within the
+/// tolerances of conformance.
 class Checker {
 public:
-  /// `key` is one of attend; kernels will be given up to `queryTokens` tokens.
-  Checker(const VariantKey &key, int64_t queryTokens);
+  virtual ~Checker() = default;
 
   /// What is wrong with the results of `kernel`, or "". Throws run::Error if it
   /// cannot run.
-  std::string check(const run::Kernel &kernel,
-                    const run::Running &running) const;
-
-private:
-  struct Case {
-    run::AttendCase input;
-    std::vector<double> want;
-    double limit = 0;
-    std::string name;
-  };
-  std::list<Case> cases;
+  virtual std::string check(const run::Kernel &kernel,
+                            const run::Running &running) const = 0;
 };
+
+/// For kernels like `key`; those of attend will be given up to `queryTokens`
+/// tokens. Throws InputError.
+std::unique_ptr<Checker> makeChecker(const VariantKey &key,
+                                     int64_t queryTokens);
 
 } // namespace kvarn::tune
 

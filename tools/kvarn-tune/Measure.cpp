@@ -292,10 +292,11 @@ std::vector<Entry> Measuring::entriesOf(const Task &task,
                               *parseSchedule(candidate.schedule), bucket)
                           .seconds;
     entry.failed = failures.has(binary, candidate.schedule, device.name);
+    // Kernels of several formats may be the same code, append for one.
     for (const Record &record : known)
-      if (record.status == Status::Ok && record.binary == binary &&
-          record.schedule == candidate.schedule && record.device == device &&
-          record.compiler == pack.compiler() &&
+      if (record.status == Status::Ok && record.key == task.key &&
+          record.binary == binary && record.schedule == candidate.schedule &&
+          record.device == device && record.compiler == pack.compiler() &&
           record.assembler == pack.assembler &&
           distance(*record.bucket, bucket) == 0)
         entry.seconds.insert(entry.seconds.end(), record.seconds.begin(),
@@ -309,6 +310,14 @@ std::vector<Entry> Measuring::entriesOf(const Task &task,
 // The search
 //===----------------------------------------------------------------------===//
 
+/// Of a kernel that is not chosen by hints one schedule must do for all shapes:
+/// every candidate is timed to the end.
+static SearchOptions searchFor(const Task &task, SearchOptions options) {
+  if (!isChosenByHints(task.key))
+    options.rungs = {options.rungs.back()};
+  return options;
+}
+
 static std::string timeText(double seconds) {
   return run::formatText("%.1f us", seconds * 1e6);
 }
@@ -317,8 +326,8 @@ void Measuring::measureBucket(size_t task, size_t index) {
   const Task &t = pack.tasks[task];
   const Bucket &bucket = t.buckets[index];
   std::vector<Entry> entries = entriesOf(t, bucket);
-  int64_t planned = countMeasurements(entries.size(), options.search),
-          steps = 0;
+  SearchOptions rungs = searchFor(t, options.search);
+  int64_t planned = countMeasurements(entries.size(), rungs), steps = 0;
   Clock::time_point end = deadline;
   if (options.timeBudget > 0) // what others leave is for those after them
     end = Clock::now() + (deadline - Clock::now()) / int64_t(bucketsLeft);
@@ -333,7 +342,7 @@ void Measuring::measureBucket(size_t task, size_t index) {
       progress.best(bucket.describe() + " " + timeText(best->median()));
     progress.step(!outcome.seconds.empty());
   };
-  bool whole = search(entries, options.search, calls);
+  bool whole = search(entries, rungs, calls);
   progress.expect(steps - planned);
   const Entry *best = bestOf(entries);
   if (!best) {
@@ -344,7 +353,8 @@ void Measuring::measureBucket(size_t task, size_t index) {
   const Entry &standard = entries.front();
   std::string line =
       bucket.describe() + ": " + timeText(best->median()) + ", " +
-      describe(*parseSchedule(t.candidates[best->candidate].schedule));
+      describe(*parseSchedule(t.candidates[best->candidate].schedule),
+               t.key.kernel);
   if (!standard.seconds.empty() && !standard.failed)
     line +=
         run::formatText(" (default %s)", timeText(standard.median()).c_str());
@@ -360,8 +370,8 @@ int Measuring::run() {
   for (const Task &task : pack.tasks)
     for (size_t b = 0; b < task.buckets.size(); ++b) {
       ++bucketsLeft;
-      progress.expect(
-          countMeasurements(task.candidates.size(), options.search));
+      progress.expect(countMeasurements(task.candidates.size(),
+                                        searchFor(task, options.search)));
     }
   for (size_t t = 0; t < pack.tasks.size(); ++t) {
     progress.note(describe(pack.tasks[t].key) + ": " +

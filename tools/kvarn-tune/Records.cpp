@@ -86,7 +86,8 @@ static int printTop(const std::string &path, const Filter &filter,
       std::optional<Schedule> schedule = parseSchedule(list[i].schedule);
       rows.push_back({"  ", run::formatText("%.1f", list[i].median * 1e6),
                       std::to_string(list[i].seconds.size()),
-                      schedule ? describe(*schedule) : list[i].schedule});
+                      schedule ? describe(*schedule, list[i].last.key.kernel)
+                               : list[i].schedule});
     }
     std::fputs(run::formatTable(rows).c_str(), stdout);
   }

@@ -70,7 +70,8 @@ static void print(const Task &task, const TaskChoice &choice) {
     rows.push_back(
         {"  " + each.bucket.describe(), micro(each.seconds), micro(each.best),
          micro(each.defaultSeconds),
-         describe(*parseSchedule(task.candidates[each.candidate].schedule))});
+         describe(*parseSchedule(task.candidates[each.candidate].schedule),
+                  task.key.kernel)});
   std::fputs(run::formatTable(rows).c_str(), stdout);
 }
 
@@ -151,22 +152,30 @@ static void addAll(LibraryFolder &folder, const std::vector<Selected> &all) {
   }
 }
 
-/// One GPU has a table of its own: another one with the same chip would want
-/// other schedules.
+/// The kernels of all packs. One GPU has a table of its own: another one with
+/// the same chip would want other schedules.
 static void writeTable(const std::string &path,
                        const std::vector<Selected> &all,
                        const std::vector<Record> &records) {
-  if (all.size() > 1)
-    throw InputError("--schedules is for one pack, found several");
-  const Selected &selected = all.front();
-  std::string text = writeTuned(
-      makeTuned(selected.pack, selected.choices, records, selected.device));
-  std::string error;
+  Tuned tuned;
+  for (const Selected &each : all) {
+    Tuned own = makeTuned(each.pack, each.choices, records, each.device);
+    if (&each == &all.front())
+      tuned = std::move(own);
+    else if (own.chip != tuned.chip || own.device.name != tuned.device.name)
+      throw InputError("--schedules is for one GPU, found " +
+                       tuned.device.name + " (" + tuned.chip + ") and " +
+                       own.device.name + " (" + own.chip + ")");
+    else
+      tuned.kernels.insert(tuned.kernels.end(), own.kernels.begin(),
+                           own.kernels.end());
+  }
+  std::string text = writeTuned(tuned), error;
   OutputFiles files;
   if (!files.add(path, {text}, error) || !files.commit(error))
     throw InputError(error);
   std::printf("%s: written, schedules for %s\n", path.c_str(),
-              selected.device.name.c_str());
+              tuned.device.name.c_str());
 }
 
 int SelectStep::run(const std::vector<std::string> &packs,

@@ -39,8 +39,6 @@ static int printSpace(const std::string &target) {
                                                     : run::kInternal,
                      result.output);
   std::fputs(result.output.c_str(), stdout);
-  std::printf("Only attend is tuned. The rows of other kernels are what "
-              "kvarn-compile --list-schedules lists for them.\n");
   return run::kDone;
 }
 
@@ -74,7 +72,7 @@ static void addOutput(CLI::App &app, std::string &output) {
 
 static void addInput(CLI::App &app, BuildStep &build) {
   app.add_option("MODEL-or-LIBRARY", build.input,
-                 "A format name (kvarn_k4v2_g128), or a library whose attend "
+                 "A format name (kvarn_k4v2_g128), or a library whose "
                  "kernels are tuned")
       ->type_name("");
 }

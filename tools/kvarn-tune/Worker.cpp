@@ -6,6 +6,7 @@
 #include "autotune/measure/Pack.h"
 #include "tools/kvarn-bench/Workload.h"
 #include "tools/kvarn-tune/Check.h"
+#include "tools/kvarn-tune/Wanted.h"
 
 #include <algorithm>
 #include <csignal>
@@ -45,12 +46,11 @@ private:
   Pack pack;
   std::list<run::Library> libraries;
   std::unique_ptr<bench::Device> device;
-  std::map<size_t, Checker> checkers;
+  std::map<size_t, std::unique_ptr<Checker>> checkers;
   /// By task and KV heads: making them takes longer than all launches of a
   /// bucket.
   std::map<std::pair<size_t, int64_t>, bench::Tiles> tiles;
-  std::unique_ptr<bench::AttendWorkload>
-      workload; // after the device: goes first
+  std::unique_ptr<bench::Workload> workload; // after the device: goes first
 };
 
 } // namespace
@@ -67,7 +67,8 @@ json Worker::prepare(size_t number) {
   int64_t tokens = 1;
   for (const Bucket &bucket : task(number).buckets)
     tokens = std::max(tokens, bucket.queryTokens);
-  checkers.try_emplace(number, task(number).key, tokens);
+  if (!checkers.contains(number))
+    checkers[number] = makeChecker(task(number).key, tokens);
   return json::object();
 }
 
@@ -76,7 +77,7 @@ static json verdict(const std::string &wrong) {
 }
 
 json Worker::check(size_t number, const std::string &id) {
-  return verdict(checkers.at(number).check(kernel(id), running));
+  return verdict(checkers.at(number)->check(kernel(id), running));
 }
 
 const bench::Tiles &Worker::tilesFor(size_t number, int64_t kvHeads) {
@@ -94,20 +95,13 @@ const bench::Tiles &Worker::tilesFor(size_t number, int64_t kvHeads) {
 
 json Worker::setBucket(size_t number, size_t index) {
   const Bucket &bucket = task(number).buckets.at(index);
-  bench::Shape shape;
-  shape.batch = bucket.batch;
-  shape.context = bucket.context;
-  shape.queryTokens = bucket.queryTokens;
-  const std::vector<std::string> &features = task(number).key.features;
-  shape.newTokens =
-      std::find(features.begin(), features.end(), "new") != features.end();
-  shape.kvHeads = bucket.kvHeads;
-  shape.queryHeads = bucket.kvHeads * task(number).key.ratio;
-  workload.reset(); // its memory first
-  workload =
-      bench::makeAttendCache({*device, bench::TileSource{libraries, running},
-                              kernel(task(number).candidates.at(0).id), shape,
-                              memory, &tilesFor(number, bucket.kvHeads)});
+  bench::Shape shape = shapeOf(task(number).key, bucket);
+  bool reads = shape.has("context"); // a cache that must be there
+  workload.reset();                  // its memory first
+  workload = bench::makeWorkload(
+      {*device, bench::TileSource{libraries, running},
+       kernel(task(number).candidates.at(0).id), shape, memory,
+       reads ? &tilesFor(number, bucket.kvHeads) : nullptr});
   return {{"bytes", workload->bytes()}};
 }
 

@@ -110,6 +110,43 @@ TEST(Choose, OneKernelEverywhereNeedsOneVariant) {
   EXPECT_EQ(variants.size(), 1u);
 }
 
+/// Nobody says how many pairs there are: one schedule for all of them, the one
+/// that is best on the whole, and no hint.
+TEST(Choose, OneOfAKernelWithoutHints) {
+  Tuned setup({{10, 14, 30}, {30, 14, 10}, {10, 11, 10}});
+  ASSERT_EQ(setup.choose(0).order.size(), 2u);
+  Task &task = setup.pack.tasks[0];
+  task.key = storeKey("flush");
+  for (size_t b = 0; b < 3; ++b)
+    task.buckets[b] = pairsBucket(int64_t(8) << b);
+  for (Record &record : setup.records) {
+    record.key = task.key;
+    while (record.bucket->context > 4096) {
+      record.bucket->context /= 2;
+      record.bucket->batch *= 2;
+    }
+    record.bucket = pairsBucket(8 * record.bucket->batch);
+  }
+  TaskChoice choice = setup.choose(0);
+  EXPECT_EQ(choice.order, std::vector<size_t>{1});
+  ASSERT_EQ(choice.choices.size(), 3u);
+  EXPECT_NEAR(choice.choices[0].seconds, 14e-6, 1e-12);
+  EXPECT_NEAR(choice.choices[0].best, 10e-6, 1e-12);
+  auto variants = variantsOf(setup.pack, task, choice);
+  ASSERT_EQ(variants.size(), 1u);
+  EXPECT_EQ(variants[0].first.hint, kvarn::Hint());
+  // What was measured everywhere goes before what may be good.
+  std::erase_if(setup.records, [&](const Record &record) {
+    return record.bucket == pairsBucket(8) &&
+           record.schedule == task.candidates[1].schedule;
+  });
+  EXPECT_NE(setup.choose(0).order.front(), 1u);
+  // Nothing at all: the default.
+  setup.records.clear();
+  EXPECT_TRUE(setup.choose(0).order.empty());
+  EXPECT_EQ(variantsOf(setup.pack, task, setup.choose(0)).size(), 1u);
+}
+
 TEST(Choose, WithoutTimesTheDefault) {
   Tuned setup({{0, 0, 0}});
   TaskChoice choice = setup.choose(0);

@@ -15,7 +15,7 @@ static const Bucket kSmall = {1, 4096, 1, 8}, kLarge = {16, 131072, 1, 8};
 
 TEST(CostModel, Bytes) {
   // 32 blocks of 13824 bytes for each of 8 heads.
-  EXPECT_EQ(cacheBytes(attendKey(), kSmall), 8 * 32 * 13824.0);
+  EXPECT_EQ(movedBytes(attendKey(), kSmall), 8 * 32 * 13824.0);
   EXPECT_EQ(ask(scheduleText(4, 0), kSmall).bytes, 8 * 32 * 13824.0);
   // 2 query tokens of 8 heads take two tiles of 8 rows, which read it twice.
   Bucket two = kSmall;
@@ -115,8 +115,13 @@ TEST(Schedule, Parse) {
   EXPECT_EQ(s->programs, 3);
   EXPECT_EQ(s->tokens, 64);
   EXPECT_TRUE(s->async && s->subnormal && s->narrow);
-  EXPECT_EQ(describe(*s), "warps 4, balanced over 3 programs, tokens 64, "
-                          "pool_tokens 32, async, subnormal");
+  EXPECT_EQ(describe(*s, "attend"),
+            "warps 4, balanced over 3 programs, tokens 64, "
+            "pool_tokens 32, async, subnormal");
+  EXPECT_EQ(describe(*parseSchedule(storeSchedule(4)), "flush"),
+            "warps 4, rows 16, tokens 32");
+  EXPECT_EQ(describe(*parseSchedule(storeSchedule(4, 8, 64, 2)), "append"),
+            "warps 4, rows 8, tokens 64, programs 2");
   EXPECT_EQ(parseSchedule(scheduleText(8, 16))->splits, 16);
   for (const char *bad :
        {"", "<", "><", "<rows = 8>", "#kvarn.schedule<rows = x, tokens = 1>"})

@@ -69,6 +69,43 @@ inline VariantKey attendKey(int64_t ratio = 8) {
   return key;
 }
 
+/// A kernel that writes a cache or reads it back, as on an H200.
+inline VariantKey storeKey(const std::string &kernel) {
+  VariantKey key = attendKey();
+  key.kernel = kernel;
+  key.ratio = key.queryRows = 0;
+  key.features.clear();
+  if (kernel == "flush" || kernel == "pack")
+    key.options = {{"iterations", "8"}};
+  return key;
+}
+
+inline Bucket pairsBucket(int64_t pairs) {
+  Bucket bucket;
+  bucket.pairs = pairs;
+  bucket.kvHeads = 8;
+  return bucket;
+}
+
+inline Bucket tokensBucket(int64_t tokens) {
+  Bucket bucket;
+  bucket.tokens = tokens;
+  bucket.kvHeads = 8;
+  return bucket;
+}
+
+/// The text of a schedule of such a kernel.
+inline std::string storeSchedule(int64_t warps, int64_t rows = 16,
+                                 int64_t tokens = 32, int64_t programs = 0) {
+  return "#kvarn.schedule<rows = " + std::to_string(rows) +
+         ", tokens = " + std::to_string(tokens) +
+         ", pool_tokens = 32, warps = " + std::to_string(warps) +
+         ", splits = " + (programs ? "0" : "1") +
+         ", copy = direct, expand = convert, operand = f32, register_rows = 8, "
+         "register_columns = 128" +
+         (programs ? ", programs = " + std::to_string(programs) : "") + ">";
+}
+
 inline const DeviceName kH200 = {"NVIDIA H200", 132, "CUDA 13.0"};
 inline const DeviceName kH100 = {"NVIDIA H100", 114, "CUDA 12.4"};
 

@@ -58,6 +58,22 @@ TEST(Lookup, HeadsAndRequestsAreTheSame) {
             Source::Exact);
 }
 
+/// So it is of pairs and tokens; what a kernel does not have is no distance.
+TEST(Lookup, DistanceOfOtherKernels) {
+  Bucket wide = pairsBucket(4);
+  wide.kvHeads = 16;
+  EXPECT_EQ(distance(pairsBucket(8), wide), 0);
+  EXPECT_EQ(distance(pairsBucket(8), pairsBucket(64)), 3);
+  EXPECT_EQ(distance(tokensBucket(32), tokensBucket(16)), 1);
+  EXPECT_EQ(distance({2, 4096, 0, 8}, {4, 8192, 0, 8}), 2);
+  Record record = makeRecord("a", pairsBucket(8), 1e-6);
+  record.key = storeKey("flush");
+  Question question = ask(wide);
+  EXPECT_EQ(lookUp({record}, question).source, Source::Heuristic);
+  question.key = record.key;
+  EXPECT_EQ(lookUp({record}, question).source, Source::Exact);
+}
+
 TEST(Lookup, OtherCompilersAreKeptButNotTrusted) {
   Record record = makeRecord("old", kBucket, 1e-6);
   record.compiler = "kvarn 0";

@@ -46,6 +46,40 @@ TEST(Tuned, RoundTrip) {
   EXPECT_EQ(kernel.times[1].share, 0.9);
 }
 
+/// Tables that are shipped stay readable, hints and all.
+TEST(Tuned, Shipped) {
+  int tables = 0;
+  for (auto &entry : std::filesystem::directory_iterator(KVARN_TUNED_DIR)) {
+    if (entry.path().extension() != ".json")
+      continue;
+    ++tables;
+    Tuned tuned = readTuned(entry.path());
+    ASSERT_FALSE(tuned.kernels.empty()) << entry.path();
+    size_t hints = 0;
+    for (const TunedKernel &kernel : tuned.kernels)
+      for (const TunedSchedule &schedule : kernel.schedules)
+        for (const kvarn::Hint &hint : schedule.hints)
+          hints += hint.maxBatch && hint.context && hint.kvHeads;
+    EXPECT_GT(hints, 0u) << entry.path();
+  }
+  EXPECT_GT(tables, 0);
+}
+
+/// Kernels without query heads have rows of their own, and no hints.
+TEST(Tuned, OtherKernels) {
+  Tuned table = makeTable();
+  table.kernels.push_back(
+      {storeKey("append"),
+       {{storeSchedule(8, 32), {}}},
+       {{tokensBucket(32), storeSchedule(8, 32), 5e-6, 6e-6, 0.1}}});
+  TempFolder folder;
+  folder.write("t.json", writeTuned(table));
+  Tuned read = readTuned(folder.path("t.json"));
+  EXPECT_EQ(writeTuned(read), writeTuned(table));
+  EXPECT_EQ(read.kernels.back().key, storeKey("append"));
+  EXPECT_EQ(read.kernels.back().times[0].bucket, tokensBucket(32));
+}
+
 /// People read it, and see what changed: a line for each schedule and time.
 TEST(Tuned, Lines) {
   std::string text = writeTuned(makeTable());
@@ -86,8 +120,8 @@ TEST(Tuned, Errors) {
   auto kernelError = [&](const std::function<void(json &)> &change) {
     return errorOf([&](json &o) { change(o["kernels"][0]); });
   };
-  EXPECT_EQ(kernelError([](json &k) { k["key"]["kernel"] = "flush"; }),
-            "kernel 'flush', expected attend");
+  EXPECT_EQ(kernelError([](json &k) { k["key"]["kernel"] = "relayout"; }),
+            "kernel 'relayout' is never tuned");
   EXPECT_EQ(kernelError([](json &k) { k["schedules"] = json::array(); }),
             "expected schedules of attend kvarn_k4v2_g128 mma16816 f16 "
             "head_dim 128 ratio 8 rows 8 (causal)");
@@ -98,12 +132,17 @@ TEST(Tuned, Errors) {
             "a schedule with rows = 8, the kernel has 16");
   auto hintError = [&](const json &value) {
     return kernelError(
-        [&](json &k) { k["schedules"][0]["hints"][0]["batch"] = value; });
+        [&](json &k) { k["schedules"][0]["hints"][0]["max_batch"] = value; });
   };
-  EXPECT_EQ(hintError(0), "batch: 0, expected 1 to 1099511627776");
+  EXPECT_EQ(hintError(0), "max_batch: 0, expected 1 to 1099511627776");
   EXPECT_EQ(hintError(int64_t(1) << 41),
-            "batch: 2199023255552, expected 1 to 1099511627776");
+            "max_batch: 2199023255552, expected 1 to 1099511627776");
   EXPECT_NE(hintError("x").find("must be number"), std::string::npos);
+  EXPECT_EQ(
+      kernelError([](json &k) { k["schedules"][0]["hints"][0]["batch"] = 1; }),
+      "unknown hint 'batch'");
+  EXPECT_EQ(kernelError([](json &k) { k["times"][0]["batch"] = 0; }),
+            "batch: 0, expected 1 or more");
 }
 
 /// Whatever the bytes are: a table or an error that names the file.

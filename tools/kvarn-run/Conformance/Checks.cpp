@@ -8,30 +8,6 @@
 
 namespace kvarn::run {
 
-void runChecks(const Context &context, LibrarySource &source, const Need &need,
-               const std::function<void(const Library &)> &checks) {
-  Report &report = context.report;
-  try {
-    if (const Library *library = source.find(need))
-      checks(*library);
-    else
-      report.skip(context.where,
-                  need.describe() + " is in none of the libraries given");
-  } catch (const CompileError &error) {
-    // A bad option or a missing tool fails every case alike.
-    if (error.code != kInternal)
-      throw;
-    report.add(context.where, "compile",
-               {"failed", "compiles", false, error.what()}, "-");
-  } catch (const RuntimeError &error) {
-    if (error.code == kMissing || error.status == KVARN_STATUS_CORRUPT ||
-        error.status == KVARN_STATUS_IO)
-      throw;
-    report.add(context.where, "run", {"failed", "runs", false, error.what()},
-               "-");
-  }
-}
-
 /// How many bytes of the tensors differ.
 static Figure bitEqual(const std::vector<HostTensor> &a,
                        const std::vector<HostTensor> &b) {

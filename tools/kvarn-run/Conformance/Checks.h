@@ -1,7 +1,7 @@
 //===- Checks.h - Checks of kernels against the oracle --------------------===//
 //
-// algorithm.md, section 6. Shared by conformance (cases from files) and random
-// (cases of the oracle).
+// algorithm.md, section 6. Shared by conformance (cases from files), random
+// (cases of the oracle) and the autotuner.
 //
 //===----------------------------------------------------------------------===//
 
@@ -9,14 +9,13 @@
 #define KVARN_TOOLS_RUN_CONFORMANCE_CHECKS_H
 
 #include "test/oracle/Attention.h"
+#include "test/oracle/Random.h"
 #include "test/oracle/StoreCheck.h"
-#include "tools/kvarn-run/Compile.h"
 #include "tools/kvarn-run/Conformance/AttendCase.h"
 #include "tools/kvarn-run/Conformance/Report.h"
 #include "tools/kvarn-run/Running.h"
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,12 +32,6 @@ struct Context {
     report.add(where, check, figure, kernel.hash());
   }
 };
-
-/// Finds a library for `need` and runs `checks` with it. What the compiler or
-/// the runtime then refuses is a failed check; input that cannot be used at all
-/// throws Error.
-void runChecks(const Context &context, LibrarySource &source, const Need &need,
-               const std::function<void(const Library &)> &checks);
 
 /// Runs `launch` as wanted, again with the same workspace and, on a CPU, with
 /// one thread or all; adds the checks "NAME repeat" and "NAME threads". The
@@ -89,14 +82,29 @@ struct StoreKernels {
   Kernel append, flush, pack; // pack: or none
 };
 
-StoreKernels storeKernels(const LibrarySource &source, const Library &library,
-                          const Need &need);
-
 /// Rotation through append, then packing of the wanted rotated values through
 /// flush, then both at once. Returns the records of flush, [tiles, stride] in
 /// layout reference.
 HostTensor checkStore(const Context &context, const StoreKernels &kernels,
                       const TileSet &tiles);
+
+// The same one by one.
+void checkAppend(const Context &context, const Kernel &kernel,
+                 const TileSet &tiles);
+void checkFlush(const Context &context, const Kernel &kernel,
+                const TileSet &tiles);
+/// The records of the wanted rotated values.
+void checkPack(const Context &context, const Kernel &kernel,
+               const TileSet &tiles);
+
+/// Tiles of these kinds, in any order, for a kernel that takes tokens of type
+/// `dtype`.
+TileSet randomTiles(const Format &format, DType dtype,
+                    std::vector<oracle::TileKind> kinds, uint64_t seed);
+/// Every kind, as they come from a model.
+std::vector<oracle::TileKind> allTileKinds();
+/// The records [tiles, stride] that the oracle makes of them.
+HostTensor storeTiles(const TileSet &tiles);
 
 /// `records` [tiles, stride] of layout reference, back to the pool.
 void checkUnflush(const Context &context, const Kernel &kernel,
@@ -110,11 +118,6 @@ struct RelayoutKernels {
 /// themselves. `format` has any layout.
 void checkRelayout(const Context &context, const RelayoutKernels &kernels,
                    const HostTensor &records, Format format);
-/// The kernels of `library`; nothing if it has not both.
-std::optional<RelayoutKernels> relayoutKernels(const LibrarySource &source,
-                                               const Library &library,
-                                               const Need &need);
-
 //===-- Reading -----------------------------------------------------------===//
 
 /// Attention against `exact`. Returns `out`.

@@ -3,8 +3,8 @@
 #include "tools/kvarn-run/Commands.h"
 #include "tools/kvarn-run/Compile.h"
 #include "tools/kvarn-run/Conformance/CaseFile.h"
-#include "tools/kvarn-run/Conformance/Checks.h"
 #include "tools/kvarn-run/Conformance/Relayout.h"
+#include "tools/kvarn-run/Conformance/Sources.h"
 
 #include <algorithm>
 #include <memory>

@@ -35,30 +35,42 @@ static HostTensor packRows(const Placement &place, const HostTensor &tiles) {
   return rows;
 }
 
-/// The records must be those that flush makes of the pools, to the byte.
-void checkPack(const Context &context, const StoreKernels &kernels,
-               const Placement &place, const std::vector<HostTensor> &pools) {
+static std::vector<HostTensor>
+runPack(const Context &context, const Kernel &kernel, const Placement &place) {
   const TileSet &tiles = place.tiles;
   HostTensor k = packRows(place, tiles.k), v = packRows(place, tiles.v);
   // The pair that is not in use is of tokens that do not exist.
   HostTensor pairs =
       place.pairs([&](int64_t i) { return firstToken(place, i); });
   HostTensor count = place.size();
-  auto pages =
-      runRepeatedly(context, "pack", kernels.pack, [&](const Running &running) {
-        std::vector<HostTensor> written;
-        written.push_back(place.emptyPages());
-        Launch to(running, kernels.pack);
-        kvarn_pack_args args = {};
-        args.struct_size = sizeof args;
-        args.k = to.read(k);
-        args.v = to.read(v);
-        args.pairs = to.read(pairs);
-        args.count = to.read(count);
-        args.pages = to.write(written[0]);
-        to.run(args);
-        return written;
-      });
+  return runRepeatedly(context, "pack", kernel, [&](const Running &running) {
+    std::vector<HostTensor> written;
+    written.push_back(place.emptyPages());
+    Launch to(running, kernel);
+    kvarn_pack_args args = {};
+    args.struct_size = sizeof args;
+    args.k = to.read(k);
+    args.v = to.read(v);
+    args.pairs = to.read(pairs);
+    args.count = to.read(count);
+    args.pages = to.write(written[0]);
+    to.run(args);
+    return written;
+  });
+}
+
+void checkPack(const Context &context, const Kernel &kernel,
+               const TileSet &tiles) {
+  Placement place(tiles);
+  auto pages = runPack(context, kernel, place);
+  checkRecords(context, "pack", kernel, place, tiles, pages[0]);
+}
+
+/// The records must be those that flush makes of the pools, to the byte.
+void checkPack(const Context &context, const StoreKernels &kernels,
+               const Placement &place, const std::vector<HostTensor> &pools) {
+  const TileSet &tiles = place.tiles;
+  auto pages = runPack(context, kernels.pack, place);
   TileSet own = {
       tiles.format, tiles.recordStride,     tiles.iterations,      {},
       {},           tiles.kRotated.clone(), tiles.vRotated.clone()};

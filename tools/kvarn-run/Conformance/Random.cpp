@@ -8,8 +8,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/kvarn-run/Commands.h"
-#include "tools/kvarn-run/Conformance/Checks.h"
 #include "tools/kvarn-run/Conformance/Relayout.h"
+#include "tools/kvarn-run/Conformance/Sources.h"
 #include "tools/kvarn-run/Text.h"
 
 #include "test/oracle/Half.h"
@@ -213,58 +213,10 @@ static void checkReading(const Context &context, const LibrarySource &source,
 // Store
 //===----------------------------------------------------------------------===//
 
-/// Tiles of every kind, as they come from a model.
-static TileSet makeTiles(const Plan &plan, uint64_t seed) {
-  using oracle::TileKind;
-  Rng rng(seed);
-  std::vector<TileKind> kinds = {TileKind::Ordinary, TileKind::Constant,
-                                 TileKind::Constant, TileKind::Zero,
-                                 TileKind::Tiny,     TileKind::Huge};
-  rng.shuffle(kinds);
-  int dim = static_cast<int>(plan.format.headDim);
-  int group = static_cast<int>(plan.format.group);
-  TileSet tiles;
-  tiles.recordStride =
-      plan.format.recordBytes() + rng.pick<int64_t>({0, 64, 512});
-  for (oracle::Side side : {oracle::Side::Key, oracle::Side::Value}) {
-    bool isKey = side == oracle::Side::Key;
-    oracle::ChannelProfile profile = oracle::randomProfile(rng, side, dim);
-    std::vector<double> raw, rotated;
-    for (TileKind kind : kinds) {
-      Matrix tile = oracle::randomTile(rng, kind, profile, group);
-      // Exactly what the kernel reads.
-      tile.data = roundTo(plan.dtype, std::move(tile.data));
-      Matrix turned = oracle::rotateReference(tile);
-      raw.insert(raw.end(), tile.data.begin(), tile.data.end());
-      rotated.insert(rotated.end(), turned.data.begin(), turned.data.end());
-    }
-    std::vector<int64_t> shape = {static_cast<int64_t>(kinds.size()), group,
-                                  dim};
-    (isKey ? tiles.k : tiles.v) = halfTensor(plan.dtype, shape, raw);
-    (isKey ? tiles.kRotated : tiles.vRotated) =
-        halfTensor(DType::F16, shape, rotated);
-  }
-  return tiles;
-}
-
-/// The records [tiles, stride] of the oracle.
-static HostTensor storeTiles(const TileSet &tiles) {
-  HostTensor records(DType::U8, {tiles.k.extent(0), tiles.recordStride});
-  for (int64_t tile = 0; tile < records.extent(0); ++tile) {
-    std::vector<uint8_t> record =
-        oracle::storeRecord(tileMatrix(tiles.kRotated, tile, tiles.format),
-                            tileMatrix(tiles.vRotated, tile, tiles.format),
-                            oracleFormat(tiles.format));
-    std::copy(record.begin(), record.end(),
-              records.bytes().begin() + tile * tiles.recordStride);
-  }
-  return records;
-}
-
 static void checkStoring(const Context &context, const LibrarySource &source,
                          const Library &library, const Plan &plan,
                          uint64_t seed) {
-  TileSet tiles = makeTiles(plan, seed);
+  TileSet tiles = randomTiles(plan.format, plan.dtype, allTileKinds(), seed);
   if (source.wantsStoring()) {
     StoreKernels kernels = storeKernels(source, library, plan.need());
     tiles.format = formatOfKernel(plan, kernels.flush);

@@ -111,18 +111,4 @@ void checkRelayout(const Context &context, const RelayoutKernels &kernels,
            Layout::Reference);
 }
 
-std::optional<RelayoutKernels> relayoutKernels(const LibrarySource &source,
-                                               const Library &library,
-                                               const Need &need) {
-  if (!source.wants("relayout"))
-    return std::nullopt;
-  auto there =
-      source.selectRelayout(library, need, Layout::Reference, Layout::Mma16816);
-  auto back =
-      source.selectRelayout(library, need, Layout::Mma16816, Layout::Reference);
-  if (!there || !back)
-    return std::nullopt;
-  return RelayoutKernels{there, back};
-}
-
 } // namespace kvarn::run

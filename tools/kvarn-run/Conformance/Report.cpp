@@ -18,6 +18,12 @@ Figure below(double measured, double limit) {
 void Report::add(const std::string &where, const std::string &check,
                  const Figure &figure, const std::string &hash) {
   (figure.passed ? passed : failed) += 1;
+  if (!figure.passed && firstFailure.empty())
+    firstFailure = check + ": " + figure.measured + ", limit " + figure.limit +
+                   (figure.message.empty() ? "" : ": " + figure.message) +
+                   ": " + where;
+  if (quiet)
+    return;
   std::printf("%s | %-19s | %-21s | %-22s | %s | %s\n", where.c_str(),
               check.c_str(), figure.measured.c_str(), figure.limit.c_str(),
               figure.passed ? "PASS" : "FAIL", hash.c_str());

@@ -18,9 +18,11 @@ struct Figure {
 Figure below(double measured, double limit);
 
 /// Prints a line per check: case | check | measured | limit | PASS or FAIL |
-/// hash of the binary.
+/// hash of the binary. A quiet one only counts.
 class Report {
 public:
+  explicit Report(bool quiet = false) : quiet(quiet) {}
+
   void add(const std::string &where, const std::string &check,
            const Figure &figure, const std::string &hash);
   /// A case that no library is for.
@@ -29,6 +31,11 @@ public:
   int finish() const;
 
   int passed = 0, failed = 0, skipped = 0;
+  /// What the first check that failed has found, "" if none did.
+  std::string firstFailure;
+
+private:
+  bool quiet;
 };
 
 } // namespace kvarn::run

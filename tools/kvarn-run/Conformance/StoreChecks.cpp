@@ -281,14 +281,14 @@ static HostTensor checkFlush(const Context &context, const Kernel &kernel,
   return checkRecords(context, "flush", kernel, place, place.tiles, pages[0]);
 }
 
-StoreKernels storeKernels(const LibrarySource &source, const Library &library,
-                          const Need &need) {
-  StoreKernels kernels = {source.select(library, need, "append"),
-                          source.select(library, need, "flush"),
-                          {}};
-  if (source.wants("pack"))
-    kernels.pack = source.select(library, need, "pack");
-  return kernels;
+void checkAppend(const Context &context, const Kernel &kernel,
+                 const TileSet &tiles) {
+  checkAppend(context, kernel, Placement(tiles));
+}
+
+void checkFlush(const Context &context, const Kernel &kernel,
+                const TileSet &tiles) {
+  checkFlush(context, kernel, Placement(tiles));
 }
 
 HostTensor checkStore(const Context &context, const StoreKernels &kernels,

@@ -1,4 +1,4 @@
-"""break_candidate.py PACK NUMBER hang|crash|wrong: replaces the code of a candidate.
+"""break_candidate.py PACK NUMBER hang|crash|wrong [TASK]: replaces the code of a candidate.
 
 Compiles a kernel for this CPU that loops, aborts or does nothing, puts it in
 the place of the candidate's binary, and corrects the manifest.
@@ -15,7 +15,8 @@ BODIES = {"hang": "for (volatile int i = 0;; ++i);", "crash": "__builtin_trap();
 
 def main():
     pack, number, how = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    candidate = json.loads((pack / "pack.json").read_text())["tasks"][0]["candidates"][number]
+    task = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+    candidate = json.loads((pack / "pack.json").read_text())["tasks"][task]["candidates"][number]
     path = pack / "manifest.json"
     manifest = json.loads(path.read_text())
     del manifest["checksum"]
