@@ -132,6 +132,17 @@ LogicalResult HadamardOp::verify() {
   return success();
 }
 
+LogicalResult HadamardMatrixOp::verify() {
+  RankedTensorType type = getType();
+  if (type.getRank() != 2 || !llvm::isPowerOf2_64(type.getDimSize(0)) ||
+      !llvm::isPowerOf2_64(type.getDimSize(1)) ||
+      type.getDimSize(1) > type.getDimSize(0))
+    return emitOpError() << "result is " << type
+                         << ", expected powers of two and no more columns than "
+                            "rows";
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//

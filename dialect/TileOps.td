@@ -344,6 +344,22 @@ def Tile_HadamardOp : Tile_Op<"hadamard", [Pure, SameOperandsAndResultType]> {
   let hasVerifier = 1;
 }
 
+def Tile_HadamardMatrixOp : Tile_Op<"hadamard_matrix", [Pure]> {
+  let summary = "columns of the Walsh-Hadamard matrix, for a product";
+  let description = [{
+    The columns from `first` on, a multiple of their number, of the matrix whose
+    order is the number of rows: natural order, not scaled. `tile.dot %x, %h` is
+    what `tile.hadamard` gives for those columns, by the target's matrix
+    instruction.
+
+    Example: `%h = tile.hadamard_matrix %first : tensor<128x64xf16>`
+  }];
+  let arguments = (ins Index:$first);
+  let results = (outs StaticShapeTensorOf<[F16]>:$result);
+  let assemblyFormat = "$first attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//

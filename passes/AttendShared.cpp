@@ -66,7 +66,8 @@ Softmax AttendKernel::sharedBlock(const QueryRows &r, const Query &q,
     };
     PartScales k = scalesOf(RecordPart::Key), v = scalesOf(RecordPart::Value);
     auto operand = [&](RecordPart part, const PartScales &scales) {
-      return record.dequantized(part, scales, start, tokens);
+      return record.dequantized(part, scales,
+                                record.codes(part, start, tokens));
     };
     return sharedStep(
         r, q, b.add(firstPosition, start), state,

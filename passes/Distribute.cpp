@@ -364,8 +364,8 @@ static bool canRemake(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op)
     return false;
-  if (isa<SplatOp, IotaOp, LoadVectorOp, ExpandScaleOp, arith::ConstantOp>(
-          op) ||
+  if (isa<SplatOp, IotaOp, LoadVectorOp, ExpandScaleOp, HadamardMatrixOp,
+          arith::ConstantOp>(op) ||
       crossesWarps(op))
     return true;
   return isElementwise(op) && !isa<HadamardOp, ScanOp, ExpandOp>(op) &&
@@ -479,6 +479,11 @@ void Distributor::convertOperands(Operation *op) {
   }
 }
 
+/// Whether the tile lies in memory, or its registers are alike.
+static bool hasFewRegisters(Operation *op) {
+  return isa_and_nonnull<StageOp, HadamardMatrixOp>(op);
+}
+
 LogicalResult Distributor::checkSizes() {
   auto check = [&](Operation *op, Value value, const Layout &layout) {
     if (layout.registers.size() <= kMaxRegisterBits)
@@ -492,7 +497,7 @@ LogicalResult Distributor::checkSizes() {
   WalkResult walked = kernel.walk([&](Operation *op) {
     for (Value result : op->getResults())
       if (auto it = layouts.find(result); it != layouts.end() &&
-                                          !isa<StageOp>(op) &&
+                                          !hasFewRegisters(op) &&
                                           failed(check(op, result, it->second)))
         return WalkResult::interrupt();
     return WalkResult::advance();
@@ -502,7 +507,8 @@ LogicalResult Distributor::checkSizes() {
   for (auto &[op, product] : products)
     for (auto [value, layout] : {std::pair(op->getOperand(0), product.lhs),
                                  {op->getOperand(1), product.rhs}})
-      if (!value.getDefiningOp<StageOp>() && failed(check(op, value, layout)))
+      if (!hasFewRegisters(value.getDefiningOp()) &&
+          failed(check(op, value, layout)))
         return failure();
   return success();
 }
@@ -529,7 +535,7 @@ LogicalResult Distributor::run() {
   for (auto &[op, product] : products) {
     auto dot = cast<DotOp>(op);
     set(dot.getResult(), product.result);
-    set(dot.getLhs(), product.lhs);
+    set(dot.getLhs(), product.source.value_or(product.lhs));
     set(dot.getRhs(), product.rhs);
     spread();
   }

@@ -156,6 +156,47 @@ OperandLanes mlir::kvarn::transposedPieces(const MatrixInstruction &matrix,
   return lanes;
 }
 
+Layout mlir::kvarn::transposedPieces(const MatrixInstruction &matrix,
+                                     ArrayRef<int64_t> shape,
+                                     const Layout &source) {
+  OperandLanes lanes = transposedPieces(matrix, source);
+  Layout layout = emptyLayout(matrix, 2);
+  setLanes(layout, matrix.depthLanes, 1, lanes.depth);
+  Strides rows = {source.registers[0][0]};
+  llvm::append_range(rows, stridesOf(source, matrix.depthLanes, 0));
+  setLanes(layout, matrix.outerLanes, 0, rows);
+  fillRegisters(layout, shape, {1, 0}, lanes.pair);
+  return layout;
+}
+
+Layout mlir::kvarn::hadamardLayout(const MatrixInstruction &matrix,
+                                   ArrayRef<int64_t> shape, const Layout &lhs) {
+  constexpr int64_t kVectorBits = 3; // eight elements
+  Strides columns = run(kVectorBits, matrix.outerLanes.size());
+  Layout layout = rhsLayout(
+      matrix, shape,
+      {stridesOf(lhs, matrix.depthLanes, 1), columns, lhs.registers[0][1]});
+  // The second register bit is the half of an instruction's depth. One that is
+  // a lane's in the other dimension makes all instructions alike but for a
+  // sign: then two sets of registers are enough.
+  auto first = layout.registers.begin() + 1;
+  auto shared = std::find_if(first, layout.registers.end(), [&](auto &basis) {
+    return llvm::is_contained(columns, basis[0]);
+  });
+  if (shared != layout.registers.end())
+    std::rotate(first, shared, shared + 1);
+  return layout;
+}
+
+Layout mlir::kvarn::rowResultLayout(const MatrixInstruction &matrix,
+                                    ArrayRef<int64_t> shape, const Layout &lhs,
+                                    const Layout &rhs) {
+  Layout layout = resultLayout(matrix, shape, lhs, rhs);
+  layout.registers.clear();
+  fillRegisters(layout, shape, {1, 0});
+  return layout;
+}
+
 //===----------------------------------------------------------------------===//
 // Products of four warps
 //===----------------------------------------------------------------------===//

@@ -44,6 +44,20 @@ tile::Layout resultLayout(const MatrixInstruction &matrix,
 OperandLanes transposedPieces(const MatrixInstruction &matrix,
                               const tile::Layout &result);
 
+/// `source`, a right operand, with its 8x8 pieces transposed between lanes: a
+/// left operand [rows, depth] of `shape`.
+tile::Layout transposedPieces(const MatrixInstruction &matrix,
+                              ArrayRef<int64_t> shape,
+                              const tile::Layout &source);
+/// The Hadamard matrix as the right operand for `lhs`. Its columns may be in
+/// any order: each lane of the result has 16 bytes of fp16 in a row.
+tile::Layout hadamardLayout(const MatrixInstruction &matrix,
+                            ArrayRef<int64_t> shape, const tile::Layout &lhs);
+/// As `resultLayout`, with neighbours of a row in neighbouring registers.
+tile::Layout rowResultLayout(const MatrixInstruction &matrix,
+                             ArrayRef<int64_t> shape, const tile::Layout &lhs,
+                             const tile::Layout &rhs);
+
 /// The layouts of a product [rows, depth] x [depth, columns] by instructions of
 /// four warps: each warp has 16 rows of the left operand and of the result, as
 /// mma.m16n8k16 has them, and all read the right one from shared memory.

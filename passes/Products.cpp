@@ -56,6 +56,7 @@ public:
 private:
   LogicalResult checkShape(DotOp dot);
   void plan(DotOp dot);
+  void planRotation(DotOp dot);
   LogicalResult planShared(DotOp dot);
 
   KernelOp kernel;
@@ -88,7 +89,56 @@ static std::pair<FormatAttr, RecordPart> codesBehind(Value value) {
   return {};
 }
 
+/// The same for rows of tokens, which keys become by a transposition.
+static std::pair<FormatAttr, RecordPart> codesOfRows(Value rows) {
+  SmallVector<Value> open = {rows};
+  while (!open.empty()) {
+    Value value = open.pop_back_val();
+    Operation *op = value.getDefiningOp();
+    if (auto expand = dyn_cast_or_null<ExpandOp>(op))
+      return {expand.getFormat(), expand.getPart()};
+    if (auto branch = dyn_cast_or_null<scf::IfOp>(op)) {
+      unsigned index = cast<OpResult>(value).getResultNumber();
+      open.push_back(branch.elseYield().getOperand(index));
+      open.push_back(branch.thenYield().getOperand(index));
+    } else if (op && (isElementwise(op) || isa<TransposeOp>(op)))
+      for (Value operand : op->getOperands())
+        if (tileOf(operand) && tileOf(operand).getRank() == 2)
+          open.push_back(operand);
+  }
+  return {};
+}
+
+/// Tokens times the Hadamard matrix. Codes of keys lie as the left operand does
+/// anyway; values are transposed 8x8 pieces at a time. Columns of the matrix
+/// can be in any order: lanes of the result get whole vectors of memory.
+void Planner::planRotation(DotOp dot) {
+  SmallVector<int64_t> shape(tileOf(dot.getLhs()).getShape());
+  auto [format, part] = codesOfRows(dot.getLhs());
+  Product product;
+  if (!format) {
+    OperandLanes lanes =
+        lanesOf(matrix, format, RecordPart::Key, {shape[1], shape[0]});
+    product.lhs = lhsLayout(matrix, shape, lanes);
+  } else if (part == RecordPart::Key) {
+    SmallVector<int64_t> codes = {shape[1], shape[0]};
+    product.lhs = rhsLayout(matrix, codes, lanesOf(matrix, format, part, codes))
+                      .transposed();
+  } else {
+    product.source =
+        rhsLayout(matrix, shape, lanesOf(matrix, format, part, shape));
+    product.lhs = transposedPieces(matrix, shape, *product.source);
+  }
+  product.rhs =
+      hadamardLayout(matrix, tileOf(dot.getRhs()).getShape(), product.lhs);
+  product.result = rowResultLayout(matrix, tileOf(dot.getResult()).getShape(),
+                                   product.lhs, product.rhs);
+  products.insert({dot, product});
+}
+
 void Planner::plan(DotOp dot) {
+  if (dot.getRhs().getDefiningOp<HadamardMatrixOp>())
+    return planRotation(dot);
   RankedTensorType rhs = tileOf(dot.getRhs());
   DotOp before = productBehind(dot.getLhs());
   auto [format, part] = codesBehind(dot.getRhs());

@@ -20,6 +20,8 @@ bool isElementwise(Operation *op);
 /// The layouts of one product.
 struct Product {
   tile::Layout lhs, rhs, result;
+  /// The one that the left operand is made in, if it is then converted.
+  std::optional<tile::Layout> source = std::nullopt;
 };
 using Products = llvm::MapVector<Operation *, Product>;
 

@@ -120,20 +120,23 @@ Value RecordReader::vector(RecordField field, Value start, int64_t count) {
   return raw;
 }
 
-Value RecordReader::operands(RecordPart part, Value start, int64_t tokens) {
+Value RecordReader::codes(RecordPart part, Value start, int64_t tokens) {
   int64_t depth = format.getHeadDim();
   SmallVector<int64_t> shape = {depth, tokens};
   if (part == RecordPart::Value)
     shape = {tokens, depth};
   auto type = RankedTensorType::get(shape, b.getI8Type());
-  Value codes =
-      async() ? b.op<tile::LoadCodesOp>(type, part, slots[slotOf(part)],
-                                        ValueRange(), start, format)
-              : b.op<tile::LoadCodesOp>(type, part, pages,
-                                        ValueRange{block, head}, start, format);
+  return async()
+             ? b.op<tile::LoadCodesOp>(type, part, slots[slotOf(part)],
+                                       ValueRange(), start, format)
+             : b.op<tile::LoadCodesOp>(type, part, pages,
+                                       ValueRange{block, head}, start, format);
+}
+
+Value RecordReader::operands(RecordPart part, Value codes) {
   return b.op<tile::ExpandOp>(
-      RankedTensorType::get(shape, schedule.getOperand()), schedule.getExpand(),
-      codes, part, format);
+      RankedTensorType::get(shapeOf(codes), schedule.getOperand()),
+      schedule.getExpand(), codes, part, format);
 }
 
 /// `bias` as what a product of operands in `units` [n] begins with; `scale` of
@@ -239,7 +242,8 @@ ScaledQuery RecordReader::scaleQuery(Value q, Value factor) {
 Value RecordReader::scores(const ScaledQuery &query, Value start,
                            int64_t tokens) {
   SmallVector<int64_t> shape = {shapeOf(query.operand)[0], tokens};
-  Value codes = operands(RecordPart::Key, start, tokens);
+  Value codes =
+      operands(RecordPart::Key, this->codes(RecordPart::Key, start, tokens));
   Value bias = b.along(query.bias, 0, shape);
   Value token = b.toF32(vector(RecordField::KeyToken, start, tokens));
   // The bits of a code depend on its token modulo 8 at most, and tiles start
@@ -260,7 +264,8 @@ Value RecordReader::weightedValues(Value p, Value start) {
   Value channel = b.toF32(vector(RecordField::ValueChannel, b.index(0), depth));
   Value scale = vector(RecordField::ValueScale, start, tokens);
   Value offset = vector(RecordField::ValueZero, start, tokens);
-  Value codes = operands(RecordPart::Value, start, tokens);
+  Value codes = operands(RecordPart::Value,
+                         this->codes(RecordPart::Value, start, tokens));
   if (!narrow()) {
     channel = b.mul(channel, b.f32(1 / kUnitWeight));
     scale = b.toF32(scale);
@@ -325,9 +330,8 @@ PartScales RecordReader::scalesOf(RecordPart part, Value start,
 }
 
 ScaledOperand RecordReader::dequantized(RecordPart part,
-                                        const PartScales &scales, Value start,
-                                        int64_t tokens) {
-  Value x = operands(part, start, tokens);
+                                        const PartScales &scales, Value codes) {
+  Value x = operands(part, codes);
   SmallVector<int64_t> shape(shapeOf(x));
   x = b.op<math::FmaOp>(x, b.along(scales.scale, 0, shape),
                         b.along(scales.offset, 0, shape));

@@ -70,8 +70,9 @@ public:
   Value weightedValues(Value p, Value start);
   /// Some tokens of K, [D, tokens], or V, [tokens, D], as operands, unfolded.
   PartScales scalesOf(RecordPart part, Value start, int64_t tokens);
+  Value codes(RecordPart part, Value start, int64_t tokens);
   ScaledOperand dequantized(RecordPart part, const PartScales &scales,
-                            Value start, int64_t tokens);
+                            Value codes);
 
   // The pipeline of copies: `begin` starts the first record, `setNext` names
   // the one to copy as soon as the slots are free, `keysDone` and `valuesDone`
@@ -88,7 +89,7 @@ public:
 
 private:
   Value vector(RecordField field, Value start, int64_t count);
-  Value operands(RecordPart part, Value start, int64_t tokens);
+  Value operands(RecordPart part, Value codes);
   Value expandScale(RecordPart part, int64_t count);
   Value inUnits(Value bias, Value units, Value &scale);
   Value copy(Value slot);

@@ -62,6 +62,8 @@ static constexpr Defaults kDefaults[] = {
      16, 128, 32, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 256, kAnyLayout, 16, 128,
      16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Read, Team::Warp, 0, 128, RecordLayout::Mma16816,
+     16, 32, 32, 4, 1, 0, CopyMode::Direct, ExpandMode::Convert, true, 8},
     {Backend::Nvptx, Family::Read, Team::Warp, 0, 256, kAnyLayout, 16, 32, 32,
      4, 1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
     {Backend::Nvptx, Family::Store, Team::Warp, 0, 256, kAnyLayout, 16, 32, 128,
@@ -84,6 +86,7 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
         FormatAttr format = cache.getFormat();
         group = std::min(group, format.getGroup());
         layout = format.getLayout();
+        headDim = std::max(headDim, format.getHeadDim());
         block = std::max(block, format.getGroup() * format.getHeadDim());
       }
     auto isAttention = [&](auto attention) {

@@ -95,6 +95,12 @@ public:
   Value stage(Value x) { return op<tile::StageOp>(x.getType(), x); }
   /// Multiplies the last dimension by the Hadamard matrix of the reference.
   Value rotate(Value x);
+  /// `columns` columns from `first` on of that matrix without its scale, for a
+  /// product of fp16.
+  Value hadamardMatrix(int64_t rows, Value first, int64_t columns) {
+    return op<tile::HadamardMatrixOp>(
+        RankedTensorType::get({rows, columns}, getF16Type()), first);
+  }
 
   // Memory.
   Value dim(Value memref, int64_t i);

@@ -6,85 +6,178 @@
 using namespace mlir;
 using namespace mlir::kvarn;
 
+/// Columns of the result that a rotation by matrix instructions makes at a
+/// time: what lanes have registers for.
+static constexpr int64_t kColumnsAtOnce = 64;
+
+static constexpr RecordPart kParts[] = {RecordPart::Key, RecordPart::Value};
+
 namespace {
 
-/// One program: the tokens of one block of one head, a tile at a time.
+/// One program: the tokens of one block of one head, a tile at a time; with
+/// narrow operands each warp has tiles of its own.
 struct MaterializeKernel {
   TileBuilder &b;
   FormatAttr format;
+  ScheduleAttr schedule;
   Frame frame;
-  int64_t tokens; // of a tile
   Value pages, pools[2], blockTable, blockToSlot, seqLens, outputs[2];
+  // What findBlock sets.
+  Value head = {}, request = {}, position = {}, length = {}, block = {},
+        slot = {};
 
   void build();
 
 private:
-  void store(ArrayRef<Value> dense, Value request, Value head, Value position);
+  void findBlock();
+  void tokensAt(Value start);
+  void storePacked(Value start, Value place);
+  Value pooled(RecordPart part, Value start);
+  void storeWide(RecordPart part, Value x, Value place);
+  void storeRotated(RecordPart part, ScaledOperand x, Value place);
+  void storeColumns(RecordPart part, Value x, Value place, Value column);
+
+  /// Whether matrix instructions rotate.
+  bool narrow() const {
+    return frame == Frame::Original && schedule.getOperand().isF16();
+  }
+  int64_t tokens() const { return schedule.getTokens(); }
+  int64_t depth() const { return format.getHeadDim(); }
 };
 
 } // namespace
 
-/// `dense`: K and V [tokens, D] f32 in the rotated frame.
-void MaterializeKernel::store(ArrayRef<Value> dense, Value request, Value head,
-                              Value position) {
-  SmallVector<int64_t> shape = {tokens, format.getHeadDim()};
-  Value length = b.toIndex(b.loadScalar(seqLens, {request}));
-  for (int part : {0, 1}) {
-    Value place = b.range(position, tokens);
-    Value exists = b.less(place, length);
-    Value fits = b.less(place, b.dim(outputs[part], 1));
-    Value x = frame == Frame::Original ? b.rotate(dense[part]) : dense[part];
-    x = b.select(b.along(exists, 0, shape), x, b.f32(0));
-    Type element = cast<MemRefType>(outputs[part].getType()).getElementType();
-    b.store(b.toFloat(x, element), outputs[part],
-            {b.splat(request, {tokens}), place, head, b.index(0)}, fits);
+/// Columns from `column` on, f32, of tokens that begin at `place`.
+void MaterializeKernel::storeColumns(RecordPart part, Value x, Value place,
+                                     Value column) {
+  Value output = outputs[part == RecordPart::Value];
+  SmallVector<int64_t> shape(shapeOf(x));
+  Value row = b.range(place, tokens());
+  Type element = cast<MemRefType>(output.getType()).getElementType();
+  auto write = [&](Value what) {
+    b.store(b.toFloat(what, element), output,
+            {b.splat(request, {tokens()}), row, head, column},
+            b.less(row, b.dim(output, 1)));
+  };
+  // Only the last tile is worth looking at row by row.
+  Value end = b.add(place, b.index(tokens()));
+  b.when(b.lessEqual(end, length), [&] { write(x); });
+  b.when(b.less(length, end), [&] {
+    Value exists = b.along(b.less(row, length), 0, shape);
+    write(b.select(exists, x, b.f32(0)));
+  });
+}
+
+/// `x`: [tokens, D] f32 in the rotated frame.
+void MaterializeKernel::storeWide(RecordPart part, Value x, Value place) {
+  storeColumns(part, frame == Frame::Original ? b.rotate(x) : x, place,
+               b.index(0));
+}
+
+/// The same with operands.
+void MaterializeKernel::storeRotated(RecordPart part, ScaledOperand x,
+                                     Value place) {
+  Value scale = b.mul(x.unit, b.f32(hadamardEntry(depth())));
+  int64_t columns = std::min(depth(), kColumnsAtOnce);
+  for (int64_t first = 0; first < depth(); first += columns) {
+    Value column = b.index(first);
+    Value rotated = b.dot(x.tile, b.hadamardMatrix(depth(), column, columns));
+    storeColumns(part, b.mul(rotated, scale), place, column);
   }
 }
 
-void MaterializeKernel::build() {
-  Value head = b.op<tile::ProgramIdOp>(tile::Axis::X);
-  Value index = b.op<tile::ProgramIdOp>(tile::Axis::Y);
-  Value request = b.op<tile::ProgramIdOp>(tile::Axis::Z);
-  int64_t depth = format.getHeadDim();
-  SmallVector<int64_t> shape = {tokens, depth};
-  Value position = b.mul(index, b.index(format.getGroup()));
-  Value length = b.toIndex(b.loadScalar(seqLens, {request}));
+/// Everything is loaded before the first of it is needed.
+void MaterializeKernel::storePacked(Value start, Value place) {
+  RecordReader record(b, format, schedule, pages);
+  record.enter(block, head);
+  std::pair<Value, PartScales> loaded[2];
+  for (auto [i, part] : llvm::enumerate(kParts))
+    loaded[i].first = record.codes(part, start, tokens());
+  for (auto [i, part] : llvm::enumerate(kParts))
+    loaded[i].second = record.scalesOf(part, start, tokens());
+  for (auto [i, part] : llvm::enumerate(kParts)) {
+    auto &[codes, scales] = loaded[i];
+    ScaledOperand x = record.dequantized(part, scales, codes);
+    if (part == RecordPart::Key)
+      x.tile = b.transpose(x.tile);
+    storeRotated(part, x, place);
+  }
+}
+
+Value MaterializeKernel::pooled(RecordPart part, Value start) {
+  Value exists = b.less(b.range(b.add(position, start), tokens()), length);
+  return b.load(pools[part == RecordPart::Value],
+                {b.toIndex(slot), b.range(start, tokens()), head, b.index(0)},
+                {tokens(), depth()}, exists);
+}
+
+void MaterializeKernel::tokensAt(Value start) {
   Value zero = b.op<arith::ConstantOp>(b.getI32IntegerAttr(0));
+  Value place = b.add(position, start), inside = b.less(position, length);
+  b.when(b.both(inside, b.less(slot, zero)), [&] {
+    if (narrow())
+      return storePacked(start, place);
+    for (RecordPart part : kParts)
+      storeWide(
+          part,
+          dequantizePart(b, format, part, pages, block, head, start, tokens()),
+          place);
+  });
+  b.when(b.both(inside, b.lessEqual(zero, slot)), [&] {
+    for (RecordPart part : kParts) {
+      Value x = pooled(part, start);
+      if (narrow())
+        storeRotated(part, {x, b.f32(1)}, place);
+      else
+        storeWide(part, b.toF32(x), place);
+    }
+  });
+  b.when(b.lessEqual(length, position), [&] {
+    Value nothing = b.tileOf(0, {tokens(), depth()});
+    for (RecordPart part : kParts)
+      storeColumns(part, nothing, place, b.index(0));
+  });
+}
+
+void MaterializeKernel::findBlock() {
+  head = b.op<tile::ProgramIdOp>(tile::Axis::X);
+  Value index = b.op<tile::ProgramIdOp>(tile::Axis::Y);
+  request = b.op<tile::ProgramIdOp>(tile::Axis::Z);
+  position = b.mul(index, b.index(format.getGroup()));
+  length = b.toIndex(b.loadScalar(seqLens, {request}));
   // Behind the last token the table may hold anything.
   Value inside = b.less(position, length);
   auto read = [&](Value memref, ArrayRef<Value> at) {
     return b.branch(
         inside,
         [&]() -> SmallVector<Value> { return {b.loadScalar(memref, at)}; },
-        [&]() -> SmallVector<Value> { return {zero}; })[0];
+        [&]() -> SmallVector<Value> {
+          return {b.op<arith::ConstantOp>(b.getI32IntegerAttr(0))};
+        })[0];
   };
-  Value block = b.toIndex(read(blockTable, {request, index}));
-  Value slot = read(blockToSlot, {block});
-  Value packed = b.less(slot, zero);
-  b.loop(b.index(0), b.index(format.getGroup()), b.index(tokens), {},
-         [&](Value start, ValueRange) -> SmallVector<Value> {
-           Value at = b.add(position, start);
-           b.when(b.both(inside, packed), [&] {
-             Dequantized d =
-                 dequantizeRecord(b, format, pages, block, head, start, tokens);
-             store({d.k, d.v}, request, head, at);
+  block = b.toIndex(read(blockTable, {request, index}));
+  slot = read(blockToSlot, {block});
+}
+
+void MaterializeKernel::build() {
+  findBlock();
+  Value group = b.index(format.getGroup());
+  auto tiles = [&](Value from, Value step) {
+    b.loop(from, group, step, {},
+           [&](Value start, ValueRange) -> SmallVector<Value> {
+             tokensAt(start);
+             return {};
            });
-           b.when(b.both(inside, b.lessEqual(zero, slot)), [&] {
-             Value exists = b.less(b.range(at, tokens), length);
-             SmallVector<Value> dense;
-             for (Value pool : pools)
-               dense.push_back(b.toF32(b.load(
-                   pool,
-                   {b.toIndex(slot), b.range(start, tokens), head, b.index(0)},
-                   shape, exists)));
-             store(dense, request, head, at);
-           });
-           b.when(b.lessEqual(length, position), [&] {
-             Value nothing = b.tileOf(0, shape);
-             store({nothing, nothing}, request, head, at);
-           });
-           return {};
-         });
+  };
+  if (!narrow())
+    return tiles(b.index(0), b.index(tokens()));
+  int64_t warps = schedule.getWarps();
+  auto each =
+      b.OpBuilder::create<tile::WarpsOp>(b.getLoc(), warps, TypeRange());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&each.getBody().front());
+  tiles(b.mul(each.getWarp(), b.index(tokens())), b.index(warps * tokens()));
+  b.op<tile::YieldOp>(ValueRange());
 }
 
 LogicalResult mlir::kvarn::tileMaterialize(Tiling &tiling, Value k, Value v,
@@ -117,9 +210,16 @@ LogicalResult mlir::kvarn::tileMaterialize(Tiling &tiling, Value k, Value v,
       host.ceilDiv(host.dim(arguments[6], 1), host.index(format.getGroup()));
   tiling.launch("materialize", {heads, blocks, batch}, arguments,
                 [&](TileBuilder &b, ArrayRef<Value> a) {
-                  MaterializeKernel{b,    format,       frame, *tokens,
-                                    a[0], {a[1], a[2]}, a[3],  a[4],
-                                    a[5], {a[6], a[7]}}
+                  MaterializeKernel{.b = b,
+                                    .format = format,
+                                    .schedule = tiling.schedule(),
+                                    .frame = frame,
+                                    .pages = a[0],
+                                    .pools = {a[1], a[2]},
+                                    .blockTable = a[3],
+                                    .blockToSlot = a[4],
+                                    .seqLens = a[5],
+                                    .outputs = {a[6], a[7]}}
                       .build();
                 });
   return success();

@@ -75,6 +75,8 @@ private:
   Value constantAt(arith::ConstantOp op, ValueRange lead, Value column,
                    int64_t width);
   Value iotaAt(tile::IotaOp op, ValueRange lead, Value column, int64_t width);
+  Value hadamardAt(tile::HadamardMatrixOp op, ValueRange lead, Value column,
+                   int64_t width);
   Value broadcastAt(tile::BroadcastOp op, ValueRange lead, Value column,
                     int64_t width);
   Value elementwiseAt(Operation *op, ValueRange lead, Value column,

@@ -36,7 +36,8 @@ static bool isElementwise(Operation *op) {
 static bool isPointwise(Operation *op) {
   return isElementwise(op) ||
          isa<arith::ConstantOp, SplatOp, IotaOp, BroadcastOp, ExpandOp,
-             ExpandScaleOp, LoadOp, LoadVectorOp, LoadCodesOp>(op);
+             ExpandScaleOp, HadamardMatrixOp, LoadOp, LoadVectorOp,
+             LoadCodesOp>(op);
 }
 
 static bool isLoad(Operation *op) {
@@ -181,8 +182,8 @@ int64_t Placement::cost(Value tile) const {
               [](auto) { return 0; })
           .Case<LoadVectorOp>([](auto) { return 2; })
           .Case<LoadOp, LoadCodesOp, ExpandOp, arith::DivFOp, arith::DivSIOp,
-                arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(
-              [](auto) { return kCheap + 1; })
+                HadamardMatrixOp, arith::DivUIOp, arith::RemSIOp,
+                arith::RemUIOp>([](auto) { return kCheap + 1; })
           .Default([](Operation *op) {
             return isa<math::MathDialect>(op->getDialect()) ? kNever : 1;
           });

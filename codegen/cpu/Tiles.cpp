@@ -62,6 +62,8 @@ Value KernelEmitter::evaluate(Operation *op, ValueRange lead, Value column,
       .Case<SplatOp>(
           [&](SplatOp op) { return ir.splat(scalar(op.getInput()), width); })
       .Case<IotaOp>([&](auto op) { return iotaAt(op, lead, column, width); })
+      .Case<HadamardMatrixOp>(
+          [&](auto op) { return hadamardAt(op, lead, column, width); })
       .Case<BroadcastOp>(
           [&](auto op) { return broadcastAt(op, lead, column, width); })
       .Case<ExpandOp>([&](ExpandOp op) -> Value {
@@ -97,6 +99,33 @@ Value KernelEmitter::constantAt(arith::ConstantOp op, ValueRange lead,
   Buffer buffer{table(values), tileType(op)};
   return ir.load(bufferAddress(buffer, lead, column), values.getElementType(),
                  width);
+}
+
+/// Negative where row and column have an odd number of bits in common.
+Value KernelEmitter::hadamardAt(HadamardMatrixOp op, ValueRange lead,
+                                Value column, int64_t width) {
+  auto type = VectorType::get(width, op.getType().getElementType());
+  auto constant = [&](double value) -> Value {
+    return ir.create<arith::ConstantOp>(DenseElementsAttr::get(
+        type, ir.getFloatAttr(type.getElementType(), value)));
+  };
+  auto steps = llvm::to_vector(llvm::seq<int64_t>(0, width));
+  Value columns = ir.create<arith::AddIOp>(
+      ir.splat(ir.create<arith::AddIOp>(column, scalar(op.getFirst())), width),
+      ir.create<arith::ConstantOp>(DenseElementsAttr::get(
+          VectorType::get(width, ir.getIndexType()), ArrayRef(steps))));
+  Value common = ir.create<arith::AndIOp>(ir.splat(lead[0], width), columns);
+  auto words = VectorType::get(width, ir.getI32Type());
+  Value bits = ir.create<arith::IndexCastOp>(words, common);
+  // Rows are at most 2^16: each half is folded into the other.
+  for (int shift : {8, 4, 2, 1})
+    bits = ir.create<arith::XOrIOp>(
+        bits, ir.create<arith::ShRUIOp>(
+                  bits, ir.create<arith::ConstantOp>(DenseElementsAttr::get(
+                            words, ir.getI32IntegerAttr(shift)))));
+  Value odd =
+      ir.create<arith::TruncIOp>(VectorType::get(width, ir.getI1Type()), bits);
+  return ir.create<arith::SelectOp>(odd, constant(-1), constant(1));
 }
 
 Value KernelEmitter::iotaAt(IotaOp op, ValueRange lead, Value column,

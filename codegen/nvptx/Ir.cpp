@@ -145,15 +145,25 @@ Value Ir::assembly(StringRef text, StringRef constraints, ValueRange operands,
   return result ? op.getResult(0) : Value();
 }
 
-Value Ir::maskAndSet(Value a, int64_t mask, int64_t bits) {
-  // One of the constants must be in a register; without side effects, so that
-  // it can be moved.
+/// Inline PTX without side effects, so that it can be moved.
+Value Ir::pureAssembly(StringRef text, StringRef constraints,
+                       ValueRange operands) {
   return create<LLVM::InlineAsmOp>(
-             TypeRange(getI32Type()), ValueRange{a, i32(mask), i32(bits)},
-             "lop3.b32 $0, $1, $2, $3, 0xea;", "=r,r,n,r",
+             TypeRange(getI32Type()), operands, text, constraints,
              /*has_side_effects=*/false, /*is_align_stack=*/false,
              LLVM::AsmDialectAttr(), ArrayAttr())
       .getResult(0);
+}
+
+Value Ir::maskAndSet(Value a, int64_t mask, int64_t bits) {
+  // One of the constants must be in a register.
+  return pureAssembly("lop3.b32 $0, $1, $2, $3, 0xea;", "=r,r,n,r",
+                      {a, i32(mask), i32(bits)});
+}
+
+Value Ir::roundPairFinite(Value low, Value high) {
+  return pureAssembly("cvt.rn.satfinite.f16x2.f32 $0, $1, $2;", "=r,f,f",
+                      {high, low});
 }
 
 Value Ir::permuteBytes(Value a, Value b, int64_t selector) {

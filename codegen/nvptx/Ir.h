@@ -80,6 +80,10 @@ public:
   /// Inline PTX with side effects; `constraints` as LLVM's inline assembly.
   Value assembly(StringRef text, StringRef constraints, ValueRange operands,
                  Type result = {});
+  Value pureAssembly(StringRef text, StringRef constraints,
+                     ValueRange operands);
+  /// As a word of fp16, what is too large for it as its largest number.
+  Value roundPairFinite(Value low, Value high);
   /// (a & mask) | bits in one instruction.
   Value maskAndSet(Value a, int64_t mask, int64_t bits);
   Value permuteBytes(Value a, Value b, int64_t selector);

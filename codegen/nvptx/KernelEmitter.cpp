@@ -254,6 +254,8 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
       .Case<WarpsOp>([&](auto op) { return emitWarps(op); })
       .Case<ReduceOp>([&](auto op) { return emitReduce(op); })
       .Case<HadamardOp>([&](auto op) { return emitHadamard(op); })
+      .Case<HadamardMatrixOp>(
+          [&](auto op) { return emitHadamardMatrix(op), success(); })
       .Case<ScanOp>([&](auto op) { return emitScan(op); })
       .Case<DotOp>(
           [&](auto op) { return together ? emitSharedDot(op) : emitDot(op); })

@@ -129,6 +129,7 @@ private:
                          ArrayRef<int64_t> parts);
   Value combine(tile::ReduceKind kind, Value a, Value b);
   LogicalResult emitHadamard(tile::HadamardOp op);
+  void emitHadamardMatrix(tile::HadamardMatrixOp op);
   Values otherWarp(ArrayRef<Value> values, int64_t bit);
 
   //===--- Squares of differences from the mean (Squares.cpp) -------------===//

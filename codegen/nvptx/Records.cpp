@@ -96,6 +96,19 @@ FailureOr<Value> KernelEmitter::codeOffset(Operation *op,
   return offset;
 }
 
+/// The word with a code's bits and, through `bit`, their place in it.
+static Value wordOf(Ir &ir, Codes &codes, int64_t index, int64_t &bit) {
+  int64_t unitBits = 8 * codes.unit, at = codes.bits[index];
+  Values &words = codes.loaded[at / unitBits];
+  if (words.empty())
+    words =
+        ir.loadWords(ir.at(codes.base, at / unitBits * codes.unit), codes.unit);
+  bit = at % 32;
+  if (codes.unit < 4)
+    bit = at % unitBits;
+  return words[codes.unit < 4 ? 0 : at % unitBits / 32];
+}
+
 LogicalResult KernelEmitter::emitLoadCodes(LoadCodesOp op) {
   auto all = std::make_shared<Codes>();
   all->format = op.getFormat().get();
@@ -132,24 +145,17 @@ LogicalResult KernelEmitter::emitLoadCodes(LoadCodesOp op) {
     auto expand = dyn_cast<ExpandOp>(user);
     return expand && expand.getType().getElementType().isF16();
   });
+  // From memory all of them are loaded here, so that little waits for them.
+  if (operands && !isa<SlotType>(op.getSource().getType()))
+    for (size_t i = 0; i < all->bits.size(); ++i) {
+      int64_t bit;
+      wordOf(ir, *all, int64_t(i), bit);
+    }
   if (operands)
     codes[op.getResult()] = std::move(all);
   else
     define(op.getResult(), codeValues(*all));
   return success();
-}
-
-/// The word with a code's bits and, through `bit`, their place in it.
-static Value wordOf(Ir &ir, Codes &codes, int64_t index, int64_t &bit) {
-  int64_t unitBits = 8 * codes.unit, at = codes.bits[index];
-  Values &words = codes.loaded[at / unitBits];
-  if (words.empty())
-    words =
-        ir.loadWords(ir.at(codes.base, at / unitBits * codes.unit), codes.unit);
-  bit = at % 32;
-  if (codes.unit < 4)
-    bit = at % unitBits;
-  return words[codes.unit < 4 ? 0 : at % unitBits / 32];
 }
 
 /// Every code by itself, as i8.

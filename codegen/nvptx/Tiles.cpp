@@ -250,9 +250,40 @@ void KernelEmitter::emitElementwise(Operation *op) {
   define(result, elementwise(op, operands));
 }
 
-/// Two numbers with one instruction; constants become constants.
+/// The largest fp16 number.
+static constexpr double kLargestHalf = 65504;
+
+/// `value` before it was brought into the range of fp16, or null.
+static Value beforeClamp(Value value) {
+  auto isLimit = [](Value limit, double want) {
+    Attribute constant;
+    if (auto splat = limit.getDefiningOp<SplatOp>())
+      limit = splat.getInput();
+    if (!matchPattern(limit, m_Constant(&constant)))
+      return false;
+    if (auto dense = dyn_cast<SplatElementsAttr>(constant))
+      constant = dense.getSplatValue<Attribute>();
+    auto number = dyn_cast<FloatAttr>(constant);
+    return number && number.getValueAsDouble() == want;
+  };
+  auto min = value.getDefiningOp<arith::MinimumFOp>();
+  auto max = min ? min.getLhs().getDefiningOp<arith::MaximumFOp>()
+                 : arith::MaximumFOp();
+  return max && isLimit(min.getRhs(), kLargestHalf) &&
+                 isLimit(max.getRhs(), -kLargestHalf)
+             ? max.getLhs()
+             : Value();
+}
+
+/// Two numbers with one instruction, which clamps them as well; constants
+/// become constants.
 void KernelEmitter::emitTruncation(Operation *op) {
-  Values values = registers(op->getOperand(0)), words;
+  Value free = beforeClamp(op->getOperand(0));
+  Values values = registers(free ? free : op->getOperand(0)), words;
+  auto round = [&](Value low, Value high) -> Value {
+    return free ? ir.roundPairFinite(low, high)
+                : ir.asWord(ir.roundPair(low, high));
+  };
   auto bitsOf = [](Value value) -> std::optional<uint32_t> {
     FloatAttr number;
     if (!matchPattern(value, m_Constant(&number)))
@@ -264,9 +295,8 @@ void KernelEmitter::emitTruncation(Operation *op) {
   };
   for (size_t i = 0; i < values.size(); i += 2) {
     auto low = bitsOf(values[i]), high = bitsOf(values[i + 1]);
-    words.push_back(low && high
-                        ? ir.i32(int32_t(*high << 16 | *low))
-                        : ir.asWord(ir.roundPair(values[i], values[i + 1])));
+    words.push_back(low && high ? ir.i32(int32_t(*high << 16 | *low))
+                                : round(values[i], values[i + 1]));
   }
   packed[op->getResult(0)] = std::move(words);
 }

@@ -201,6 +201,27 @@ TEST_P(CpuExec, Hadamard) {
   }
 }
 
+/// All of a transform by products with some columns of its matrix each.
+TEST_P(CpuExec, HadamardProduct) {
+  for (auto [n, columns] : {std::pair(16, 16), {64, 32}, {128, 64}, {256, 4}}) {
+    Program program("hadamard-product.mlir", GetParam(),
+                    {{"N", std::to_string(n)},
+                     {"C", std::to_string(columns)},
+                     {"P", std::to_string(n / columns)}});
+    std::vector<float> x(3 * n), y(3 * n), want(3 * n);
+    for (int i = 0; i < 3 * n; ++i)
+      x[i] = float(i * 37 % 101) / 64; // exact in fp16
+    for (int r = 0; r < 3; ++r)
+      for (int i = 0; i < n; ++i)
+        for (int j = 0; j < n; ++j)
+          want[r * n + i] +=
+              (__builtin_popcount(i & j) % 2 ? -1 : 1) * x[r * n + j];
+    program.run("hadamard_product",
+                Params().array(x.data(), {3, n}).array(y.data(), {3, n}));
+    expectNear(y, want, 1e-6f * n);
+  }
+}
+
 TEST_P(CpuExec, GatherScatterMasks) {
   Program program("memory.mlir", GetParam());
   auto x = randomFloats(6 * 24, 1);

@@ -406,6 +406,22 @@ func.func @f(%x: tensor<8x96xf32>) {
 
 // -----
 
+func.func @f(%i: index) {
+  // expected-error @+1 {{'tile.hadamard_matrix' op result is 'tensor<96x32xf16>', expected powers of two and no more columns than rows}}
+  %0 = tile.hadamard_matrix %i : tensor<96x32xf16>
+  return
+}
+
+// -----
+
+func.func @f(%i: index) {
+  // expected-error @+1 {{'tile.hadamard_matrix' op result is 'tensor<32x64xf16>', expected powers of two and no more columns than rows}}
+  %0 = tile.hadamard_matrix %i : tensor<32x64xf16>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<f32>) {
   // expected-error @+1 {{'tile.hadamard' op operand is 'tensor<f32>', expected a power of two as last dimension}}
   %0 = tile.hadamard %x : tensor<f32>

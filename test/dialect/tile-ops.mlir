@@ -89,6 +89,9 @@ func.func @values(%f: f32, %x: tensor<16xf32>, %a: tensor<16x64xf16>, %b: tensor
   %13 = tile.scan %1 : tensor<8xindex>
   // CHECK: tile.hadamard %{{.*}} : tensor<16x32xf32>
   %14 = tile.hadamard %c : tensor<16x32xf32>
+  // CHECK: tile.hadamard_matrix %{{.*}} : tensor<128x64xf16>
+  %first = arith.constant 64 : index
+  %15 = tile.hadamard_matrix %first : tensor<128x64xf16>
   return
 }
 

@@ -1,6 +1,7 @@
 // kvarn.dequantize and kvarn.materialize as tile kernels.
 
 // RUN: kvarn-opt %s --split-input-file --kvarn-tile --canonicalize --cse | FileCheck %s
+// RUN: kvarn-opt %s --split-input-file '--kvarn-tile=schedule=<rows=16,tokens=32,pool_tokens=32,warps=2,splits=1,copy=direct,expand=convert,operand=f16,register_rows=8,register_columns=128>' --canonicalize --cse | FileCheck %s --check-prefix=NARROW
 // RUN: kvarn-opt %s --split-input-file '--kvarn-tile=schedule=<rows=4,tokens=32,pool_tokens=32,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>' --canonicalize --cse | FileCheck %s --check-prefix=TOKENS
 
 #fmt = #kvarn.format<key_bits = 8, value_bits = 4, group = 64, head_dim = 128, layout = mma16816>
@@ -15,31 +16,33 @@
 // CHECK-NEXT: memref.load %[[TABLE]][%[[REQUEST]], %[[BLOCK]]]
 // CHECK: scf.if
 // CHECK-NEXT: memref.load %[[SLOTS]]
-// Packed.
+// Packed. Positions behind the length become 0 in the last tile.
 // CHECK: scf.if
 // CHECK: tile.load_codes key %[[PAGES]]{{.*}} -> tensor<128x64xi8
 // CHECK: tile.load_vector key_scale
 // CHECK: tile.load_vector key_zero
 // CHECK: tile.load_vector key_token
+// CHECK: tile.hadamard
+// CHECK: scf.if
+// CHECK: arith.truncf {{.*}} to tensor<64x128xbf16
+// CHECK: tile.store %{{.*}}, %[[KO]]{{.*}} mask
+// CHECK: scf.if
+// CHECK: arith.select
+// CHECK: tile.store %{{.*}}, %[[KO]]{{.*}} mask
 // CHECK: tile.load_codes value %[[PAGES]]{{.*}} -> tensor<64x128xi8
 // CHECK: tile.load_vector value_scale
 // CHECK: tile.load_vector value_zero
 // CHECK: tile.load_vector value_channel
 // CHECK: tile.hadamard
-// Positions behind the length become 0.
-// CHECK: arith.select
-// CHECK: arith.truncf {{.*}} to tensor<64x128xbf16
-// CHECK: tile.store %{{.*}}, %[[KO]]{{.*}} mask
-// CHECK: tile.hadamard
-// CHECK: tile.store %{{.*}}, %[[VO]]{{.*}} mask
+// CHECK-COUNT-2: tile.store %{{.*}}, %[[VO]]{{.*}} mask
 // In the pool.
 // CHECK: scf.if
 // CHECK: tile.load %[[PK]]{{.*}} mask {{.*}} -> tensor<64x128xf16
+// CHECK: tile.hadamard
+// CHECK-COUNT-2: tile.store %{{.*}}, %[[KO]]
 // CHECK: tile.load %[[PV]]{{.*}} mask
 // CHECK: tile.hadamard
-// CHECK: tile.store %{{.*}}, %[[KO]]
-// CHECK: tile.hadamard
-// CHECK: tile.store %{{.*}}, %[[VO]]
+// CHECK-COUNT-2: tile.store %{{.*}}, %[[VO]]
 // Nowhere.
 // CHECK: scf.if
 // CHECK: tile.store %{{.*}}, %[[KO]]
@@ -56,6 +59,27 @@
 // CHECK-NOT: memref.alloc
 // CHECK: tile.launch @original_materialize grid(%[[H]], %[[N]], %[[B]])
 // CHECK-NEXT: return{{$}}
+
+// With narrow operands each warp has tiles of its own, all of a tile is loaded
+// first, and products with the Hadamard matrix rotate.
+// NARROW: tile.kernel @original_materialize(
+// NARROW-NOT: tile.hadamard %
+// NARROW: tile.warps 2 (%[[WARP:.*]]) {
+// NARROW: %[[FROM:.*]] = arith.muli %[[WARP]], %c32
+// NARROW: scf.for %[[T:.*]] = %[[FROM]] to %c64 step %c64
+// NARROW: tile.load_codes key {{.*}} start %[[T]] {{.*}} -> tensor<128x32xi8
+// NARROW: tile.load_codes value {{.*}} start %[[T]] {{.*}} -> tensor<32x128xi8
+// NARROW: tile.expand
+// NARROW: %[[KEYS:.*]] = tile.transpose
+// NARROW: %[[LEFT:.*]] = tile.hadamard_matrix %c0 : tensor<128x64xf16>
+// NARROW: tile.dot %[[KEYS]], %[[LEFT]]
+// NARROW: tile.store {{.*}}, %c0] {{.*}} : tensor<32x64xbf16>
+// NARROW: %[[RIGHT:.*]] = tile.hadamard_matrix %c64 : tensor<128x64xf16>
+// NARROW: tile.dot %[[KEYS]], %[[RIGHT]]
+// NARROW: tile.store {{.*}}, %c64] {{.*}} : tensor<32x64xbf16>
+// NARROW: tile.dot %{{.*}}, %[[LEFT]]
+// NARROW: tile.kernel @rotated_materialize(
+// NARROW-NOT: tile.warps
 
 // TOKENS: tile.kernel @original_materialize(
 // TOKENS-DAG: %[[C64:.*]] = arith.constant 64 : index

@@ -59,7 +59,7 @@ TEST_F(CudaDriverDeathTest, OfAnotherKind) {
 
 TEST_F(CudaDriverDeathTest, ThatIsOld) {
   EXPECT_REASON(fakeCuda().version = 11080,
-                "needs an NVIDIA driver for CUDA 12.0, but this one is for "
+                "needs an NVIDIA driver for CUDA 12.1, but this one is for "
                 "11.8");
 }
 
