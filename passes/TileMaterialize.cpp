@@ -52,14 +52,14 @@ void MaterializeKernel::build() {
   Value zero = b.op<arith::ConstantOp>(b.getI32IntegerAttr(0));
   // Behind the last token the table may hold anything.
   Value inside = b.less(position, length);
-  auto read = [&](Value memref, ArrayRef<Value> at) {
-    return b.branch(
-        inside,
-        [&]() -> SmallVector<Value> { return {b.loadScalar(memref, at)}; },
-        [&]() -> SmallVector<Value> { return {zero}; })[0];
-  };
-  Value block = b.toIndex(read(blockTable, {request, index}));
-  Value slot = read(blockToSlot, {block});
+  SmallVector<Value> places = b.branch(
+      inside,
+      [&]() -> SmallVector<Value> {
+        Value block = b.loadScalar(blockTable, {request, index});
+        return {block, b.loadScalar(blockToSlot, {b.toIndex(block)})};
+      },
+      [&]() -> SmallVector<Value> { return {zero, zero}; });
+  Value block = b.toIndex(places[0]), slot = places[1];
   Value packed = b.less(slot, zero);
   b.loop(b.index(0), b.index(format.getGroup()), b.index(tokens), {},
          [&](Value start, ValueRange) -> SmallVector<Value> {
