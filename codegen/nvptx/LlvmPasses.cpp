@@ -21,9 +21,9 @@ using namespace llvm;
 // Optimization
 //===----------------------------------------------------------------------===//
 
-// The order of -O3, without what finds nothing: a kernel calls nothing and
-// keeps nothing in memory of its own, and what should be unrolled is. What
-// assemblers do again, they do to what is left.
+// The order of -O3, without what finds nothing in kernels: they call nothing,
+// and loops that should be unrolled are. A barrier may change all memory, so
+// that loads which are the same stand near each other, for early-cse.
 static constexpr char kOptimizations[] =
     "function(nvvm-intr-range,simplifycfg,sroa,early-cse),ipsccp,function("
     "instcombine<no-verify-fixpoint>,simplifycfg<switch-range-to-icmp>,"
@@ -32,10 +32,11 @@ static constexpr char kOptimizations[] =
     "constraint-elimination,"
     "loop-mssa(licm<no-allowspeculation>,loop-rotate,licm),"
     "simplifycfg<switch-range-to-icmp>,instcombine<no-verify-fixpoint>,"
-    "loop(indvars),vector-combine,gvn,sccp,bdce,loop-mssa(licm),"
+    "loop(indvars),vector-combine,gvn<no-memdep>,sccp,bdce,"
+    "correlated-propagation,"
     "simplifycfg<switch-range-to-icmp;hoist-common-insts;sink-common-insts>,"
     "loop(loop-rotate),infer-alignment,instcombine<no-verify-fixpoint>,"
-    "instsimplify,div-rem-pairs,"
+    "div-rem-pairs,"
     "simplifycfg<switch-range-to-icmp;speculate-unpredictables>),globaldce";
 
 ModulePassManager
