@@ -12,9 +12,9 @@
 // Table and slots are read only below the length.
 // CHECK: memref.load %[[LENS]][%[[REQUEST]]]
 // CHECK: scf.if
-// CHECK-NEXT: memref.load %[[TABLE]][%[[REQUEST]], %[[BLOCK]]]
-// CHECK: scf.if
-// CHECK-NEXT: memref.load %[[SLOTS]]
+// CHECK-NEXT: %[[PLACE:.*]] = memref.load %[[TABLE]][%[[REQUEST]], %[[BLOCK]]]
+// CHECK-NEXT: %[[AT:.*]] = arith.index_cast %[[PLACE]]
+// CHECK-NEXT: memref.load %[[SLOTS]][%[[AT]]]
 // Packed.
 // CHECK: scf.if
 // CHECK: tile.load_codes key %[[PAGES]]{{.*}} -> tensor<128x64xi8
