@@ -1,6 +1,7 @@
 //===- Emit.cpp - LLVM dialect to IR, assembly, object --------------------===//
 
 #include "codegen/Codegen.h"
+#include "codegen/nvptx/LlvmPasses.h"
 
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -79,7 +80,8 @@ static void setAttributes(llvm::Module &module, const Target &target) {
   }
 }
 
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine,
+                     Backend backend) {
   llvm::PipelineTuningOptions tuning;
   // The code is in vectors already.
   tuning.LoopVectorization = false;
@@ -94,8 +96,11 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
-      .run(module, modules);
+  llvm::ModulePassManager passes =
+      backend == Backend::Nvptx
+          ? nvptx::createOptimizations(builder)
+          : builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3);
+  passes.run(module, modules);
 }
 
 //===----------------------------------------------------------------------===//
@@ -160,7 +165,7 @@ LogicalResult Emission::translate() {
   module->setTargetTriple(target.triple);
   module->setDataLayout(machine->createDataLayout());
   setAttributes(*module, target);
-  optimize(*module, *machine);
+  optimize(*module, *machine, target.backend);
   return failure(hasErrors);
 }
 
@@ -175,7 +180,10 @@ FailureOr<std::string> Emission::write(llvm::CodeGenFileType type) {
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;
-  if (machine->addPassesToEmitFile(passes, stream, nullptr, type))
+  bool isPtx = target.backend == Backend::Nvptx &&
+               type == llvm::CodeGenFileType::AssemblyFile;
+  if (isPtx ? nvptx::addPassesToEmitPtx(*machine, passes, stream)
+            : machine->addPassesToEmitFile(passes, stream, nullptr, type))
     return emitError(source.getLoc())
            << "target '" << target.name << "' cannot write this kind of file";
   passes.run(*module);

@@ -107,6 +107,7 @@ private:
   OpBuilder builder;
   Products products;
   bool rotates = false; // and does nothing else
+  int64_t ownWarps = 0; // of regions of warps, 0 = there are none
   DenseMap<Value, Layout> layouts;
   DenseMap<std::pair<Value, Attribute>, Value> copies;
   std::deque<Value> reached;
@@ -240,12 +241,10 @@ void Distributor::spread() {
 
 /// The warps that share a tile: all of them, but for what each has of its own.
 int64_t Distributor::warpsAt(Operation *op) {
-  int64_t warps = 0;
-  kernel.walk([&](WarpsOp each) { warps = each.getCount(); });
-  if (!warps && kernel.getScheduleAttr() &&
+  if (!ownWarps && kernel.getScheduleAttr() &&
       (products.empty() || worksTogether(kernel)))
     return kernel.getScheduleAttr().getWarps();
-  return op->getParentOfType<WarpsOp>() ? 1 : std::max<int64_t>(warps, 1);
+  return op->getParentOfType<WarpsOp>() ? 1 : std::max<int64_t>(ownWarps, 1);
 }
 
 void Distributor::setPlain(Operation *op, Value value) {
@@ -531,6 +530,7 @@ LogicalResult Distributor::run() {
   // Records are the same bytes whether their tiles are rotated here or not.
   kernel.walk([&](HadamardOp) { rotates = products.empty(); });
   kernel.walk([&](StoreCodesOp) { rotates = false; });
+  kernel.walk([&](WarpsOp warps) { ownWarps = warps.getCount(); });
   // In program order: what several products reach belongs to the first.
   for (auto &[op, product] : products) {
     auto dot = cast<DotOp>(op);

@@ -370,13 +370,3 @@ Value mlir::kvarn::dequantizePart(TileBuilder &b, FormatAttr format,
   x = b.mul(x, b.along(c, 1, shape));
   return key ? b.transpose(x) : x;
 }
-
-Dequantized mlir::kvarn::dequantizeRecord(TileBuilder &b, FormatAttr format,
-                                          Value pages, Value block, Value head,
-                                          Value start, int64_t tokens) {
-  auto part = [&](RecordPart which) {
-    return dequantizePart(b, format, which, pages, block, head, start, tokens);
-  };
-  Value k = part(RecordPart::Key);
-  return {k, part(RecordPart::Value)};
-}

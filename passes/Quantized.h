@@ -126,14 +126,6 @@ Value dequantizePart(TileBuilder &b, FormatAttr format, RecordPart part,
                      Value pages, Value block, Value head, Value start,
                      int64_t tokens);
 
-/// The K and V of one record in the rotated frame, [tokens, D] f32, unfolded.
-struct Dequantized {
-  Value k, v;
-};
-Dequantized dequantizeRecord(TileBuilder &b, FormatAttr format, Value pages,
-                             Value block, Value head, Value start,
-                             int64_t tokens);
-
 } // namespace mlir::kvarn
 
 #endif // KVARN_PASSES_QUANTIZED_H

@@ -147,16 +147,18 @@ void MaterializeKernel::findBlock() {
   length = b.toIndex(b.loadScalar(seqLens, {request}));
   // Behind the last token the table may hold anything.
   Value inside = b.less(position, length);
-  auto read = [&](Value memref, ArrayRef<Value> at) {
-    return b.branch(
-        inside,
-        [&]() -> SmallVector<Value> { return {b.loadScalar(memref, at)}; },
-        [&]() -> SmallVector<Value> {
-          return {b.op<arith::ConstantOp>(b.getI32IntegerAttr(0))};
-        })[0];
-  };
-  block = b.toIndex(read(blockTable, {request, index}));
-  slot = read(blockToSlot, {block});
+  SmallVector<Value> places = b.branch(
+      inside,
+      [&]() -> SmallVector<Value> {
+        Value number = b.loadScalar(blockTable, {request, index});
+        return {number, b.loadScalar(blockToSlot, {b.toIndex(number)})};
+      },
+      [&]() -> SmallVector<Value> {
+        Value zero = b.op<arith::ConstantOp>(b.getI32IntegerAttr(0));
+        return {zero, zero};
+      });
+  block = b.toIndex(places[0]);
+  slot = places[1];
 }
 
 void MaterializeKernel::build() {

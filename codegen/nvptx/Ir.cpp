@@ -11,21 +11,17 @@ using namespace mlir::kvarn::nvptx;
 // Integers
 //===----------------------------------------------------------------------===//
 
-Value Ir::i32(int64_t value) {
-  return create<arith::ConstantOp>(getI32IntegerAttr(value));
-}
+Value Ir::i32(int64_t value) { return constant(getI32IntegerAttr(value)); }
 
-Value Ir::i64(int64_t value) {
-  return create<arith::ConstantOp>(getI64IntegerAttr(value));
-}
+Value Ir::i64(int64_t value) { return constant(getI64IntegerAttr(value)); }
 
 Value Ir::shiftLeft(Value a, int64_t bits) {
-  Value count = create<arith::ConstantOp>(getIntegerAttr(a.getType(), bits));
+  Value count = constant(getIntegerAttr(a.getType(), bits));
   return bits ? createOrFold<arith::ShLIOp>(a, count) : a;
 }
 
 Value Ir::shiftRight(Value a, int64_t bits) {
-  Value count = create<arith::ConstantOp>(getIntegerAttr(a.getType(), bits));
+  Value count = constant(getIntegerAttr(a.getType(), bits));
   return bits ? createOrFold<arith::ShRUIOp>(a, count) : a;
 }
 
@@ -46,16 +42,26 @@ Value Ir::toI32(Value integer) {
 }
 
 Value Ir::zero(Type type) {
-  return create<arith::ConstantOp>(cast<TypedAttr>(getZeroAttr(type)));
+  return constant(cast<TypedAttr>(getZeroAttr(type)));
+}
+
+Value Ir::constant(TypedAttr value) {
+  Value &known = constants[value];
+  if (known)
+    return known;
+  InsertionGuard guard(*this);
+  Block *block = getInsertionBlock();
+  while (!isa<LLVM::LLVMFuncOp>(block->getParentOp()))
+    block = block->getParentOp()->getBlock();
+  setInsertionPointToStart(block);
+  return known = create<arith::ConstantOp>(value);
 }
 
 //===----------------------------------------------------------------------===//
 // Floats
 //===----------------------------------------------------------------------===//
 
-Value Ir::f32(double value) {
-  return create<arith::ConstantOp>(getF32FloatAttr(float(value)));
-}
+Value Ir::f32(double value) { return constant(getF32FloatAttr(float(value))); }
 
 Value Ir::roundPair(Value low, Value high) {
   return intrinsic("llvm.nvvm.ff2f16x2.rn", pairType(), {high, low});

@@ -39,6 +39,9 @@ public:
   Value toI64(Value integer);
   Value toI32(Value integer);
   Value zero(Type type);
+  /// One op for each constant of a function: everything that counts, asks for
+  /// the same few.
+  Value constant(TypedAttr value);
 
   //===--- Floats ---------------------------------------------------------===//
 
@@ -96,6 +99,8 @@ public:
 private:
   Value shuffleWord(Value word, Value operand, bool exclusive);
   Value shuffleAny(Value value, Value operand, bool exclusive);
+
+  DenseMap<Attribute, Value> constants;
 };
 
 } // namespace mlir::kvarn::nvptx

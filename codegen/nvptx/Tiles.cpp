@@ -229,10 +229,10 @@ void KernelEmitter::emitElementwise(Operation *op) {
     return;
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     auto dense = cast<DenseElementsAttr>(constant.getValue());
-    Value splat = dense.getElementType().isIndex()
-                      ? ir.i32(dense.getSplatValue<IntegerAttr>().getInt())
-                      : ir.create<arith::ConstantOp>(
-                            cast<TypedAttr>(dense.getSplatValue<Attribute>()));
+    Value splat =
+        dense.getElementType().isIndex()
+            ? ir.i32(dense.getSplatValue<IntegerAttr>().getInt())
+            : ir.constant(cast<TypedAttr>(dense.getSplatValue<Attribute>()));
     return define(result, Values(layout(result).registerCount(), splat));
   }
   if (isa<arith::TruncFOp>(op) && getElementTypeOrSelf(result).isF16() &&
