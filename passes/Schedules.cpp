@@ -10,7 +10,7 @@ using namespace mlir::kvarn;
 
 namespace {
 
-enum class Family { Attend, Read, Store };
+enum class Family { Attend, Read, Append, Store };
 
 /// One row of the table; the first that fits is taken. `rows` of attention is a
 /// limit: a program of few query rows takes no more than it has.
@@ -66,6 +66,8 @@ static constexpr Defaults kDefaults[] = {
      16, 32, 32, 4, 1, 0, CopyMode::Direct, ExpandMode::Convert, true, 8},
     {Backend::Nvptx, Family::Read, Team::Warp, 0, 256, kAnyLayout, 16, 32, 32,
      4, 1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
+    {Backend::Nvptx, Family::Append, Team::Warp, 0, 256, kAnyLayout, 16, 32,
+     128, 4, 1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
     {Backend::Nvptx, Family::Store, Team::Warp, 0, 256, kAnyLayout, 16, 32, 128,
      8, 1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
     {Backend::Amdgpu, Family::Attend, Team::Warp, 0, 256, kAnyLayout, 16, 64,
@@ -97,6 +99,8 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
     // What fusion makes of it is no other family.
     if (isa<DequantizeOp, MaterializeOp, UnflushOp>(op))
       family = Family::Read;
+    if (isa<AppendOp>(op))
+      family = Family::Append;
     if (auto attend = dyn_cast<AttendOp>(op))
       isAttention(attend);
     else if (auto attention = dyn_cast<AttentionOp>(op))
