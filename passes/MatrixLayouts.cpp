@@ -171,20 +171,23 @@ Layout mlir::kvarn::transposedPieces(const MatrixInstruction &matrix,
 
 Layout mlir::kvarn::hadamardLayout(const MatrixInstruction &matrix,
                                    ArrayRef<int64_t> shape, const Layout &lhs) {
-  constexpr int64_t kVectorBits = 3; // eight elements
-  Strides columns = run(kVectorBits, matrix.outerLanes.size());
+  constexpr int64_t kVectorBits = 3; // eight elements, if there are as many
+  int64_t outer = matrix.outerLanes.size();
+  int64_t first =
+      std::min(kVectorBits, int64_t(llvm::Log2_64(shape[1])) - outer);
+  Strides columns = run(first, outer);
   Layout layout = rhsLayout(
       matrix, shape,
       {stridesOf(lhs, matrix.depthLanes, 1), columns, lhs.registers[0][1]});
   // The second register bit is the half of an instruction's depth. One that is
   // a lane's in the other dimension makes all instructions alike but for a
   // sign: then two sets of registers are enough.
-  auto first = layout.registers.begin() + 1;
-  auto shared = std::find_if(first, layout.registers.end(), [&](auto &basis) {
+  auto second = layout.registers.begin() + 1;
+  auto shared = std::find_if(second, layout.registers.end(), [&](auto &basis) {
     return llvm::is_contained(columns, basis[0]);
   });
   if (shared != layout.registers.end())
-    std::rotate(first, shared, shared + 1);
+    std::rotate(second, shared, shared + 1);
   return layout;
 }
 

@@ -117,12 +117,24 @@ static std::vector<size_t> coverBuckets(const Times &times, double tolerance) {
   return chosen;
 }
 
-/// The one candidate that does best over all buckets; none if there are no
-/// times. Of two, the one that was measured to the end in more buckets.
+/// Whether a candidate takes clearly longer than the default schedule, which is
+/// the first one, in some bucket.
+static bool isWorseThanDefault(const Times &times, size_t candidate) {
+  constexpr double kNoise = 1.03;
+  return std::any_of(times.begin(), times.end(), [&](const auto &row) {
+    return row[0] > 0 && row[candidate] > row[0] * kNoise;
+  });
+}
+
+/// The one candidate that does best over all buckets, but nowhere worse than
+/// the default; none if there are no times. Of two, the one that was measured
+/// to the end in more buckets.
 static std::vector<size_t> bestOverall(const Times &times) {
   std::optional<size_t> best;
   std::pair<int64_t, double> rank = {0, 0};
   for (size_t c = 0; !times.empty() && c < times[0].size(); ++c) {
+    if (isWorseThanDefault(times, c))
+      continue;
     int64_t measured =
         std::count_if(times.begin(), times.end(),
                       [&](const auto &row) { return row[c] > 0; });

@@ -34,7 +34,8 @@ std::vector<DeviceName> measuredDevices(const Pack &pack,
 /// Chooses as few candidates as are needed to stay within `1 + tolerance` of
 /// the best time in each bucket, of those that never failed on the device. Of a
 /// kernel that is not chosen by hints one: that with the least geometric mean
-/// of its times relative to the best ones.
+/// of its times relative to the best ones, of those that are nowhere slower
+/// than the default schedule.
 TaskChoice choose(const Pack &pack, const Task &task,
                   const std::vector<Record> &records, const DeviceName &device,
                   double tolerance);

@@ -48,3 +48,17 @@ tile.kernel @values(%p: memref<?x?x?xi8>, %y: memref<?x?xf32>) {
   tile.store %r, %y[%i, %c0] : tensor<32x64xf32>, memref<?x?xf32>, tensor<32xindex>, index
   tile.return
 }
+
+// Of few columns each lane has fewer in a row.
+// CHECK-LABEL: tile.kernel @few
+// CHECK: tile.hadamard_matrix {{.*}} : tensor<128x16xf16, #tile.layout<rank = 2, registers = {{.*}}, lanes = [(8, 0), (16, 0), (0, 2), (0, 4), (0, 8)], warps = []>>
+tile.kernel @few(%x: memref<?x?xf16>, %y: memref<?x?xf32>) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : tensor<16x16xf32>
+  %i = tile.iota 0 : tensor<16xindex>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<16xindex>, index -> tensor<16x128xf16>
+  %m = tile.hadamard_matrix %c0 : tensor<128x16xf16>
+  %r = tile.dot %a, %m, %zero : tensor<16x128xf16>, tensor<128x16xf16> -> tensor<16x16xf32>
+  tile.store %r, %y[%i, %c0] : tensor<16x16xf32>, memref<?x?xf32>, tensor<16xindex>, index
+  tile.return
+}

@@ -110,14 +110,11 @@ TEST(Choose, OneKernelEverywhereNeedsOneVariant) {
   EXPECT_EQ(variants.size(), 1u);
 }
 
-/// Nobody says how many pairs there are: one schedule for all of them, the one
-/// that is best on the whole, and no hint.
-TEST(Choose, OneOfAKernelWithoutHints) {
-  Tuned setup({{10, 14, 30}, {30, 14, 10}, {10, 11, 10}});
-  ASSERT_EQ(setup.choose(0).order.size(), 2u);
+/// As measurements of flush: buckets of 8, 16, .. pairs.
+static void makeStore(Tuned &setup) {
   Task &task = setup.pack.tasks[0];
   task.key = storeKey("flush");
-  for (size_t b = 0; b < 3; ++b)
+  for (size_t b = 0; b < task.buckets.size(); ++b)
     task.buckets[b] = pairsBucket(int64_t(8) << b);
   for (Record &record : setup.records) {
     record.key = task.key;
@@ -127,11 +124,20 @@ TEST(Choose, OneOfAKernelWithoutHints) {
     }
     record.bucket = pairsBucket(8 * record.bucket->batch);
   }
+}
+
+/// Nobody says how many pairs there are: one schedule for all of them, the one
+/// that is best on the whole, and no hint.
+TEST(Choose, OneOfAKernelWithoutHints) {
+  Tuned setup({{14, 14, 30}, {30, 14, 10}, {11, 11, 10}});
+  ASSERT_EQ(setup.choose(0).order.size(), 2u);
+  makeStore(setup);
+  Task &task = setup.pack.tasks[0];
   TaskChoice choice = setup.choose(0);
   EXPECT_EQ(choice.order, std::vector<size_t>{1});
   ASSERT_EQ(choice.choices.size(), 3u);
-  EXPECT_NEAR(choice.choices[0].seconds, 14e-6, 1e-12);
-  EXPECT_NEAR(choice.choices[0].best, 10e-6, 1e-12);
+  EXPECT_NEAR(choice.choices[1].seconds, 14e-6, 1e-12);
+  EXPECT_NEAR(choice.choices[1].best, 10e-6, 1e-12);
   auto variants = variantsOf(setup.pack, task, choice);
   ASSERT_EQ(variants.size(), 1u);
   EXPECT_EQ(variants[0].first.hint, kvarn::Hint());
@@ -145,6 +151,16 @@ TEST(Choose, OneOfAKernelWithoutHints) {
   setup.records.clear();
   EXPECT_TRUE(setup.choose(0).order.empty());
   EXPECT_EQ(variantsOf(setup.pack, task, setup.choose(0)).size(), 1u);
+}
+
+/// A kernel that is not chosen by its size is nowhere slower than the default.
+TEST(Choose, NowhereWorseThanTheDefault) {
+  Tuned better({{20, 20.5}, {20, 10}, {20, 10}});
+  makeStore(better);
+  EXPECT_EQ(better.choose(0).order, std::vector<size_t>{1});
+  Tuned worse({{20, 21}, {20, 10}, {20, 10}});
+  makeStore(worse);
+  EXPECT_EQ(worse.choose(0).order, std::vector<size_t>{0});
 }
 
 TEST(Choose, WithoutTimesTheDefault) {
