@@ -132,14 +132,19 @@ LogicalResult HadamardOp::verify() {
   return success();
 }
 
+/// Signs on a CPU come from 16 bits of an index.
+static constexpr int64_t kMostHadamardRows = 65536;
+
 LogicalResult HadamardMatrixOp::verify() {
   RankedTensorType type = getType();
   if (type.getRank() != 2 || !llvm::isPowerOf2_64(type.getDimSize(0)) ||
       !llvm::isPowerOf2_64(type.getDimSize(1)) ||
-      type.getDimSize(1) > type.getDimSize(0))
+      type.getDimSize(1) > type.getDimSize(0) ||
+      type.getDimSize(0) > kMostHadamardRows)
     return emitOpError() << "result is " << type
-                         << ", expected powers of two and no more columns than "
-                            "rows";
+                         << ", expected powers of two, at most "
+                         << kMostHadamardRows
+                         << " rows and no more columns than rows";
   return success();
 }
 

@@ -15,6 +15,7 @@
 #include "passes/AttendKernel.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace mlir::kvarn;
@@ -166,7 +167,12 @@ AttendKernel::EvenCut AttendKernel::cutEvenly(Value blocks, Value tiles,
   cut.share = b.mul(part, b.ceilDiv(padded, part));
   cut.items = b.mul(part, parts);
   Value worth = b.min(b.div(needed, b.index(kUneven)), b.index(kMostUneven));
-  cut.fits = b.lessEqual(cut.share, b.add(needed, worth));
+  // With 32 bits for an index, tiles as long as the longest may be too many
+  // items to count; then they are not alike either.
+  Value most =
+      b.div(b.index(std::numeric_limits<int32_t>::max()), b.max(tiles, one));
+  cut.fits = b.both(b.lessEqual(longest, most),
+                    b.lessEqual(cut.share, b.add(needed, worth)));
   return cut;
 }
 

@@ -11,7 +11,7 @@
 namespace kvarn::cuda {
 
 /// The first driver with everything above: launches with attributes came with
-/// 11.8, and the compiler's PTX is of ISA 8.0.
+/// 11.8, and the compiler's PTX is of ISA 8.1.
 static constexpr int kOldestDriver = 12010;
 
 static std::string printVersion(int version) {

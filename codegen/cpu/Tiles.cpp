@@ -117,7 +117,7 @@ Value KernelEmitter::hadamardAt(HadamardMatrixOp op, ValueRange lead,
   Value common = ir.create<arith::AndIOp>(ir.splat(lead[0], width), columns);
   auto words = VectorType::get(width, ir.getI32Type());
   Value bits = ir.create<arith::IndexCastOp>(words, common);
-  // Rows are at most 2^16: each half is folded into the other.
+  // Of 16 bits, each half is folded into the other.
   for (int shift : {8, 4, 2, 1})
     bits = ir.create<arith::XOrIOp>(
         bits, ir.create<arith::ShRUIOp>(

@@ -91,31 +91,40 @@ void KernelEmitter::emitHadamardMatrix(HadamardMatrixOp op) {
   };
   Value common = differ(parity(ir.both(own, laneOffset(place, 1))),
                         parity(ir.both(own, first)));
-  /// Which bits of the lane and of the first column count, and the constant.
-  using Sign = std::tuple<int64_t, int64_t, bool>;
+  /// Which bits of lane, warp and first column count, and the constant.
+  using Sign = std::tuple<int64_t, int64_t, int64_t, bool>;
   auto signAt = [&](int64_t index) {
     SmallVector<int64_t> at = place.placeOf(index);
-    int64_t lanes = 0;
-    for (auto [bit, basis] : llvm::enumerate(place.lanes))
-      if (isOdd(basis[0] & at[1]) != isOdd(basis[1] & at[0]))
-        lanes |= int64_t(1) << bit;
-    return Sign(lanes, at[0], isOdd(at[0] & at[1]));
+    auto counted = [&](const Bases &bases) {
+      int64_t mask = 0;
+      for (auto [bit, basis] : llvm::enumerate(bases))
+        if (isOdd(basis[0] & at[1]) != isOdd(basis[1] & at[0]))
+          mask |= int64_t(1) << bit;
+      return mask;
+    };
+    return Sign(counted(place.lanes), counted(place.warps), at[0],
+                isOdd(at[0] & at[1]));
   };
   auto valueOf = [&](const Sign &sign, int64_t at) {
-    auto [lanes, columns, odd] = sign;
+    auto [lanes, warps, columns, odd] = sign;
     Value bit = differ(common, parity(ir.both(lane, ir.i32(lanes))));
+    if (warps)
+      bit = differ(bit, parity(ir.both(warp, ir.i32(warps))));
     bit = differ(bit, parity(ir.both(first, ir.i32(columns))));
     return ir.shiftLeft(differ(bit, ir.i32(odd)), at);
   };
   std::map<std::pair<Sign, Sign>, Value> known;
   Values words;
+  bool single = place.registerCount() == 1;
   for (int64_t i = 0; i < place.registerCount(); i += 2) {
-    Sign low = signAt(i), high = signAt(i + 1);
+    Sign low = signAt(i), high = single ? low : signAt(i + 1);
     Value &word = known[{low, high}];
     if (!word) // +-1 in fp16
       word = differ(ir.i32(0x3c003c00),
                     differ(valueOf(low, 15), valueOf(high, 31)));
     words.push_back(word);
   }
+  if (single)
+    return define(op.getResult(), {ir.half(ir.asPair(words[0]), 0)});
   packed[op.getResult()] = std::move(words);
 }

@@ -295,8 +295,8 @@ void KernelEmitter::emitTruncation(Operation *op) {
   };
   for (size_t i = 0; i < values.size(); i += 2) {
     auto low = bitsOf(values[i]), high = bitsOf(values[i + 1]);
-    words.push_back(low && high ? ir.i32(int32_t(*high << 16 | *low))
-                                : round(values[i], values[i + 1]));
+    words.push_back(!free && low && high ? ir.i32(int32_t(*high << 16 | *low))
+                                         : round(values[i], values[i + 1]));
   }
   packed[op->getResult(0)] = std::move(words);
 }

@@ -121,14 +121,17 @@ tile.kernel @codes(%x: memref<?x?xf16>, %p: memref<?x?x?xi8>, %z: memref<?x?xf32
   tile.return
 }
 
-// Each code is loaded and expanded once in a block. What a branch loads is not
-// known behind it.
+// Each code is loaded once, where the op stands, and expanded once in a block.
+// What a branch expands is not known behind it.
 // CHECK-LABEL: llvm.func @branch
-// CHECK: scf.if
 // CHECK: llvm.load {{.*}} !llvm.ptr<1>
+// CHECK: scf.if
+// CHECK-NOT: llvm.load
+// CHECK: llvm.bitcast %{{.*}} : i32 to vector<2xf16>
 // CHECK: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16
 // CHECK: } else {
-// CHECK: llvm.load {{.*}} !llvm.ptr<1>
+// CHECK-NOT: llvm.load
+// CHECK: llvm.bitcast %{{.*}} : i32 to vector<2xf16>
 // CHECK: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16
 // CHECK: llvm.return
 tile.kernel @branch(%p: memref<?x?x?xi8>, %z: memref<?x?xf32>, %n: i64) {

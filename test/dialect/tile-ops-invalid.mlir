@@ -407,7 +407,7 @@ func.func @f(%x: tensor<8x96xf32>) {
 // -----
 
 func.func @f(%i: index) {
-  // expected-error @+1 {{'tile.hadamard_matrix' op result is 'tensor<96x32xf16>', expected powers of two and no more columns than rows}}
+  // expected-error @+1 {{'tile.hadamard_matrix' op result is 'tensor<96x32xf16>', expected powers of two, at most 65536 rows and no more columns than rows}}
   %0 = tile.hadamard_matrix %i : tensor<96x32xf16>
   return
 }
@@ -415,7 +415,15 @@ func.func @f(%i: index) {
 // -----
 
 func.func @f(%i: index) {
-  // expected-error @+1 {{'tile.hadamard_matrix' op result is 'tensor<32x64xf16>', expected powers of two and no more columns than rows}}
+  // expected-error @+1 {{'tile.hadamard_matrix' op result is 'tensor<131072x1xf16>', expected powers of two, at most 65536 rows and no more columns than rows}}
+  %0 = tile.hadamard_matrix %i : tensor<131072x1xf16>
+  return
+}
+
+// -----
+
+func.func @f(%i: index) {
+  // expected-error @+1 {{'tile.hadamard_matrix' op result is 'tensor<32x64xf16>', expected powers of two, at most 65536 rows and no more columns than rows}}
   %0 = tile.hadamard_matrix %i : tensor<32x64xf16>
   return
 }

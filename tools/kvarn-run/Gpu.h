@@ -59,7 +59,6 @@ public:
   void copyIn(const GpuMemory &to, std::span<const uint8_t> from) const;
   /// Waits for everything before it.
   void copyOut(std::span<uint8_t> to, const GpuMemory &from) const;
-  void zero(const GpuMemory &memory) const;
   /// Leaves large numbers in all shared memory, see SpoilKernel.h.
   void spoilSharedMemory() const;
   /// Makes every byte `value`.
