@@ -171,8 +171,9 @@ AttendKernel::EvenCut AttendKernel::cutEvenly(Value blocks, Value tiles,
   // items to count; then they are not alike either.
   Value most =
       b.div(b.index(std::numeric_limits<int32_t>::max()), b.max(tiles, one));
-  cut.fits = b.both(b.lessEqual(longest, most),
-                    b.lessEqual(cut.share, b.add(needed, worth)));
+  Value countable = b.lessEqual(longest, most);
+  Value close = b.lessEqual(cut.share, b.add(needed, worth));
+  cut.fits = b.both(countable, close);
   return cut;
 }
 

@@ -230,8 +230,11 @@
 // many whole row tiles, or each of them is for so many programs.
 // SHARES: %[[ONE_IN:.*]] = arith.divui %[[EQUAL:.*]], %c16 : index
 // SHARES-NEXT: %[[WORTH:.*]] = arith.minsi %[[ONE_IN]], %c16 : index
+// SHARES: %[[MANY:.*]] = arith.divui %c2147483647, %{{.*}} : index
+// SHARES-NEXT: %[[COUNTABLE:.*]] = arith.cmpi sle, %{{.*}}, %[[MANY]] : index
 // SHARES-NEXT: %[[MOST:.*]] = arith.addi %[[EQUAL]], %[[WORTH]] : index
-// SHARES-NEXT: %[[FITS:.*]] = arith.cmpi sle, %[[TILES:.*]], %[[MOST]] : index
+// SHARES-NEXT: %[[CLOSE:.*]] = arith.cmpi sle, %[[TILES:.*]], %[[MOST]] : index
+// SHARES-NEXT: %[[FITS:.*]] = arith.andi %[[COUNTABLE]], %[[CLOSE]] : i1
 // SHARES-NEXT: scf.if %[[FITS]] -> (index)
 // SHARES-NEXT: scf.yield %[[TILES]]
 // Else shares are equal: row tiles shorter than half a share count five blocks
