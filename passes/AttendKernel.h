@@ -138,11 +138,8 @@ private:
   RequestWork workOf(Value queryCount, Value length);
   Value itemsOfTile(Value blocks);
   Value itemsOf(const RequestWork &work);
-  struct Totals {
-    SmallVector<Value> sums, largest;
-  };
-  Totals
-  overRequests(int64_t results,
+  SmallVector<Value>
+  overRequests(ArrayRef<tile::ReduceKind> kinds,
                function_ref<SmallVector<Value>(const RequestWork &)> count);
   Value cutWork();
   Value shareOf(Value items);

@@ -90,29 +90,27 @@ RequestWork AttendKernel::workOfRequests(Value first, Value &valid) {
   return workOf(count, at(args.seqLens, index));
 }
 
-/// What `count` says of the work of all requests, added up and at most.
-AttendKernel::Totals AttendKernel::overRequests(
-    int64_t results,
+/// What `count` says of the work of all requests, each number added up or at
+/// most as `kinds` say.
+SmallVector<Value> AttendKernel::overRequests(
+    ArrayRef<tile::ReduceKind> kinds,
     function_ref<SmallVector<Value>(const RequestWork &)> count) {
-  SmallVector<Value> zeros(2 * results, b.index(0));
-  SmallVector<Value> all = b.loop(
-      b.index(0), b.dim(args.seqLens, 0), b.index(kRequests), zeros,
-      [&](Value first, ValueRange carried) {
-        Value valid;
-        RequestWork work = workOfRequests(first, valid);
-        SmallVector<Value> sums, largest;
-        for (Value each : count(work)) {
-          Value counts = b.select(valid, each, b.index(0));
-          size_t i = sums.size();
-          sums.push_back(b.add(carried[i], b.sum(counts, 0)));
-          largest.push_back(b.max(carried[results + i],
-                                  b.reduce(tile::ReduceKind::Max, counts, 0)));
-        }
-        llvm::append_range(sums, largest);
-        return sums;
-      });
-  return {SmallVector<Value>(ArrayRef(all).take_front(results)),
-          SmallVector<Value>(ArrayRef(all).drop_front(results))};
+  SmallVector<Value> zeros(kinds.size(), b.index(0));
+  return b.loop(b.index(0), b.dim(args.seqLens, 0), b.index(kRequests), zeros,
+                [&](Value first, ValueRange carried) {
+                  Value valid;
+                  RequestWork work = workOfRequests(first, valid);
+                  SmallVector<Value> next;
+                  for (auto [kind, before, each] :
+                       llvm::zip(kinds, carried, count(work))) {
+                    Value counts = b.select(valid, each, b.index(0));
+                    Value here = b.reduce(kind, counts, 0);
+                    next.push_back(kind == tile::ReduceKind::Add
+                                       ? b.add(before, here)
+                                       : b.max(before, here));
+                  }
+                  return next;
+                });
 }
 
 /// Sets the share of each program. True if some requests have query rows but
@@ -121,28 +119,30 @@ Value AttendKernel::cutWork() {
   programs = b.dim(args.partialOut, 0);
   kvHeads = b.div(b.dim(args.q, 1), b.index(spec.ratio));
   Value zero = b.index(0), one = b.index(1);
-  Totals totals = overRequests(4, [&](const RequestWork &work) {
-    Value tiles = b.mul(work.rowTiles, kvHeads);
-    Value some = b.less(zero, work.blocks);
-    Value blind =
-        b.both(b.less(zero, work.rowTiles), b.equal(work.blocks, zero));
-    return SmallVector<Value>{b.mul(tiles, work.blocks),
-                              b.select(some, tiles, zero),
-                              b.select(blind, one, zero), work.blocks};
-  });
-  Value blocks = totals.sums[0], tiles = totals.sums[1];
+  constexpr auto kSum = tile::ReduceKind::Add, kMost = tile::ReduceKind::Max;
+  auto totals =
+      overRequests({kSum, kSum, kSum, kMost}, [&](const RequestWork &work) {
+        Value tiles = b.mul(work.rowTiles, kvHeads);
+        Value some = b.less(zero, work.blocks);
+        Value blind =
+            b.both(b.less(zero, work.rowTiles), b.equal(work.blocks, zero));
+        return SmallVector<Value>{b.mul(tiles, work.blocks),
+                                  b.select(some, tiles, zero),
+                                  b.select(blind, one, zero), work.blocks};
+      });
+  Value blocks = totals[0], tiles = totals[1];
   tileRule = b.div(blocks, programs);
-  EvenCut even = cutEvenly(blocks, tiles, totals.largest[3]);
+  EvenCut even = cutEvenly(blocks, tiles, totals[3]);
   share = b.branch(
       even.fits, [&] { return SmallVector<Value>{even.share}; },
       [&] {
-        Totals items = overRequests(1, [&](const RequestWork &work) {
+        auto items = overRequests({kSum}, [&](const RequestWork &work) {
           return SmallVector<Value>{itemsOf(work)};
         });
-        return SmallVector<Value>{shareOf(items.sums[0])};
+        return SmallVector<Value>{shareOf(items[0])};
       })[0];
   tileRule = b.select(even.fits, b.sub(zero, even.items), tileRule);
-  return b.less(zero, totals.sums[2]);
+  return b.less(zero, totals[2]);
 }
 
 /// Of each program, at least one block for each warp.

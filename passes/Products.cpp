@@ -19,30 +19,34 @@ bool mlir::kvarn::isElementwise(Operation *op) {
           OpTrait::hasElementwiseMappableTraits(op));
 }
 
-/// The product of whose result `lhs` is an elementwise function, or null.
-static DotOp productBehind(Value lhs) {
-  SmallVector<Value> open = {lhs};
+/// The first op of kind `Wanted` of whose result `value` is an elementwise
+/// function, or null. `transposed`: also of its transposition.
+template <typename Wanted>
+static Wanted findBehind(Value value, bool transposed = false) {
+  SmallVector<Value> open = {value};
   DenseSet<Value> seen;
   while (!open.empty()) {
-    Value value = open.pop_back_val();
+    value = open.pop_back_val();
     Operation *op = value.getDefiningOp();
     if (!op || !seen.insert(value).second)
       continue;
-    if (auto dot = dyn_cast<DotOp>(op))
-      return dot;
+    if (auto wanted = dyn_cast<Wanted>(op))
+      return wanted;
     if (auto branch = dyn_cast<scf::IfOp>(op)) {
       unsigned index = cast<OpResult>(value).getResultNumber();
       open.push_back(branch.thenYield().getOperand(index));
       open.push_back(branch.elseYield().getOperand(index));
-    } else if (isElementwise(op)) {
+    } else if (isElementwise(op) || (transposed && isa<TransposeOp>(op))) {
       for (Value operand : op->getOperands())
         if (tileOf(operand) &&
-            tileOf(operand).getShape() == tileOf(value).getShape())
+            tileOf(operand).getNumElements() == tileOf(value).getNumElements())
           open.push_back(operand);
     }
   }
   return {};
 }
+
+static DotOp productBehind(Value lhs) { return findBehind<DotOp>(lhs); }
 
 namespace {
 
@@ -89,44 +93,23 @@ static std::pair<FormatAttr, RecordPart> codesBehind(Value value) {
   return {};
 }
 
-/// The same for rows of tokens, which keys become by a transposition.
-static std::pair<FormatAttr, RecordPart> codesOfRows(Value rows) {
-  SmallVector<Value> open = {rows};
-  while (!open.empty()) {
-    Value value = open.pop_back_val();
-    Operation *op = value.getDefiningOp();
-    if (auto expand = dyn_cast_or_null<ExpandOp>(op))
-      return {expand.getFormat(), expand.getPart()};
-    if (auto branch = dyn_cast_or_null<scf::IfOp>(op)) {
-      unsigned index = cast<OpResult>(value).getResultNumber();
-      open.push_back(branch.elseYield().getOperand(index));
-      open.push_back(branch.thenYield().getOperand(index));
-    } else if (op && (isElementwise(op) || isa<TransposeOp>(op)))
-      for (Value operand : op->getOperands())
-        if (tileOf(operand) && tileOf(operand).getRank() == 2)
-          open.push_back(operand);
-  }
-  return {};
-}
-
 /// Tokens times the Hadamard matrix. Codes of keys lie as the left operand does
 /// anyway; values are transposed 8x8 pieces at a time. Columns of the matrix
 /// can be in any order: lanes of the result get whole vectors of memory.
 void Planner::planRotation(DotOp dot) {
   SmallVector<int64_t> shape(tileOf(dot.getLhs()).getShape());
-  auto [format, part] = codesOfRows(dot.getLhs());
+  auto expand = findBehind<ExpandOp>(dot.getLhs(), /*transposed=*/true);
+  FormatAttr format = expand ? expand.getFormat() : FormatAttr();
+  // Keys become rows of tokens by a transposition.
+  SmallVector<int64_t> keys = {shape[1], shape[0]};
   Product product;
-  if (!format) {
-    OperandLanes lanes =
-        lanesOf(matrix, format, RecordPart::Key, {shape[1], shape[0]});
-    product.lhs = lhsLayout(matrix, shape, lanes);
-  } else if (part == RecordPart::Key) {
-    SmallVector<int64_t> codes = {shape[1], shape[0]};
-    product.lhs = rhsLayout(matrix, codes, lanesOf(matrix, format, part, codes))
-                      .transposed();
+  if (!expand || expand.getPart() == RecordPart::Key) {
+    OperandLanes lanes = lanesOf(matrix, format, RecordPart::Key, keys);
+    product.lhs = expand ? rhsLayout(matrix, keys, lanes).transposed()
+                         : lhsLayout(matrix, shape, lanes);
   } else {
-    product.source =
-        rhsLayout(matrix, shape, lanesOf(matrix, format, part, shape));
+    product.source = rhsLayout(
+        matrix, shape, lanesOf(matrix, format, RecordPart::Value, shape));
     product.lhs = transposedPieces(matrix, shape, *product.source);
   }
   product.rhs =

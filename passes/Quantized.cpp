@@ -209,7 +209,7 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   // the middle code stands for is small and is added with x itself.
   // Values that fp16 cannot hold are counted in parts of 256, which loses
   // nothing that matters beside them.
-  Value fits = b.less(reach, b.f32(65504));
+  Value fits = b.less(reach, b.f32(kLargestHalf));
   auto halves = [&](Value x) { return b.splat(b.truncate(x, half), shape[1]); };
   Value shrink = b.select(fits, b.f32(1), b.f32(1.0 / 256));
   Value rest = b.op<math::FmaOp>(scale, halves(b.mul(shrink, b.f32(middle))),

@@ -181,7 +181,7 @@ Value TileBuilder::toFloat(Value x, Type element) {
   if (from == to) // f16 <-> bf16
     return toFloat(toF32(x), element);
   if (element.isF16())
-    x = clamp(x, -65504.0, 65504.0);
+    x = clamp(x, -kLargestHalf, kLargestHalf);
   return truncate(x, element);
 }
 

@@ -136,6 +136,9 @@ private:
 /// 1 / sqrt(headDim).
 double hadamardEntry(int64_t headDim);
 
+/// Of fp16.
+inline constexpr double kLargestHalf = 65504;
+
 /// f16, f32, .. of a tile or a scalar.
 inline Type elementOf(Value value) { return getElementTypeOrSelf(value); }
 

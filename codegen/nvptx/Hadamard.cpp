@@ -1,5 +1,4 @@
-//===- Hadamard.cpp - Rotations
-//---------------------------------------------===//
+//===- Hadamard.cpp - Rotations -------------------------------------------===//
 //
 // By butterflies, of f32 in any layout; or as a product with a matrix of +-1,
 // whose registers are few: with register bits of row and column fixed, the sign

@@ -83,8 +83,6 @@ public:
   /// Inline PTX with side effects; `constraints` as LLVM's inline assembly.
   Value assembly(StringRef text, StringRef constraints, ValueRange operands,
                  Type result = {});
-  Value pureAssembly(StringRef text, StringRef constraints,
-                     ValueRange operands);
   /// As a word of fp16, what is too large for it as its largest number.
   Value roundPairFinite(Value low, Value high);
   /// (a & mask) | bits in one instruction.
@@ -97,6 +95,8 @@ public:
   void syncBlock();
 
 private:
+  Value pureAssembly(StringRef text, StringRef constraints,
+                     ValueRange operands);
   Value shuffleWord(Value word, Value operand, bool exclusive);
   Value shuffleAny(Value value, Value operand, bool exclusive);
 

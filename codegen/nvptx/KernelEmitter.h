@@ -128,9 +128,11 @@ private:
                          const tile::Layout &to, ArrayRef<Value> values,
                          ArrayRef<int64_t> parts);
   Value combine(tile::ReduceKind kind, Value a, Value b);
+  Values otherWarp(ArrayRef<Value> values, int64_t bit);
+
+  //===--- Rotations (Hadamard.cpp) ---------------------------------------===//
   LogicalResult emitHadamard(tile::HadamardOp op);
   void emitHadamardMatrix(tile::HadamardMatrixOp op);
-  Values otherWarp(ArrayRef<Value> values, int64_t bit);
 
   //===--- Squares of differences from the mean (Squares.cpp) -------------===//
   /// Sums of squares that are only there to be converted are made in the

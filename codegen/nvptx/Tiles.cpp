@@ -1,6 +1,7 @@
 //===- Tiles.cpp - Elementwise ops and changes of shape -------------------===//
 
 #include "codegen/nvptx/KernelEmitter.h"
+#include "passes/TileBuilder.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
@@ -249,9 +250,6 @@ void KernelEmitter::emitElementwise(Operation *op) {
     operands.push_back(&values);
   define(result, elementwise(op, operands));
 }
-
-/// The largest fp16 number.
-static constexpr double kLargestHalf = 65504;
 
 /// `value` before it was brought into the range of fp16, or null.
 static Value beforeClamp(Value value) {

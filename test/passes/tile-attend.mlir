@@ -224,7 +224,7 @@
 // SHARES: tile.kernel @decode_attend({{.*}}splits = 0, {{.*}}programs = 2
 // Which items are this program's follows from the lengths of all requests: their
 // blocks and row tiles, and the most blocks that a row tile has.
-// SHARES: %[[TOTALS:.*]]:8 = scf.for
+// SHARES: %[[TOTALS:.*]]:4 = scf.for
 // SHARES: %[[SHORT:.*]] = arith.divui %[[TOTALS]]#0, %[[P:.*]] : index
 // Where that costs at most 16 items more, and one in 16, each program takes so
 // many whole row tiles, or each of them is for so many programs.

@@ -3,7 +3,6 @@
 #include "tools/kvarn-run/Gpu.h"
 
 #include "tools/kvarn-run/Error.h"
-#include "tools/kvarn-run/SpoilKernel.h"
 
 #include <utility>
 
@@ -25,15 +24,6 @@ Gpu::Gpu(int number) : number(number) {
   CUresult result = api->cuCtxPushCurrent(context);
   if (result == CUDA_SUCCESS)
     result = api->cuStreamCreate(&queue, CU_STREAM_NON_BLOCKING);
-  if (result == CUDA_SUCCESS)
-    result =
-        api->cuModuleLoadDataEx(&module, kSpoilKernel, 0, nullptr, nullptr);
-  if (result == CUDA_SUCCESS)
-    result = api->cuModuleGetFunction(&spoil, module, "kvarn_spoil");
-  if (result == CUDA_SUCCESS)
-    result = api->cuFuncSetAttribute(
-        spoil, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-        info().sharedBytes);
   if (result != CUDA_SUCCESS) {
     api->cuDevicePrimaryCtxRelease(info().handle);
     check(result, "cannot use the GPU");
@@ -42,7 +32,6 @@ Gpu::Gpu(int number) : number(number) {
 
 Gpu::~Gpu() {
   CUcontext popped;
-  api->cuModuleUnload(module);
   api->cuStreamDestroy(queue);
   api->cuCtxPopCurrent(&popped);
   api->cuDevicePrimaryCtxRelease(info().handle);
@@ -82,24 +71,6 @@ void Gpu::fill(const GpuMemory &memory, uint8_t value) const {
   if (memory.size() > 0)
     check(api->cuMemsetD8Async(memory.address(), value, memory.size(), queue),
           "cannot fill memory of the GPU");
-}
-
-void Gpu::spoilSharedMemory() const {
-  const uint32_t params[] = {static_cast<uint32_t>(info().sharedBytes),
-                             kSpoilWord};
-  size_t bytes = sizeof params;
-  void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER,
-                   const_cast<uint32_t *>(params), CU_LAUNCH_PARAM_BUFFER_SIZE,
-                   &bytes, CU_LAUNCH_PARAM_END};
-  CUlaunchConfig config = {};
-  config.gridDimX = static_cast<unsigned>(info().multiprocessors);
-  config.gridDimY = config.gridDimZ = 1;
-  config.blockDimX = kSpoilThreads;
-  config.blockDimY = config.blockDimZ = 1;
-  config.sharedMemBytes = params[0];
-  config.hStream = queue;
-  // Where this cannot be launched, nothing can: the next launch says why.
-  (void)api->cuLaunchKernelEx(&config, spoil, nullptr, extra);
 }
 
 void Gpu::finish(const std::string &what) const {

@@ -59,8 +59,6 @@ public:
   void copyIn(const GpuMemory &to, std::span<const uint8_t> from) const;
   /// Waits for everything before it.
   void copyOut(std::span<uint8_t> to, const GpuMemory &from) const;
-  /// Leaves large numbers in all shared memory, see SpoilKernel.h.
-  void spoilSharedMemory() const;
   /// Makes every byte `value`.
   void fill(const GpuMemory &memory, uint8_t value) const;
   /// Waits for all work; a kernel that failed is an Error with kCheckFailed
@@ -72,8 +70,6 @@ private:
   int number;
   cuda::CUcontext context = nullptr;
   cuda::CUstream queue = nullptr;
-  cuda::CUmodule module = nullptr;
-  cuda::CUfunction spoil = nullptr;
 };
 
 } // namespace kvarn::run

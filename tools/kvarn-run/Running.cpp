@@ -111,8 +111,6 @@ kvarn_launch_options Launch::prepare(size_t bytes) {
       workspace->host = HostTensor(DType::U8, {static_cast<int64_t>(bytes)});
     }
   }
-  if (gpu)
-    gpu->spoilSharedMemory();
   kvarn_launch_options options = launchOptions(running.threads);
   options.stream = gpu ? gpu->stream() : nullptr;
   options.workspace_bytes = bytes;
