@@ -110,33 +110,36 @@ Query AttendKernel::makeQuery(Value q, Value scale) {
 // Softmax
 //===----------------------------------------------------------------------===//
 
-/// Products with keys as scores, -inf where a row may not see.
-Scores AttendKernel::scores(const QueryRows &r, Scores raw,
-                            Value firstPosition) {
-  int64_t tokens = shapeOf(raw.tile)[1];
-  Value s = raw.tile;
-  if (args.softcap) {
-    if (raw.factor)
-      s = b.mul(s, raw.factor);
-    s = b.mul(b.op<math::TanhOp>(s), b.mul(args.softcap, b.f32(kLog2e)));
-    raw.factor = {};
-  }
-  // Only tiles at a border are worth looking at element by element.
-  Value seenByAll =
-      b.lessEqual(b.add(firstPosition, b.index(tokens)), r.commonEnd);
-  if (r.commonBegin)
-    seenByAll = b.both(seenByAll, b.lessEqual(r.commonBegin, firstPosition));
-  s = b.branch(
-      seenByAll, [&]() -> SmallVector<Value> { return {s}; },
-      [&]() -> SmallVector<Value> {
-        return {maskedScores(r, s, firstPosition)};
-      })[0];
-  return {s, raw.factor};
+/// Products with keys, through the softcap if there is one.
+Scores AttendKernel::capped(Scores s) {
+  if (!args.softcap)
+    return s;
+  Value x = b.op<math::TanhOp>(scaled(s.tile, s));
+  return {b.mul(x, b.mul(args.softcap, b.f32(kLog2e))), {}};
 }
 
-Value AttendKernel::maskedScores(const QueryRows &r, Value s,
-                                 Value firstPosition) {
-  SmallVector<int64_t> shape(shapeOf(s));
+/// `x`, some of these scores, times what they are to be multiplied with.
+Value AttendKernel::scaled(Value x, const Scores &s) {
+  if (!s.factor)
+    return x;
+  bool ofColumns = !shapeOf(s.factor).empty();
+  return b.mul(x, ofColumns ? b.along(s.factor, 1, shapeOf(x)) : s.factor);
+}
+
+/// `x`, a number for each row and token, and -inf where a row may not see.
+Value AttendKernel::onlySeen(const QueryRows &r, Value x, Value firstPosition) {
+  // Only tiles at a border are worth looking at element by element.
+  Value last = b.add(firstPosition, b.index(shapeOf(x)[1]));
+  Value seenByAll = b.lessEqual(last, r.commonEnd);
+  if (r.commonBegin)
+    seenByAll = b.both(seenByAll, b.lessEqual(r.commonBegin, firstPosition));
+  return b.branch(
+      seenByAll, [&]() -> SmallVector<Value> { return {x}; },
+      [&]() -> SmallVector<Value> { return {masked(r, x, firstPosition)}; })[0];
+}
+
+Value AttendKernel::masked(const QueryRows &r, Value x, Value firstPosition) {
+  SmallVector<int64_t> shape(shapeOf(x));
   // Relative to the tile, so that 32 bits are enough.
   auto inTile = [&](Value position) {
     Value offset = b.sub(position, firstPosition);
@@ -147,49 +150,58 @@ Value AttendKernel::maskedScores(const QueryRows &r, Value s,
   Value seen = b.less(place, inTile(r.end));
   if (r.begin)
     seen = b.both(seen, b.lessEqual(inTile(r.begin), place));
-  return b.select(seen, s, b.f32(-INFINITY));
+  return b.select(seen, x, b.f32(-INFINITY));
 }
 
 /// Takes new scores in: returns their weights in parts of kUnitWeight, as an
 /// operand, and updates maximum, denominator and weighted sum of `state`. As
 /// long as no weight is above kLargestWeight the maximum stays behind and
 /// nothing has to shrink, which is so for all but the first tiles.
-Value AttendKernel::weigh(Softmax &state, Scores s) {
-  Value scaled = s.factor ? b.mul(s.tile, s.factor) : s.tile;
-  auto exponents = [&](Value base) {
-    Value low = b.sub(base, b.f32(std::log2(kUnitWeight)));
-    return b.sub(scaled, b.along(low, 0, shapeOf(s.tile)));
+Weights AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
+                            Value firstPosition) {
+  s = capped(s);
+  Type operand = spec.schedule.getOperand();
+  SmallVector<int64_t> shape(shapeOf(s.tile));
+  auto exponents = [&](Value x, Value base) {
+    Value high = b.sub(b.f32(std::log2(kUnitWeight)), base);
+    return b.add(x, b.along(high, 0, shape));
+  };
+  auto weights = [&](Value exponents) {
+    return b.truncate(b.exp2(exponents), operand);
   };
   auto max = [&](Value x, int64_t dim) {
     return b.reduce(tile::ReduceKind::Max, x, dim);
   };
-  Value old = exponents(state.max);
-  Value fits =
-      b.lessEqual(max(max(old, 1), 0), b.f32(std::log2(kLargestWeight)));
+  Value old =
+      onlySeen(r, exponents(scaled(s.tile, s), state.max), firstPosition);
+  Value p = weights(old);
+  // Of weights as they are rounded, of which there are two in a register.
+  Value fits = b.lessEqual(b.toF32(max(max(p, 1), 0)), b.f32(kLargestWeight));
   auto results = b.branch(
       fits,
       [&]() -> SmallVector<Value> {
-        return {old, state.max, state.sum, state.out};
+        return {p, state.max, state.sum, state.out};
       },
       [&]() -> SmallVector<Value> {
-        Value highest = max(s.tile, 1);
-        if (s.factor)
-          highest = b.mul(highest, s.factor);
-        highest = b.max(state.max, highest);
+        Value visible = onlySeen(r, scaled(s.tile, s), firstPosition);
+        Value highest = b.max(state.max, max(visible, 1));
         Value alpha = b.exp2(b.sub(state.max, highest));
-        return {exponents(highest), highest, b.mul(state.sum, alpha),
+        return {weights(exponents(visible, highest)), highest,
+                b.mul(state.sum, alpha),
                 b.mul(state.out, b.along(alpha, 0, tile(depth)))};
       });
-  Type operand = spec.schedule.getOperand();
-  Value p = b.truncate(b.exp2(results[0]), operand);
+  p = results[0];
+  state = {results[1], results[2], results[3]};
   // As a product it costs no exchange between lanes, and weights are summed
   // as they are multiplied.
-  Value sum = operand.isF32()
-                  ? b.sum(p, 1)
-                  : b.dot(p, b.tileOf(1.0, {shapeOf(p)[1]}, operand));
-  sum = b.mul(sum, b.f32(1 / kUnitWeight));
-  state = {results[1], b.add(results[2], sum), results[3]};
-  return p;
+  return {p, operand.isF32() ? b.sum(p, 1)
+                             : b.dot(p, b.tileOf(1.0, {shape[1]}, operand))};
+}
+
+/// Adds weights, and the sum over their tokens of weighted values.
+void AttendKernel::add(Softmax &state, const Weights &p, Value values) {
+  state.sum = b.add(state.sum, b.mul(p.sums, b.f32(1 / kUnitWeight)));
+  state.out = b.add(state.out, values);
 }
 
 //===----------------------------------------------------------------------===//
@@ -202,12 +214,11 @@ Softmax AttendKernel::packedBlock(const QueryRows &r, const Query &q,
   int64_t tokens = spec.schedule.getTokens();
   ScaledQuery query = record.scaleQuery(q.rows, q.factor);
   auto step = [&](Value start, Softmax state) {
-    Value raw = record.scores(query, start, tokens);
-    Scores s = scores(r, {raw, query.factor}, b.add(firstPosition, start));
+    auto [raw, factor] = record.scores(query, start, tokens);
     if (tokens == spec.format.getGroup())
       record.keysDone();
-    Value p = weigh(state, s);
-    state.out = b.add(state.out, record.weightedValues(p, start));
+    Weights p = weigh(r, state, {raw, factor}, b.add(firstPosition, start));
+    add(state, p, record.weightedValues(p.tile, start));
     return state;
   };
   Softmax state;
@@ -249,10 +260,9 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
           [&] { return ScaledOperand{load(source.v), {}}; }, [] {});
     Value k = load(source.k), v = load(source.v);
     Value raw = b.dot(q.rows, b.transpose(k));
-    Scores s = scores(r, {raw, q.factor}, b.add(firstPosition, start));
-    Value p = weigh(state, s);
-    Value sum = b.dot(p, v);
-    state.out = b.add(state.out, b.mul(sum, b.f32(1 / kUnitWeight)));
+    Weights p = weigh(r, state, {raw, q.factor}, b.add(firstPosition, start));
+    Value sum = b.dot(p.tile, v);
+    add(state, p, b.mul(sum, b.f32(1 / kUnitWeight)));
     return state;
   };
   if (tokens == step)

@@ -81,10 +81,15 @@ struct Query {
   Value rows, factor;
 };
 
-/// Scores of a tile in units of log2, to be multiplied with `factor` (null =
-/// 1).
+/// Scores of a tile in units of log2, to be multiplied with `factor`: null = 1,
+/// a number, or one for each column.
 struct Scores {
   Value tile, factor;
+};
+
+/// Weights of a tile in parts of kUnitWeight, as an operand, and their sums.
+struct Weights {
+  Value tile, sums;
 };
 
 /// The query rows of one tile and what each may see.
@@ -189,9 +194,13 @@ private:
                      const Softmax &state,
                      function_ref<SmallVector<Value>(Value)> place,
                      int64_t tokens, int64_t step);
-  Scores scores(const QueryRows &r, Scores raw, Value firstPosition);
-  Value maskedScores(const QueryRows &r, Value s, Value firstPosition);
-  Value weigh(Softmax &state, Scores s);
+  Scores capped(Scores s);
+  Value scaled(Value x, const Scores &s);
+  Value onlySeen(const QueryRows &r, Value x, Value firstPosition);
+  Value masked(const QueryRows &r, Value x, Value firstPosition);
+  Weights weigh(const QueryRows &r, Softmax &state, Scores s,
+                Value firstPosition);
+  void add(Softmax &state, const Weights &p, Value values);
   Softmax merge(ArrayRef<Value> stacked);
   void finish(const QueryRows &r, Softmax state);
   void finishPartial(const QueryRows &r, const Softmax &state,

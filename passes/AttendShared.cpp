@@ -14,12 +14,11 @@ using namespace mlir::kvarn;
 /// As `weigh`, but each row for itself and as soon as its maximum grows, so
 /// that no warp waits for another. Weights are in parts of 1 / `unit`.
 Value AttendKernel::weighTogether(Softmax &state, Scores s, Value unit) {
-  auto scaled = [&](Value x) { return s.factor ? b.mul(x, s.factor) : x; };
   Value highest =
-      b.max(state.max, scaled(b.reduce(tile::ReduceKind::Max, s.tile, 1)));
+      b.max(state.max, scaled(b.reduce(tile::ReduceKind::Max, s.tile, 1), s));
   Value alpha = b.exp2(b.sub(state.max, highest));
   Value base = unit ? b.sub(highest, b.log2(unit)) : highest;
-  Value p = b.exp2(b.sub(scaled(s.tile), b.along(base, 0, shapeOf(s.tile))));
+  Value p = b.exp2(b.sub(scaled(s.tile, s), b.along(base, 0, shapeOf(s.tile))));
   Value sum = b.sum(p, 1);
   if (unit)
     sum = b.mul(sum, b.quotient(b.f32(1), unit));
@@ -45,7 +44,8 @@ Softmax AttendKernel::sharedStep(const QueryRows &r, const Query &q,
   Value raw = b.dot(q.rows, k.tile);
   ScaledOperand v = stage(values);
   staged();
-  Scores s = scores(r, {raw, factor}, firstPosition);
+  Scores s = capped({raw, factor});
+  s.tile = onlySeen(r, s.tile, firstPosition);
   Value p = weighTogether(state, s, v.unit);
   state.out = b.dot(p, v.tile, state.out);
   return state;

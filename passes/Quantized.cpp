@@ -173,16 +173,6 @@ static Power powerToFit(TileBuilder &b, Value largest, double limit) {
   return {inverseOfPower(b, inverse), inverse};
 }
 
-/// 1 / units of the codes times -middle: what takes the middle code's share
-/// off.
-Value RecordReader::middleCodes(RecordPart part, int64_t count) {
-  double middle = ((1 << format.get().bits(toFormat(part))) - 1) / 2.0;
-  Value codes = b.tileOf(-middle, {count});
-  if (subnormal() && bitAxis(part) == foldedAxis(part))
-    codes = b.div(codes, expandScale(part, count));
-  return b.truncate(codes, schedule.getOperand());
-}
-
 RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
                                            Value scale, Value offset,
                                            double largest) {
@@ -200,24 +190,22 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   Power power =
       powerToFit(b, b.mul(reach, b.f32(1 / middle)), 16384.0 / largest);
   Value units = b.splat(power.factor, {shape[1]});
-  if (subnormal() && bitAxis(part) == foldedAxis(part))
-    units = b.mul(units, expandScale(part, shape[1]));
+  Value middleUnits = b.tileOf(middle, {shape[1]});
+  if (subnormal() && bitAxis(part) == foldedAxis(part)) {
+    Value place = expandScale(part, shape[1]);
+    units = b.mul(units, place);
+    middleUnits = b.div(middleUnits, place);
+  }
   Value folded = b.mul(scale, b.truncate(units, half));
   RoundedOperand result;
   result.operand = b.mul(x, b.along(folded, 1, shape));
-  // Rounded products count exactly with codes relative to the middle one; what
-  // the middle code stands for is small and is added with x itself.
-  // Values that fp16 cannot hold are counted in parts of 256, which loses
-  // nothing that matters beside them.
-  Value fits = b.less(reach, b.f32(kLargestHalf));
-  auto halves = [&](Value x) { return b.splat(b.truncate(x, half), shape[1]); };
-  Value shrink = b.select(fits, b.f32(1), b.f32(1.0 / 256));
-  Value rest = b.op<math::FmaOp>(scale, halves(b.mul(shrink, b.f32(middle))),
-                                 b.mul(offset, halves(shrink)));
-  Value restFactor = b.mul(power.factor, b.select(fits, b.f32(1), b.f32(256)));
+  // Rounded products count exactly with codes relative to the middle one: what
+  // rounding took is given back with that.
+  Value lost = b.op<math::FmaOp>(x, b.along(folded, 1, shape),
+                                 b.op<arith::NegFOp>(result.operand));
+  Value offsets = b.mul(b.dot(x, offset), power.factor);
+  Value bias = b.op<tile::DotOp>(lost, b.truncate(middleUnits, half), offsets);
   double unit = subnormal() ? kSubnormalUnit : 1.0;
-  Value bias = b.add(b.mul(b.dot(x, rest), restFactor),
-                     b.dot(result.operand, middleCodes(part, shape[1])));
   result.bias = b.mul(bias, b.f32(1 / unit));
   result.factor = b.mul(power.inverse, b.f32(unit));
   return result;
@@ -239,8 +227,8 @@ ScaledQuery RecordReader::scaleQuery(Value q, Value factor) {
   return {rounded.operand, rounded.bias, b.mul(rounded.factor, factor)};
 }
 
-Value RecordReader::scores(const ScaledQuery &query, Value start,
-                           int64_t tokens) {
+std::pair<Value, Value> RecordReader::scores(const ScaledQuery &query,
+                                             Value start, int64_t tokens) {
   SmallVector<int64_t> shape = {shapeOf(query.operand)[0], tokens};
   Value codes =
       operands(RecordPart::Key, this->codes(RecordPart::Key, start, tokens));
@@ -252,7 +240,7 @@ Value RecordReader::scores(const ScaledQuery &query, Value start,
     bias = inUnits(bias, expandScale(RecordPart::Key, tokens), token);
   Value s = narrow() ? b.op<tile::DotOp>(query.operand, codes, bias)
                      : b.add(b.dot(query.operand, codes), bias);
-  return b.mul(s, b.along(token, 1, shape));
+  return {s, query.factor ? b.mul(token, query.factor) : token};
 }
 
 Value RecordReader::weightedValues(Value p, Value start) {

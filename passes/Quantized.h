@@ -63,8 +63,10 @@ public:
 
   /// `factor`: what the scores of `q` are to be multiplied with; null = 1.
   ScaledQuery scaleQuery(Value q, Value factor);
-  /// Scores [M, tokens] of the tokens `start` and up, but for query.factor.
-  Value scores(const ScaledQuery &query, Value start, int64_t tokens);
+  /// Products [M, tokens] with the keys `start` and up, and what those of each
+  /// token are to be multiplied with: Ktok and query.factor.
+  std::pair<Value, Value> scores(const ScaledQuery &query, Value start,
+                                 int64_t tokens);
   /// Sum over these tokens of weights `p` [M, tokens], operands, / kUnitWeight
   /// times V: [M, D].
   Value weightedValues(Value p, Value start);
@@ -93,7 +95,6 @@ private:
   Value expandScale(RecordPart part, int64_t count);
   Value inUnits(Value bias, Value units, Value &scale);
   Value copy(Value slot);
-  Value middleCodes(RecordPart part, int64_t count);
   /// fp16 `x` [M, n], at most `largest`, times `scale` [n] as an operand, and
   /// x · `offset` in the bias.
   RoundedOperand narrowOperand(RecordPart part, Value x, Value scale,

@@ -1,6 +1,6 @@
 //===- ControlFlow.cpp - Loops and branches that carry tiles --------------===//
 //
-// A carried tile is one carried value per register.
+// A carried tile is one carried value per register, fp16 in pairs.
 //
 //===----------------------------------------------------------------------===//
 
@@ -11,24 +11,38 @@ using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
+/// Whether tiles of this type are carried two registers in a word.
+static bool inPairs(RankedTensorType type) {
+  return type.getElementType().isF16() &&
+         Layout(cast<LayoutAttr>(type.getEncoding())).registerCount() > 1;
+}
+
 Values KernelEmitter::flatten(Value value) {
-  if (isTile(value))
-    return registers(value);
-  return {scalar(value)};
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type)
+    return {scalar(value)};
+  return inPairs(type) ? pairs(value) : registers(value);
 }
 
 void KernelEmitter::flatTypes(Type type, SmallVectorImpl<Type> &types) {
   if (auto tile = dyn_cast<RankedTensorType>(type)) {
     Layout layout(cast<LayoutAttr>(tile.getEncoding()));
-    types.append(layout.registerCount(), registerType(tile.getElementType()));
+    if (inPairs(tile))
+      types.append(layout.registerCount() / 2,
+                   IntegerType::get(type.getContext(), 32));
+    else
+      types.append(layout.registerCount(), registerType(tile.getElementType()));
   } else {
     types.push_back(registerType(type));
   }
 }
 
 void KernelEmitter::unflatten(Value value, ValueRange &flat) {
-  int64_t count = isTile(value) ? layout(value).registerCount() : 1;
-  if (isTile(value))
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  int64_t count = type ? layout(value).registerCount() : 1;
+  if (type && inPairs(type))
+    packed[value] = Values(flat.take_front(count /= 2));
+  else if (type)
     define(value, Values(flat.take_front(count)));
   else
     scalars.map(value, flat.front());

@@ -8,6 +8,8 @@
 
 #include "codegen/nvptx/KernelEmitter.h"
 
+#include "mlir/IR/Matchers.h"
+
 using namespace mlir;
 using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
@@ -69,6 +71,22 @@ Value KernelEmitter::sumOf(ArrayRef<Value> parts) {
                  sumOf(parts.drop_front(half)));
 }
 
+/// The four sums of an instruction are neighbouring registers. Where both eight
+/// rows begin with the same numbers, the assembler copies them for every
+/// instruction, unless it does not know that they are equal: then they lie
+/// there once. `copies`: those that are made already.
+static void tellApart(Ir &ir, Values &sums, DenseMap<Value, Value> &copies) {
+  if (sums[0] != sums[2] || sums[1] != sums[3] ||
+      matchPattern(sums[0], m_Constant()))
+    return;
+  for (Value &sum : MutableArrayRef(sums).drop_front(2)) {
+    Value &copy = copies[sum];
+    if (!copy)
+      copy = ir.shuffleXor(sum, 0);
+    sum = copy;
+  }
+}
+
 LogicalResult KernelEmitter::emitDot(DotOp op) {
   for (Value operand : {Value(op.getLhs()), Value(op.getRhs())})
     if (Type element = getElementTypeOrSelf(operand); !element.isF16())
@@ -110,6 +128,10 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
 
   Values sumsOf = registers(op.getAccumulator());
   SmallVector<int64_t> depth = registerStrides(rhs, 0);
+  // Vectors are loaded eight elements at a time. With every other pair of them
+  // in the second half, four registers in a row are one operand.
+  if (depth.size() > 2 && depth[2] == 2 * depth[1])
+    std::swap(depth[1], depth[2]);
   // Bit 0 is the pair in a word, bit 1 the two halves of the depth.
   SmallVector<int64_t> steps = sums(ArrayRef(depth).drop_front(2));
   int64_t upper = depth[1];
@@ -119,6 +141,7 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
   Type f32 = ir.getF32Type();
   Type sumType =
       LLVM::LLVMStructType::getLiteral(ir.getContext(), {f32, f32, f32, f32});
+  DenseMap<Value, Value> copies;
   for (size_t first = 0; first < cells.size(); first += kChainsAtOnce) {
     auto group = MutableArrayRef(cells).slice(
         first, std::min(kChainsAtOnce, cells.size() - first));
@@ -133,6 +156,7 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
         Values &sum = sums.emplace_back();
         for (int64_t index : cell.registers)
           sum.push_back(index < 0 || part ? ir.f32(0) : sumsOf[index]);
+        tellApart(ir, sum, copies);
       }
     for (auto [number, step] : llvm::enumerate(steps))
       for (auto [cell, sum] : llvm::zip(group, running[number % parts])) {

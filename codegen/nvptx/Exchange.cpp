@@ -18,7 +18,7 @@ using namespace mlir::kvarn::tile;
 static constexpr size_t kChains = 4;
 
 Value KernelEmitter::combine(ReduceKind kind, Value a, Value b) {
-  if (!isa<FloatType>(a.getType())) {
+  if (!isa<FloatType>(getElementTypeOrSelf(a))) {
     if (kind == ReduceKind::Add)
       return ir.create<arith::AddIOp>(a, b);
     if (kind == ReduceKind::Max)
@@ -56,7 +56,7 @@ static bool reducesAtOnce(ReduceKind kind, const Layout &from, Type element) {
 bool mlir::kvarn::nvptx::isNeverNegative(Value value) {
   Operation *op = value.getDefiningOp();
   auto operand = [&](unsigned i) { return isNeverNegative(op->getOperand(i)); };
-  if (isa_and_nonnull<math::AbsFOp>(op))
+  if (isa_and_nonnull<math::AbsFOp, math::Exp2Op>(op))
     return true;
   if (isa_and_nonnull<arith::AddFOp, arith::MulFOp>(op))
     return operand(0) && operand(1);
@@ -66,8 +66,8 @@ bool mlir::kvarn::nvptx::isNeverNegative(Value value) {
     return operand(0) || operand(1);
   // Sums of integers may overflow.
   bool isFloat = isa<FloatType>(getElementTypeOrSelf(value));
-  if (isa_and_nonnull<SplatOp, BroadcastOp, ConvertLayoutOp, arith::ExtFOp>(
-          op) ||
+  if (isa_and_nonnull<SplatOp, BroadcastOp, ConvertLayoutOp, arith::ExtFOp,
+                      arith::TruncFOp>(op) ||
       (isa_and_nonnull<ReduceOp>(op) && isFloat))
     return operand(0);
   // `index` has 32 bits.
@@ -97,15 +97,37 @@ Value KernelEmitter::reduceLanes(ReduceKind kind, Value value, bool signs) {
   return isFloat ? ir.bitcast(order(value), ir.getF32Type()) : value;
 }
 
+/// Whether a lane compares its numbers before they meet those of other lanes.
+static bool comparesInLanes(Value tile) {
+  Type element = getElementTypeOrSelf(tile);
+  return element.isF32() ||
+         (element.isF16() && Layout(layoutOf(tile)).registerCount() > 1);
+}
+
 /// Whether `op` is a step on the way to one number, that the last step does.
 static bool isStep(ReduceOp op) {
   if (!isTile(op.getResult()) || !op.getResult().hasOneUse() ||
       (op.getKind() != ReduceKind::Max && op.getKind() != ReduceKind::Min) ||
-      !op.getInput().getType().getElementType().isF32())
+      !comparesInLanes(op.getInput()))
     return false;
   auto last = dyn_cast<ReduceOp>(*op.getResult().user_begin());
   return last && !isTile(last.getResult()) && last.getKind() == op.getKind() &&
          layoutOf(op.getInput()).getWarps().empty();
+}
+
+/// All elements of a tile to one number. fp16 is compared in pairs.
+Value KernelEmitter::reduceToNumber(ReduceKind kind, Value tile) {
+  bool signs = !isNeverNegative(tile);
+  if (getElementTypeOrSelf(tile).isF32())
+    return reduceLanes(kind, combineAll(kind, registers(tile)), signs);
+  Values both;
+  for (Value word : pairs(tile))
+    both.push_back(ir.asPair(word));
+  Value pair = combineAll(kind, both);
+  Value value = ir.create<arith::ExtFOp>(
+      ir.getF32Type(), combine(kind, ir.half(pair, 0), ir.half(pair, 1)));
+  return ir.create<arith::TruncFOp>(ir.getF16Type(),
+                                    reduceLanes(kind, value, signs));
 }
 
 /// In several chains that do not wait for one another.
@@ -137,9 +159,7 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
     return success();
   auto step = op.getInput().getDefiningOp<ReduceOp>();
   if (step && isStep(step) && !isTile(op.getResult())) {
-    Value value = combineAll(op.getKind(), registers(step.getInput()));
-    scalars.map(op.getResult(), reduceLanes(op.getKind(), value,
-                                            !isNeverNegative(step.getInput())));
+    scalars.map(op.getResult(), reduceToNumber(op.getKind(), step.getInput()));
     return success();
   }
   Layout from = layout(op.getInput());

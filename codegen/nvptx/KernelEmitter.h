@@ -72,7 +72,7 @@ private:
   LogicalResult emitWarps(tile::WarpsOp op);
   /// The body of a loop or branch, and in `yielded` the scalars it ends with.
   LogicalResult emitBody(Block &block, Values &yielded);
-  /// The scalars that stand for a value, and the types of such a list.
+  /// The scalars or words that stand for a value, and the types of such a list.
   Values flatten(Value value);
   void flatTypes(Type type, SmallVectorImpl<Type> &types);
   /// Takes what stands for `value` off the front of `flat`.
@@ -124,6 +124,7 @@ private:
   Value sumOf(ArrayRef<Value> parts);
   Value combineAll(tile::ReduceKind kind, ArrayRef<Value> values);
   Value reduceLanes(tile::ReduceKind kind, Value value, bool signs);
+  Value reduceToNumber(tile::ReduceKind kind, Value tile);
   Values reduceOverWarps(tile::ReduceKind kind, const tile::Layout &from,
                          const tile::Layout &to, ArrayRef<Value> values,
                          ArrayRef<int64_t> parts);

@@ -142,12 +142,17 @@ void KernelEmitter::emitAsyncCopy(AsyncCopyOp op) {
 
 void KernelEmitter::emitBulkCopy(const Slot &slot, Value predicate, Value from,
                                  Value to) {
-  Value starts = ir.both(predicate, isFirst());
+  // One lane, which the assembler knows to be one: it would make a loop over
+  // all that might do the same.
+  Value starts = predicate;
+  if (together)
+    starts = ir.both(starts, ir.equal(warp, ir.i32(0)));
   std::string text =
-      "{\n .reg .pred p;\n setp.ne.b32 p, $0, 0;\n"
-      " @p mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;\n"
-      " @p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
-      "[$2], [$3], $4, [$1];\n}";
+      "{\n .reg .pred p, q;\n setp.eq.b32 p, $0, 0;\n @p bra COPIED_${:uid};\n"
+      " elect.sync _|q, -1;\n"
+      " @q mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;\n"
+      " @q cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
+      "[$2], [$3], $4, [$1];\nCOPIED_${:uid}:\n}";
   ir.assembly(text, "r,r,r,l,r,~{memory}",
               {ir.create<arith::ExtUIOp>(ir.getI32Type(), starts),
                barrierOf(slot), sharedNumber(to),

@@ -186,6 +186,11 @@ void KernelEmitter::emitPacked(Operation *op) {
     operands.push_back(pairs(operand));
   Values words;
   for (size_t i = 0; i < operands[0].size(); ++i) {
+    // The assembler would take the long way through f32.
+    if (isa<math::AbsFOp>(op)) {
+      words.push_back(ir.both(operands[0][i], ir.i32(0x7fff7fff)));
+      continue;
+    }
     Values each;
     for (const Values &all : operands)
       each.push_back(ir.asPair(all[i]));

@@ -64,6 +64,28 @@ tile.kernel @full(%z: memref<?x?xf32>, %f: f32) {
   tile.return
 }
 
+// Where both halves begin with the same numbers, the second ones are copies that
+// the assembler does not know to be any: it keeps all four in a row of
+// registers, once for all instructions.
+// CHECK-LABEL: llvm.func @begun
+// CHECK: %[[COPY:.*]] = nvvm.shfl.sync bfly
+// CHECK-NOT: nvvm.shfl
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"({{.*}}, %[[F:[0-9a-z]+]], %[[F]], %[[COPY]], %[[COPY]])
+// CHECK: llvm.return
+#b2 = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (0, 8), (0, 16)], lanes = [(4, 0), (8, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+#d2 = #tile.layout<rank = 2, registers = [(1, 0), (0, 8), (0, 16)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @begun(%z: memref<?x?xf32>, %f: f32) {
+  %c0 = arith.constant 0 : index
+  %j = tile.iota 0 : tensor<8xindex, #d_rows>
+  %h = arith.truncf %f : f32 to f16
+  %sums = tile.splat %f : tensor<8x32xf32, #d2>
+  %a = tile.splat %h : tensor<8x16xf16, #a>
+  %b = tile.splat %h : tensor<16x32xf16, #b2>
+  %d = tile.dot %a, %b, %sums : tensor<8x16xf16, #a>, tensor<16x32xf16, #b2> -> tensor<8x32xf32, #d2>
+  tile.store %d, %z[%j, %c0] : tensor<8x32xf32, #d2>, memref<?x?xf32>, tensor<8xindex, #d_rows>, index
+  tile.return
+}
+
 // Sixteen rows of the left operand are two instructions next to each other.
 // CHECK-LABEL: llvm.func @rows
 // CHECK-COUNT-2: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"

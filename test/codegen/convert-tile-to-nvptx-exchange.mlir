@@ -116,6 +116,31 @@ tile.kernel @magnitude(%x: memref<?xf32>) {
   tile.return
 }
 
+// All of a matrix in two steps are one: halves are compared in pairs, and those
+// of powers are not below zero.
+// CHECK-LABEL: llvm.func @most
+// CHECK-COUNT-3: llvm.intr.maxnum(%{{.*}}, %{{.*}}) : (vector<2xf16>, vector<2xf16>) -> vector<2xf16>
+// CHECK: %[[M:.*]] = llvm.intr.maxnum(%{{.*}}, %{{.*}}) : (f16, f16) -> f16
+// CHECK-NEXT: %[[F:.*]] = arith.extf %[[M]] : f16 to f32
+// CHECK-NEXT: %[[BITS:.*]] = llvm.bitcast %[[F]] : f32 to i32
+// CHECK-NEXT: %[[ALL:.*]] = llvm.call_intrinsic "llvm.nvvm.redux.sync.max"(%[[BITS]], %{{.*}}) : (i32, i32) -> i32
+// CHECK-NEXT: llvm.bitcast %[[ALL]] : i32 to f32
+// CHECK-NOT: {{shfl|redux|maxnum}}
+// CHECK: llvm.return
+tile.kernel @most(%x: memref<?x?xf32>, %y: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %i = tile.iota 0 : tensor<8xindex, #row>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf32>, tensor<8xindex, #row>, index -> tensor<8x32xf32, #rows>
+  %b = math.exp2 %a : tensor<8x32xf32, #rows>
+  %p = arith.truncf %b : tensor<8x32xf32, #rows> to tensor<8x32xf16, #rows>
+  %r = tile.reduce max %p dim 1 : tensor<8x32xf16, #rows> -> tensor<8xf16, #row>
+  %m = tile.reduce max %r dim 0 : tensor<8xf16, #row> -> f16
+  %f = arith.extf %m : f16 to f32
+  %s = tile.splat %f : tensor<64xf32, #v>
+  tile.store %s, %y[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
+  tile.return
+}
+
 // The same instruction sums integers, unless lanes have copies.
 // CHECK-LABEL: llvm.func @integers
 // CHECK: %[[PAIR:.*]] = arith.addi

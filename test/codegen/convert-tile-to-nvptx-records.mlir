@@ -27,7 +27,8 @@
 
 // mma16816: a lane loads 16 bytes, 16 bytes behind those of the lane before.
 // Each code pair lies in one word where the operand wants it, and is masked
-// there: 0x000f000f, 0x00f000f0, and the same eight bits further down.
+// there: 0x000f000f, 0x00f000f0, and the same eight bits further down. Pairs
+// that are two apart are one operand.
 // MMA4-DAG: %[[LOW:.*]] = arith.constant 983055 : i32
 // MMA4-DAG: %[[HIGH:.*]] = arith.constant 15728880 : i32
 // MMA4-DAG: %[[C8:.*]] = arith.constant 8 : i32
@@ -38,11 +39,11 @@
 // MMA4: %[[W:.*]] = llvm.extractelement %[[L]][%{{.*}} : i32]
 // MMA4: %[[A:.*]] = arith.andi %[[W]], %[[LOW]]
 // MMA4: llvm.bitcast %[[A]] : i32 to vector<2xf16>
-// MMA4: %[[B:.*]] = arith.andi %[[W]], %[[HIGH]]
+// MMA4: %[[S:.*]] = arith.shrui %[[W]], %[[C8]]
+// MMA4: %[[B:.*]] = arith.andi %[[S]], %[[LOW]]
 // MMA4: llvm.bitcast %[[B]] : i32 to vector<2xf16>
 // MMA4: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16
-// MMA4: %[[S:.*]] = arith.shrui %[[W]], %[[C8]]
-// MMA4: arith.andi %[[S]], %[[LOW]]
+// MMA4: arith.andi %[[W]], %[[HIGH]]
 // MMA4: arith.andi %[[S]], %[[HIGH]]
 // MMA4-NOT: nvvm.prmt
 // MMA4: llvm.return

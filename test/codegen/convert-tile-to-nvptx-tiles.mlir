@@ -112,10 +112,12 @@ tile.kernel @math(%x: memref<?xf32>) {
 }
 
 // Two numbers are rounded to fp16 by one instruction, and computed with by one;
-// constants are rounded here.
+// constants are rounded here. What they are without a sign is a mask.
 // CHECK-LABEL: llvm.func @halves
 // CHECK: %[[P:.*]] = llvm.call_intrinsic "llvm.nvvm.ff2f16x2.rn"(%[[HIGH:.*]], %[[LOW:.*]]) : (f32, f32) -> vector<2xf16>
-// CHECK: arith.mulf %{{.*}}, %{{.*}} : vector<2xf16>
+// CHECK: %[[D:.*]] = arith.mulf %{{.*}}, %{{.*}} : vector<2xf16>
+// CHECK: %[[BITS:.*]] = llvm.bitcast %[[D]] : vector<2xf16> to i32
+// CHECK: arith.andi %[[BITS]], %[[SIZE:c2147450879_i32]]
 // CHECK-NOT: ff2f16x2
 // CHECK-NOT: arith.truncf
 // CHECK: llvm.return
@@ -126,7 +128,8 @@ tile.kernel @halves(%x: memref<?xf32>, %y: memref<?xf16>) {
   %b = arith.truncf %a : tensor<64xf32, #v> to tensor<64xf16, #v>
   %c = arith.truncf %third : tensor<64xf32, #v> to tensor<64xf16, #v>
   %d = arith.mulf %b, %c : tensor<64xf16, #v>
-  tile.store %d, %y[%c0] : tensor<64xf16, #v>, memref<?xf16>, index
+  %e = math.absf %d : tensor<64xf16, #v>
+  tile.store %e, %y[%c0] : tensor<64xf16, #v>, memref<?xf16>, index
   tile.return
 }
 

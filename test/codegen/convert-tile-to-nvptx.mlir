@@ -119,6 +119,31 @@ tile.kernel @branch(%x: memref<?xf32>, %n: i64) {
   tile.return
 }
 
+// Halves leave a branch two in a word.
+// CHECK-LABEL: llvm.func @branch_of_halves
+// CHECK: %[[R:.*]] = scf.if %{{.*}} -> (i32) {
+// CHECK: %[[W:.*]] = llvm.bitcast %{{.*}} : vector<2xf16> to i32
+// CHECK: scf.yield %[[W]] : i32
+// CHECK: } else {
+// CHECK: scf.yield %{{.*}} : i32
+// CHECK: %[[P:.*]] = llvm.bitcast %[[R]] : i32 to vector<2xf16>
+// CHECK: arith.addf %[[P]], %{{.*}} : vector<2xf16>
+tile.kernel @branch_of_halves(%x: memref<?xf16>, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i64
+  %a = tile.load %x[%c0] : memref<?xf16>, index -> tensor<64xf16, #v>
+  %q = arith.cmpi sgt, %n, %n0 : i64
+  %r = scf.if %q -> tensor<64xf16, #v> {
+    %b = arith.mulf %a, %a : tensor<64xf16, #v>
+    scf.yield %b : tensor<64xf16, #v>
+  } else {
+    scf.yield %a : tensor<64xf16, #v>
+  }
+  %s = arith.addf %r, %a : tensor<64xf16, #v>
+  tile.store %s, %x[%c0] : tensor<64xf16, #v>, memref<?xf16>, index
+  tile.return
+}
+
 // Warps: the number of threads comes from tile.warps. All of them run the
 // region, in order with what is before and behind; outside of it the first one
 // stores.
