@@ -106,7 +106,10 @@ LogicalResult KernelEmitter::emitStore(StoreOp op) {
   if (owner)
     ir.setInsertionPointToStart(
         ir.create<scf::IfOp>(owner, /*withElseRegion=*/false).thenBlock());
-  return forEachRun(op, tile, op.getIndices(), op.getMask(), access);
+  LogicalResult stored =
+      forEachRun(op, tile, op.getIndices(), op.getMask(), access);
+  orderByStores();
+  return stored;
 }
 
 //===----------------------------------------------------------------------===//
