@@ -25,7 +25,7 @@ constexpr Family kFamilies[] = {{"append", 20, 0},
                                 {"flush", 6, 13},
                                 {"pack", 18, 13},
                                 {"unflush", 25, 0},
-                                {"materialize", 25, 0}};
+                                {"materialize", 9, 0}};
 
 /// Rows and columns of a tile whose sums a warp exchanges with one other.
 constexpr double kExchange = 7.0 / 32;
