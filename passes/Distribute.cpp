@@ -244,7 +244,13 @@ int64_t Distributor::warpsAt(Operation *op) {
   if (!ownWarps && kernel.getScheduleAttr() &&
       (products.empty() || worksTogether(kernel)))
     return kernel.getScheduleAttr().getWarps();
-  return op->getParentOfType<WarpsOp>() ? 1 : std::max<int64_t>(ownWarps, 1);
+  // Constants stand at the head of the kernel, wherever they are used.
+  bool own = op->getParentOfType<WarpsOp>();
+  if (isa<arith::ConstantOp>(op))
+    own |= llvm::any_of(op->getUsers(), [](Operation *user) {
+      return bool(user->getParentOfType<WarpsOp>());
+    });
+  return own ? 1 : std::max<int64_t>(ownWarps, 1);
 }
 
 void Distributor::setPlain(Operation *op, Value value) {

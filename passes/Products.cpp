@@ -120,7 +120,7 @@ void Planner::planRotation(DotOp dot) {
 }
 
 void Planner::plan(DotOp dot) {
-  if (dot.getRhs().getDefiningOp<HadamardMatrixOp>())
+  if (findBehind<HadamardMatrixOp>(dot.getRhs()))
     return planRotation(dot);
   RankedTensorType rhs = tileOf(dot.getRhs());
   DotOp before = productBehind(dot.getLhs());

@@ -16,6 +16,9 @@ static constexpr double kSubnormalUnit = 16777216.0;
 // holds.
 static constexpr double kLargestOperand = 32768;
 
+/// No value of a record is larger: it is a rotated fp16 number.
+static constexpr double kLargestValue = 1 << 20;
+
 static int slotOf(RecordPart part) {
   return part == RecordPart::Key ? kKey : kValue;
 }
@@ -180,12 +183,12 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   Type half = schedule.getOperand();
   double middle = ((1 << format.get().bits(toFormat(part))) - 1) / 2.0;
   // No value of the record is larger than twice this times the scale of its
-  // column; where fp16 cannot hold that, it is at most 2^20.
+  // column.
   auto constant = b.tileOf(middle, {shape[1]}, half);
   Value reach = b.op<math::FmaOp>(b.op<math::AbsFOp>(scale), constant,
                                   b.op<math::AbsFOp>(offset));
   reach = b.reduce(tile::ReduceKind::Max, b.toF32(reach), 0);
-  reach = b.min(reach, b.f32(std::ldexp(1.0, 20)));
+  reach = b.min(reach, b.f32(kLargestValue));
   // Brings products with x to at most 2^14, where fp16 still has all its bits.
   Power power =
       powerToFit(b, b.mul(reach, b.f32(1 / middle)), 16384.0 / largest);
@@ -277,13 +280,15 @@ Value RecordReader::weightedValues(Value p, Value start) {
 // Unfolded
 //===----------------------------------------------------------------------===//
 
-/// The power of two, at most 1, by which products of rows and columns fit fp16.
+/// The power of two, at most 1, by which rows and their products with columns
+/// fit fp16.
 static Power powerToStay(TileBuilder &b, Value rows, Value columns) {
   auto largest = [&](Value x) {
     return b.reduce(tile::ReduceKind::Max, b.toF32(b.op<math::AbsFOp>(x)), 0);
   };
   Value reach = largest(rows);
-  reach = b.max(reach, b.mul(reach, largest(columns)));
+  Value products = b.min(b.mul(reach, largest(columns)), b.f32(kLargestValue));
+  reach = b.max(reach, products);
   return powerToFit(b, b.max(reach, b.f32(kLargestOperand)), kLargestOperand);
 }
 

@@ -10,7 +10,7 @@ using namespace mlir::kvarn;
 
 namespace {
 
-enum class Family { Attend, Read, Append, Store };
+enum class Family { Attend, Read, Materialize, Append, Store };
 
 /// One row of the table; the first that fits is taken. `rows` of attention is a
 /// limit: a program of few query rows takes no more than it has.
@@ -62,6 +62,11 @@ static constexpr Defaults kDefaults[] = {
      16, 128, 32, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 256, kAnyLayout, 16, 128,
      16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Materialize, Team::Warp, 0, 128,
+     RecordLayout::Mma16816, 16, 32, 32, 1, 1, 0, CopyMode::Async,
+     ExpandMode::Convert, true, 8},
+    {Backend::Nvptx, Family::Materialize, Team::Warp, 0, 256, kAnyLayout, 16,
+     32, 32, 4, 1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
     {Backend::Nvptx, Family::Read, Team::Warp, 0, 128, RecordLayout::Mma16816,
      16, 32, 32, 4, 1, 0, CopyMode::Direct, ExpandMode::Convert, true, 8},
     {Backend::Nvptx, Family::Read, Team::Warp, 0, 256, kAnyLayout, 16, 32, 32,
@@ -75,6 +80,15 @@ static constexpr Defaults kDefaults[] = {
     {Backend::Amdgpu, kAnyFamily, Team::Warp, 0, 256, kAnyLayout, 16, 128, 128,
      4, 1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
 };
+
+/// Whether K and V leave the rotated frame, before fusion or after.
+static bool rotatesBack(Operation *op) {
+  if (auto materialize = dyn_cast<MaterializeOp>(op))
+    return materialize.getFrame() == Frame::Original;
+  return isa<DequantizeOp>(op) && llvm::all_of(op->getResults(), [](Value x) {
+           return x.hasOneUse() && isa<RotateOp>(*x.user_begin());
+         });
+}
 
 ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
                                           const Target &target,
@@ -99,6 +113,8 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
     // What fusion makes of it is no other family.
     if (isa<DequantizeOp, MaterializeOp, UnflushOp>(op))
       family = Family::Read;
+    if (rotatesBack(op))
+      family = Family::Materialize;
     if (isa<AppendOp>(op))
       family = Family::Append;
     if (auto attend = dyn_cast<AttendOp>(op))

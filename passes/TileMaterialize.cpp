@@ -7,15 +7,26 @@ using namespace mlir;
 using namespace mlir::kvarn;
 
 /// Columns of the result that a rotation by matrix instructions makes at a
-/// time: what lanes have registers for.
-static constexpr int64_t kColumnsAtOnce = 64;
+/// time: the more, the more sums they share.
+static constexpr int64_t kColumnsAtOnce = 128;
 
 static constexpr RecordPart kParts[] = {RecordPart::Key, RecordPart::Value};
+
+/// Whether matrix instructions rotate.
+static bool rotatesByProducts(ScheduleAttr schedule, Frame frame) {
+  return frame == Frame::Original && schedule.getOperand().isF16();
+}
+
+/// Whether each warp has slots, and so blocks, of its own.
+static bool hasOwnBlocks(ScheduleAttr schedule, Frame frame) {
+  return rotatesByProducts(schedule, frame) &&
+         schedule.getCopy() == CopyMode::Async;
+}
 
 namespace {
 
 /// One program: the tokens of one block of one head, a tile at a time; with
-/// narrow operands each warp has tiles of its own.
+/// narrow operands each warp has tiles of its own, and with slots whole blocks.
 struct MaterializeKernel {
   TileBuilder &b;
   FormatAttr format;
@@ -25,21 +36,33 @@ struct MaterializeKernel {
   // What findBlock sets.
   Value head = {}, request = {}, position = {}, length = {}, block = {},
         slot = {};
+  // Of warps that read records for themselves.
+  RecordReader *record = nullptr;
 
   void build();
 
 private:
-  void findBlock();
+  void findBlock(Value index);
   void tokensAt(Value start);
+  void tiles(Value from, int64_t step);
+  void tilesOfWarp(Value warp);
   void storePacked(Value start, Value place);
+  void storePart(RecordPart part, const PartScales &scales, Value codes,
+                 Value place);
   Value pooled(RecordPart part, Value start);
   void storeWide(RecordPart part, Value x, Value place);
   void storeRotated(RecordPart part, ScaledOperand x, Value place);
   void storeColumns(RecordPart part, Value x, Value place, Value column);
+  void store(RecordPart part, Value x, Value row, Value column, Value exists);
+  void storeNothing(Value place);
 
-  /// Whether matrix instructions rotate.
-  bool narrow() const {
-    return frame == Frame::Original && schedule.getOperand().isF16();
+  bool narrow() const { return rotatesByProducts(schedule, frame); }
+  Type elementOf(RecordPart part) {
+    auto type = outputs[part == RecordPart::Value].getType();
+    return cast<MemRefType>(type).getElementType();
+  }
+  Value capacity(RecordPart part) {
+    return b.dim(outputs[part == RecordPart::Value], 1);
   }
   int64_t tokens() const { return schedule.getTokens(); }
   int64_t depth() const { return format.getHeadDim(); }
@@ -47,61 +70,76 @@ private:
 
 } // namespace
 
-/// Columns from `column` on, f32, of tokens that begin at `place`.
+/// Columns from `column` on, f32, of the tokens among those from `place` on
+/// that exist.
 void MaterializeKernel::storeColumns(RecordPart part, Value x, Value place,
                                      Value column) {
-  Value output = outputs[part == RecordPart::Value];
-  SmallVector<int64_t> shape(shapeOf(x));
   Value row = b.range(place, tokens());
-  Type element = cast<MemRefType>(output.getType()).getElementType();
-  auto write = [&](Value what) {
-    b.store(b.toFloat(what, element), output,
-            {b.splat(request, {tokens()}), row, head, column},
-            b.less(row, b.dim(output, 1)));
-  };
-  // Only the last tile is worth looking at row by row.
-  Value end = b.add(place, b.index(tokens()));
-  b.when(b.lessEqual(end, length), [&] { write(x); });
-  b.when(b.less(length, end), [&] {
-    Value exists = b.along(b.less(row, length), 0, shape);
-    write(b.select(exists, x, b.f32(0)));
-  });
+  store(part, x, row, column, b.less(row, b.min(length, capacity(part))));
 }
 
-/// `x`: [tokens, D] f32 in the rotated frame.
+void MaterializeKernel::store(RecordPart part, Value x, Value row, Value column,
+                              Value exists) {
+  b.store(b.toFloat(x, elementOf(part)), outputs[part == RecordPart::Value],
+          {b.splat(request, {tokens()}), row, head, column}, exists);
+}
+
+/// Behind the last token.
+void MaterializeKernel::storeNothing(Value place) {
+  Value row = b.range(place, tokens()), behind = b.lessEqual(length, row);
+  for (RecordPart part : kParts)
+    store(part, b.tileOf(0, {tokens(), depth()}, elementOf(part)), row,
+          b.index(0), b.both(behind, b.less(row, capacity(part))));
+}
+
+/// `x`: [tokens, D] f32 in the rotated frame, turned back where that is asked
+/// for.
 void MaterializeKernel::storeWide(RecordPart part, Value x, Value place) {
   storeColumns(part, frame == Frame::Original ? b.rotate(x) : x, place,
                b.index(0));
 }
 
-/// The same with operands.
+/// The same with operands, whose unit is a factor of the matrix.
 void MaterializeKernel::storeRotated(RecordPart part, ScaledOperand x,
                                      Value place) {
-  Value scale = b.mul(x.unit, b.f32(hadamardEntry(depth())));
+  Value entry = b.f32(hadamardEntry(depth()));
+  if (x.unit)
+    entry = b.mul(entry, x.unit);
+  entry = b.truncate(entry, schedule.getOperand());
   int64_t columns = std::min(depth(), kColumnsAtOnce);
   for (int64_t first = 0; first < depth(); first += columns) {
     Value column = b.index(first);
-    Value rotated = b.dot(x.tile, b.hadamardMatrix(depth(), column, columns));
-    storeColumns(part, b.mul(rotated, scale), place, column);
+    Value matrix = b.hadamardMatrix(depth(), column, columns);
+    matrix = b.mul(matrix, b.splat(entry, shapeOf(matrix)));
+    storeColumns(part, b.dot(x.tile, matrix), place, column);
   }
 }
 
-/// Everything is loaded before the first of it is needed.
+void MaterializeKernel::storePart(RecordPart part, const PartScales &scales,
+                                  Value codes, Value place) {
+  ScaledOperand x = record->dequantized(part, scales, codes);
+  if (part == RecordPart::Key)
+    x.tile = b.transpose(x.tile);
+  storeRotated(part, x, place);
+}
+
 void MaterializeKernel::storePacked(Value start, Value place) {
-  RecordReader record(b, format, schedule, pages);
-  record.enter(block, head);
+  // A slot is waited for when its part is needed.
+  if (record->async()) {
+    for (RecordPart part : kParts) {
+      PartScales scales = record->scalesOf(part, start, tokens());
+      storePart(part, scales, record->codes(part, start, tokens()), place);
+    }
+    return;
+  }
+  // From memory everything is loaded before the first of it is needed.
   std::pair<Value, PartScales> loaded[2];
   for (auto [i, part] : llvm::enumerate(kParts))
-    loaded[i].first = record.codes(part, start, tokens());
+    loaded[i].first = record->codes(part, start, tokens());
   for (auto [i, part] : llvm::enumerate(kParts))
-    loaded[i].second = record.scalesOf(part, start, tokens());
-  for (auto [i, part] : llvm::enumerate(kParts)) {
-    auto &[codes, scales] = loaded[i];
-    ScaledOperand x = record.dequantized(part, scales, codes);
-    if (part == RecordPart::Key)
-      x.tile = b.transpose(x.tile);
-    storeRotated(part, x, place);
-  }
+    loaded[i].second = record->scalesOf(part, start, tokens());
+  for (auto [i, part] : llvm::enumerate(kParts))
+    storePart(part, loaded[i].second, loaded[i].first, place);
 }
 
 Value MaterializeKernel::pooled(RecordPart part, Value start) {
@@ -127,21 +165,16 @@ void MaterializeKernel::tokensAt(Value start) {
     for (RecordPart part : kParts) {
       Value x = pooled(part, start);
       if (narrow())
-        storeRotated(part, {x, b.f32(1)}, place);
+        storeRotated(part, {x, {}}, place);
       else
         storeWide(part, b.toF32(x), place);
     }
   });
-  b.when(b.lessEqual(length, position), [&] {
-    Value nothing = b.tileOf(0, {tokens(), depth()});
-    for (RecordPart part : kParts)
-      storeColumns(part, nothing, place, b.index(0));
-  });
+  b.when(b.less(length, b.add(place, b.index(tokens()))),
+         [&] { storeNothing(place); });
 }
 
-void MaterializeKernel::findBlock() {
-  head = b.op<tile::ProgramIdOp>(tile::Axis::X);
-  Value index = b.op<tile::ProgramIdOp>(tile::Axis::Y);
+void MaterializeKernel::findBlock(Value index) {
   request = b.op<tile::ProgramIdOp>(tile::Axis::Z);
   position = b.mul(index, b.index(format.getGroup()));
   length = b.toIndex(b.loadScalar(seqLens, {request}));
@@ -161,24 +194,47 @@ void MaterializeKernel::findBlock() {
   slot = places[1];
 }
 
-void MaterializeKernel::build() {
-  findBlock();
-  Value group = b.index(format.getGroup());
-  auto tiles = [&](Value from, Value step) {
-    b.loop(from, group, step, {},
-           [&](Value start, ValueRange) -> SmallVector<Value> {
-             tokensAt(start);
-             return {};
-           });
-  };
-  if (!narrow())
-    return tiles(b.index(0), b.index(tokens()));
+void MaterializeKernel::tiles(Value from, int64_t step) {
+  b.loop(from, b.index(format.getGroup()), b.index(step), {},
+         [&](Value start, ValueRange) -> SmallVector<Value> {
+           tokensAt(start);
+           return {};
+         });
+}
+
+void MaterializeKernel::tilesOfWarp(Value warp) {
+  RecordReader reader(b, format, schedule, pages);
+  record = &reader;
+  Value first = b.op<tile::ProgramIdOp>(tile::Axis::X);
   int64_t warps = schedule.getWarps();
-  auto each =
-      b.OpBuilder::create<tile::WarpsOp>(b.getLoc(), warps, TypeRange());
+  if (!hasOwnBlocks(schedule, frame)) {
+    head = first;
+    findBlock(b.op<tile::ProgramIdOp>(tile::Axis::Y));
+    reader.enter(block, head);
+    return tiles(b.mul(warp, b.index(tokens())), warps * tokens());
+  }
+  // Heads of one block are written at the same time: they are neighbours.
+  Value item = b.add(b.mul(first, b.index(warps)), warp);
+  Value heads = b.dim(pages, 1);
+  head = b.rem(item, heads);
+  findBlock(b.div(item, heads));
+  reader.enter(block, head);
+  Value packed = b.both(b.less(position, length), b.less(slot, b.i32(0)));
+  reader.begin(block, head, packed);
+  tiles(b.index(0), tokens());
+}
+
+void MaterializeKernel::build() {
+  if (!narrow()) {
+    head = b.op<tile::ProgramIdOp>(tile::Axis::X);
+    findBlock(b.op<tile::ProgramIdOp>(tile::Axis::Y));
+    return tiles(b.index(0), tokens());
+  }
+  auto each = b.OpBuilder::create<tile::WarpsOp>(
+      b.getLoc(), schedule.getWarps(), TypeRange());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&each.getBody().front());
-  tiles(b.mul(each.getWarp(), b.index(tokens())), b.index(warps * tokens()));
+  tilesOfWarp(each.getWarp());
   b.op<tile::YieldOp>(ValueRange());
 }
 
@@ -210,11 +266,17 @@ LogicalResult mlir::kvarn::tileMaterialize(Tiling &tiling, Value k, Value v,
   // All of what the caller passed is written, also behind the last block.
   blocks =
       host.ceilDiv(host.dim(arguments[6], 1), host.index(format.getGroup()));
-  tiling.launch("materialize", {heads, blocks, batch}, arguments,
+  ScheduleAttr schedule = tiling.schedule();
+  SmallVector<Value> grid = {heads, blocks, batch};
+  if (hasOwnBlocks(schedule, frame))
+    grid = {
+        host.ceilDiv(host.mul(heads, blocks), host.index(schedule.getWarps())),
+        host.index(1), batch};
+  tiling.launch("materialize", grid, arguments,
                 [&](TileBuilder &b, ArrayRef<Value> a) {
                   MaterializeKernel{.b = b,
                                     .format = format,
-                                    .schedule = tiling.schedule(),
+                                    .schedule = schedule,
                                     .frame = frame,
                                     .pages = a[0],
                                     .pools = {a[1], a[2]},

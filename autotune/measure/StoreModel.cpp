@@ -25,12 +25,13 @@ constexpr Family kFamilies[] = {{"append", 20, 0},
                                 {"flush", 6, 13},
                                 {"pack", 18, 13},
                                 {"unflush", 25, 0},
-                                {"materialize", 25, 0}};
+                                {"materialize", 9, 0}};
 
 /// Rows and columns of a tile whose sums a warp exchanges with one other.
 constexpr double kExchange = 7.0 / 32;
 
 // Registers of a thread: for what is not the tile, and for an element of it.
+// Of fp16 there are two in one.
 constexpr double kOwnRegisters = 40, kRegistersPerElement = 2.5;
 constexpr double kMostRegisters = 255;
 
@@ -76,7 +77,7 @@ StoreWork::StoreWork(const VariantKey &key, const Schedule &s,
   } else if (key.kernel == "materialize") {
     programs = work * blocksOf(b.context, format);
     elements = 2 * block;
-    tile = 2 * double(s.tokens * format.headDim);
+    tile = double(s.tokens * format.headDim);
   } else {
     programs = 2 * work; // K and V apart
     if (key.kernel == "unflush")
@@ -103,7 +104,8 @@ static Prediction predictGpu(const Chip &chip, const StoreWork &work,
   double threads = warps * double(chip.lanes);
   Prediction p;
   p.instructions = programInstructions(work, double(chip.lanes), warps);
-  double wanted = kOwnRegisters + kRegistersPerElement * work.tile / threads;
+  double each = s.narrow ? kRegistersPerElement / 2 : kRegistersPerElement;
+  double wanted = kOwnRegisters + each * work.tile / threads;
   double most = kMostRegisters;
   if (s.programs > 0) // the compiler sees to it that they fit
     most =

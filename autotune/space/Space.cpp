@@ -21,6 +21,7 @@ static constexpr Values kPoolTokens = {"16", "32", "64"};
 static constexpr Values kWarps = {"2", "4", "8"};
 static constexpr Values kStoreWarps = {"4", "8", "16"};
 static constexpr Values kReadWarps = {"2", "4", "8"};
+static constexpr Values kRotateWarps = {"1", "2", "4", "8"};
 static constexpr Values kNoSplits = {"0"};
 static constexpr Values kTogether = {"1", "2", "4", "8"};
 static constexpr Values kPrograms = {"1", "2", "3", "4"};
@@ -60,9 +61,10 @@ static constexpr SpaceField kSpace[] = {
     {Backend::Nvptx, "unflush", "splits", kNoSplits, kOwnSplits},
     {Backend::Nvptx, "unflush", "programs", kTogether, kShared},
     {Backend::Nvptx, "materialize", "tokens", kTokens, kWithinGroup},
-    {Backend::Nvptx, "materialize", "warps", kReadWarps, kThreads},
+    {Backend::Nvptx, "materialize", "warps", kRotateWarps, kThreads},
     {Backend::Nvptx, "materialize", "splits", kNoSplits, kOwnSplits},
     {Backend::Nvptx, "materialize", "programs", kTogether, kShared},
+    {Backend::Nvptx, "materialize", "copy", kCopies, kThreads},
     {Backend::Cpu, "attend", "tokens", kTokens, kWithinGroup},
     {Backend::Cpu, "attend", "pool_tokens", kTokens, kWithinGroup},
     {Backend::Cpu, "attend", "splits", kSplits, ""},

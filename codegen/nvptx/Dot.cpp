@@ -15,10 +15,8 @@ using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
-namespace {
-
 /// What register bits add along one dimension, lowest first.
-SmallVector<int64_t> registerStrides(const Layout &layout, int64_t dim) {
+static SmallVector<int64_t> registerStrides(const Layout &layout, int64_t dim) {
   SmallVector<int64_t> strides;
   for (const SmallVector<int64_t> &basis : layout.registers)
     if (basis[dim])
@@ -27,37 +25,13 @@ SmallVector<int64_t> registerStrides(const Layout &layout, int64_t dim) {
 }
 
 /// All sums of `strides`, the first one fastest.
-SmallVector<int64_t> sums(ArrayRef<int64_t> strides) {
+static SmallVector<int64_t> sums(ArrayRef<int64_t> strides) {
   SmallVector<int64_t> all = {0};
   for (int64_t stride : strides)
     for (size_t i = 0, end = all.size(); i < end; ++i)
       all.push_back(all[i] + stride);
   return all;
 }
-
-/// One operand by its outer index and its depth.
-struct Side {
-  Value tile;
-  Layout layout;
-  int64_t outerDim;           // -1: a vector, the same for every outer index
-  SmallVector<int64_t> outer; // places of instructions along the outer index
-
-  int64_t pairAt(int64_t outerPlace, int64_t depth) const {
-    SmallVector<int64_t> place(layout.rank);
-    place[outerDim < 0 ? 0 : 1 - outerDim] = depth;
-    if (outerDim >= 0)
-      place[outerDim] = outerPlace;
-    return layout.registerAt(place) / 2;
-  }
-};
-
-/// Sums of one instruction: registers of the result, -1 = none.
-struct Cell {
-  int64_t row, column;
-  int64_t registers[4];
-};
-
-} // namespace
 
 /// Chains of products that do not wait for one another.
 static constexpr size_t kChainsAtOnce = 8;
@@ -69,6 +43,82 @@ Value KernelEmitter::sumOf(ArrayRef<Value> parts) {
   size_t half = parts.size() / 2;
   return combine(ReduceKind::Add, sumOf(parts.take_front(half)),
                  sumOf(parts.drop_front(half)));
+}
+
+DotPlan KernelEmitter::planDot(DotOp op) {
+  Layout lhs = layout(op.getLhs()), rhs = layout(op.getRhs()),
+         result = layout(op.getResult());
+  DotPlan plan;
+  plan.columns = {op.getLhs(), lhs, 0, {}};
+  plan.rows = {op.getRhs(), rhs, rhs.rank == 2 ? 1 : -1, {}};
+  // A register bit of the rows gives the second eight.
+  SmallVector<int64_t> rowStrides;
+  if (plan.rows.outerDim >= 0)
+    rowStrides = registerStrides(rhs, 1);
+  plan.second = rowStrides.empty() ? 0 : rowStrides.front();
+  if (plan.second)
+    rowStrides.erase(rowStrides.begin());
+  plan.rows.outer = sums(rowStrides);
+  plan.columns.outer = sums(registerStrides(lhs, 0));
+  SmallVector<int64_t> depth = registerStrides(rhs, 0);
+  // Vectors are loaded eight elements at a time. With every other pair of them
+  // in the second half, four registers in a row are one operand.
+  if (depth.size() > 2 && depth[2] == 2 * depth[1] && !areAlike(op.getRhs()))
+    std::swap(depth[1], depth[2]);
+  // Bit 0 is the pair in a word, bit 1 the two halves of the depth.
+  plan.steps = sums(ArrayRef(depth).drop_front(2));
+  plan.upper = depth[1];
+  // Neighbouring columns of the instruction share a lane.
+  int64_t neighbour = lhs.lanes[target.matrix->outerLanes[0]][0];
+  auto resultRegister = [&](int64_t row, int64_t column) -> int64_t {
+    return result.rank == 1 ? result.registerAt({column})
+                            : result.registerAt({column, row});
+  };
+  for (int64_t row : plan.rows.outer)
+    for (int64_t column : plan.columns.outer) {
+      DotCell cell{row, column, {-1, -1, -1, -1}};
+      cell.registers[0] = resultRegister(row, column);
+      cell.registers[1] = resultRegister(row, column + neighbour);
+      if (plan.second) {
+        cell.registers[2] = resultRegister(row + plan.second, column);
+        cell.registers[3] =
+            resultRegister(row + plan.second, column + neighbour);
+      }
+      plan.cells.push_back(cell);
+    }
+  return plan;
+}
+
+/// What one instruction multiplies; the second eight rows may be those of
+/// another step.
+DotStep KernelEmitter::stepOf(const DotPlan &plan, const DotCell &cell,
+                              int64_t at, int64_t low, int64_t high) {
+  auto word = [&](const DotSide &side, int64_t outer, int64_t depth) {
+    return pairOf(side.tile, side.pairAt(outer, depth));
+  };
+  int64_t row = cell.row + plan.second;
+  return {{word(plan.rows, cell.row, low), word(plan.rows, row, high),
+           word(plan.rows, cell.row, low + plan.upper),
+           word(plan.rows, row, high + plan.upper)},
+          {word(plan.columns, cell.column, at),
+           word(plan.columns, cell.column, at + plan.upper)}};
+}
+
+/// One instruction.
+Values KernelEmitter::multiply(const DotStep &step, ArrayRef<Value> sum) {
+  Type f32 = ir.getF32Type();
+  Type type =
+      LLVM::LLVMStructType::getLiteral(ir.getContext(), {f32, f32, f32, f32});
+  Values operands, results;
+  for (const Values &words : {step.rows, step.columns})
+    for (Value word : words)
+      operands.push_back(ir.asPair(word));
+  llvm::append_range(operands, sum);
+  Value result =
+      ir.intrinsic("llvm.nvvm.mma.m16n8k16.row.col.f32.f32", type, operands);
+  for (int64_t i = 0; i < 4; ++i)
+    results.push_back(ir.create<LLVM::ExtractValueOp>(result, i));
+  return results;
 }
 
 /// The four sums of an instruction are neighbouring registers. Where both eight
@@ -87,108 +137,57 @@ static void tellApart(Ir &ir, Values &sums, DenseMap<Value, Value> &copies) {
   }
 }
 
+/// Adds the products of some cells to `total`.
+void KernelEmitter::sumInChains(const DotPlan &plan, ArrayRef<DotCell> group,
+                                Values &total, DenseMap<Value, Value> &copies) {
+  // A few cells are summed in several parts of the depth. Without another
+  // eight rows these are the rows of every other step instead: two steps
+  // have one operand, and the odd parts their sums there.
+  const auto &[rows, columns, second, upper, steps, cells] = plan;
+  size_t parts = std::min(kChainsAtOnce / group.size(), steps.size() / 2);
+  parts = std::max<size_t>(parts, !second && steps.size() > 1 ? 2 : 1);
+  SmallVector<SmallVector<Values>> running(parts);
+  for (auto [part, sums] : llvm::enumerate(running))
+    for (const DotCell &cell : group) {
+      Values &sum = sums.emplace_back();
+      for (int64_t index : cell.registers)
+        sum.push_back(index < 0 || part ? ir.f32(0) : total[index]);
+      tellApart(ir, sum, copies);
+    }
+  for (size_t number = 0; number < steps.size(); ++number)
+    for (auto [cell, sum] : llvm::zip(group, running[number % parts])) {
+      int64_t at = steps[number], low = at, high = at;
+      if (!second && parts > 1) {
+        low = steps[number & ~1];
+        high = steps[number | 1];
+      }
+      sum = multiply(stepOf(plan, cell, at, low, high), sum);
+    }
+  for (auto [number, cell] : llvm::enumerate(group))
+    for (int64_t i = 0; i < 4; ++i) {
+      Values sums;
+      for (auto [part, cells] : llvm::enumerate(running))
+        sums.push_back(cells[number][second || part % 2 == 0 ? i : i + 2]);
+      if (cell.registers[i] >= 0)
+        total[cell.registers[i]] = sumOf(sums);
+    }
+}
+
 LogicalResult KernelEmitter::emitDot(DotOp op) {
   for (Value operand : {Value(op.getLhs()), Value(op.getRhs())})
     if (Type element = getElementTypeOrSelf(operand); !element.isF16())
       return op.emitOpError() << "has an operand of " << element
                               << ", expected f16 for " << target.matrix->name;
-  Layout lhs = layout(op.getLhs()), rhs = layout(op.getRhs()),
-         result = layout(op.getResult());
-  Side columns{op.getLhs(), lhs, 0, {}};
-  Side rows{op.getRhs(), rhs, rhs.rank == 2 ? 1 : -1, {}};
-
-  // A register bit of the rows gives the second eight.
-  SmallVector<int64_t> rowStrides;
-  if (rows.outerDim >= 0)
-    rowStrides = registerStrides(rhs, 1);
-  int64_t second = rowStrides.empty() ? 0 : rowStrides.front();
-  if (second)
-    rowStrides.erase(rowStrides.begin());
-  rows.outer = sums(rowStrides);
-  columns.outer = sums(registerStrides(lhs, 0));
-  // Neighbouring columns of the instruction share a lane.
-  int64_t neighbour = lhs.lanes[target.matrix->outerLanes[0]][0];
-
-  auto resultRegister = [&](int64_t row, int64_t column) -> int64_t {
-    return result.rank == 1 ? result.registerAt({column})
-                            : result.registerAt({column, row});
-  };
-  SmallVector<Cell> cells;
-  for (int64_t row : rows.outer)
-    for (int64_t column : columns.outer) {
-      Cell cell{row, column, {-1, -1, -1, -1}};
-      cell.registers[0] = resultRegister(row, column);
-      cell.registers[1] = resultRegister(row, column + neighbour);
-      if (second) {
-        cell.registers[2] = resultRegister(row + second, column);
-        cell.registers[3] = resultRegister(row + second, column + neighbour);
-      }
-      cells.push_back(cell);
-    }
-
-  Values sumsOf = registers(op.getAccumulator());
-  SmallVector<int64_t> depth = registerStrides(rhs, 0);
-  // Vectors are loaded eight elements at a time. With every other pair of them
-  // in the second half, four registers in a row are one operand.
-  if (depth.size() > 2 && depth[2] == 2 * depth[1])
-    std::swap(depth[1], depth[2]);
-  // Bit 0 is the pair in a word, bit 1 the two halves of the depth.
-  SmallVector<int64_t> steps = sums(ArrayRef(depth).drop_front(2));
-  int64_t upper = depth[1];
-  auto operand = [&](const Side &side, int64_t outer, int64_t at) {
-    return ir.asPair(pairOf(side.tile, side.pairAt(outer, at)));
-  };
-  Type f32 = ir.getF32Type();
-  Type sumType =
-      LLVM::LLVMStructType::getLiteral(ir.getContext(), {f32, f32, f32, f32});
+  DotPlan plan = planDot(op);
+  Values total = registers(op.getAccumulator());
+  ArrayRef<DotCell> cells = plan.cells;
   DenseMap<Value, Value> copies;
-  for (size_t first = 0; first < cells.size(); first += kChainsAtOnce) {
-    auto group = MutableArrayRef(cells).slice(
-        first, std::min(kChainsAtOnce, cells.size() - first));
-    // A few cells are summed in several parts of the depth. Without another
-    // eight rows these are the rows of every other step instead: two steps
-    // have one operand, and the odd parts their sums there.
-    size_t parts = std::min(kChainsAtOnce / group.size(), steps.size() / 2);
-    parts = std::max<size_t>(parts, !second && steps.size() > 1 ? 2 : 1);
-    SmallVector<SmallVector<Values>> running(parts);
-    for (auto [part, sums] : llvm::enumerate(running))
-      for (const Cell &cell : group) {
-        Values &sum = sums.emplace_back();
-        for (int64_t index : cell.registers)
-          sum.push_back(index < 0 || part ? ir.f32(0) : sumsOf[index]);
-        tellApart(ir, sum, copies);
-      }
-    for (auto [number, step] : llvm::enumerate(steps))
-      for (auto [cell, sum] : llvm::zip(group, running[number % parts])) {
-        int64_t low = step, high = step;
-        if (!second && parts > 1) {
-          low = steps[number & ~1];
-          high = steps[number | 1];
-        }
-        int64_t row = cell.row + second;
-        Values operands = {operand(rows, cell.row, low),
-                           operand(rows, row, high),
-                           operand(rows, cell.row, low + upper),
-                           operand(rows, row, high + upper)};
-        operands.push_back(operand(columns, cell.column, step));
-        operands.push_back(operand(columns, cell.column, step + upper));
-        llvm::append_range(operands, sum);
-        Value results = ir.intrinsic("llvm.nvvm.mma.m16n8k16.row.col.f32.f32",
-                                     sumType, operands);
-        for (int64_t i = 0; i < 4; ++i)
-          sum[i] = ir.create<LLVM::ExtractValueOp>(results, i);
-      }
-    auto total = [&](size_t cell, int64_t i) {
-      Values sums;
-      for (auto [part, cells] : llvm::enumerate(running))
-        sums.push_back(cells[cell][second || part % 2 == 0 ? i : i + 2]);
-      return sumOf(sums);
-    };
-    for (auto [number, cell] : llvm::enumerate(group))
-      for (int64_t i = 0; i < 4; ++i)
-        if (cell.registers[i] >= 0)
-          sumsOf[cell.registers[i]] = total(number, i);
-  }
-  define(op.getResult(), sumsOf);
+  if (plan.second && areAlike(op.getRhs()))
+    sumAlike(plan, total);
+  else
+    for (; !cells.empty();
+         cells = cells.drop_front(std::min(kChainsAtOnce, cells.size())))
+      sumInChains(plan, cells.take_front(kChainsAtOnce), total, copies);
+  define(op.getResult(), total);
   return success();
 }

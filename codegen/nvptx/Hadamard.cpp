@@ -78,7 +78,7 @@ static bool isOdd(int64_t bits) { return llvm::popcount(uint64_t(bits)) & 1; }
 /// of the columns as well: the sign is the parity of such terms. That of the
 /// two lane parts is the same for all registers, that of the register parts a
 /// constant, and what is left are some bits of the lane and of the first
-/// column.
+/// column, unless that is a constant as well.
 void KernelEmitter::emitHadamardMatrix(HadamardMatrixOp op) {
   Layout place = layout(op.getResult());
   Value first = ir.toI32(scalar(op.getFirst())), own = laneOffset(place, 0);
@@ -90,6 +90,7 @@ void KernelEmitter::emitHadamardMatrix(HadamardMatrixOp op) {
   };
   Value common = differ(parity(ir.both(own, laneOffset(place, 1))),
                         parity(ir.both(own, first)));
+  std::optional<int64_t> known = getConstantIntValue(op.getFirst());
   /// Which bits of lane, warp and first column count, and the constant.
   using Sign = std::tuple<int64_t, int64_t, int64_t, bool>;
   auto signAt = [&](int64_t index) {
@@ -101,8 +102,11 @@ void KernelEmitter::emitHadamardMatrix(HadamardMatrixOp op) {
           mask |= int64_t(1) << bit;
       return mask;
     };
-    return Sign(counted(place.lanes), counted(place.warps), at[0],
-                isOdd(at[0] & at[1]));
+    bool odd = isOdd(at[0] & at[1]);
+    if (known)
+      odd ^= isOdd(at[0] & *known);
+    return Sign(counted(place.lanes), counted(place.warps), known ? 0 : at[0],
+                odd);
   };
   auto valueOf = [&](const Sign &sign, int64_t at) {
     auto [lanes, warps, columns, odd] = sign;
@@ -112,16 +116,25 @@ void KernelEmitter::emitHadamardMatrix(HadamardMatrixOp op) {
     bit = differ(bit, parity(ir.both(first, ir.i32(columns))));
     return ir.shiftLeft(differ(bit, ir.i32(odd)), at);
   };
-  std::map<std::pair<Sign, Sign>, Value> known;
+  std::map<std::pair<Sign, Sign>, Value> made;
+  auto wordOf = [&](const Sign &low, const Sign &high) {
+    Value &word = made[{low, high}];
+    if (!word) // +-1 in fp16
+      word = differ(ir.i32(0x3c003c00),
+                    differ(valueOf(low, 15), valueOf(high, 31)));
+    return word;
+  };
+  auto minus = [](Sign sign) {
+    std::get<bool>(sign) = !std::get<bool>(sign);
+    return sign;
+  };
   Values words;
   bool single = place.registerCount() == 1;
   for (int64_t i = 0; i < place.registerCount(); i += 2) {
     Sign low = signAt(i), high = single ? low : signAt(i + 1);
-    Value &word = known[{low, high}];
-    if (!word) // +-1 in fp16
-      word = differ(ir.i32(0x3c003c00),
-                    differ(valueOf(low, 15), valueOf(high, 31)));
-    words.push_back(word);
+    words.push_back(wordOf(low, high));
+    opposites[words.back()] = {wordOf(minus(low), minus(high)),
+                               std::get<bool>(low)};
   }
   if (single)
     return define(op.getResult(), {ir.half(ir.asPair(words[0]), 0)});

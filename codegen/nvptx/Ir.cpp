@@ -133,6 +133,21 @@ void Ir::storeWords(ValueRange words, Value pointer) {
   store(vector, pointer, 4 * int64_t(words.size()));
 }
 
+void Ir::storeWordsIf(Value condition, ValueRange words, Value pointer) {
+  SmallVector<Value> operands = {condition, pointer};
+  llvm::append_range(operands, words);
+  std::string constraints = "b,l", list;
+  for (size_t i = 0; i < words.size(); ++i) {
+    constraints += ",r";
+    list += (i ? ", $" : "$") + std::to_string(2 + i);
+  }
+  std::string text = "@$0 st.global.b32 [$1], " + list + ";";
+  if (words.size() > 1)
+    text = "@$0 st.global.v" + std::to_string(words.size()) + ".b32 [$1], {" +
+           list + "};";
+  assembly(text, constraints + ",~{memory}", operands);
+}
+
 //===----------------------------------------------------------------------===//
 // Instructions
 //===----------------------------------------------------------------------===//

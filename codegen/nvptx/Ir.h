@@ -76,6 +76,8 @@ public:
   /// `bytes` (1, 2, or a multiple of 4 up to 16) as i32 words.
   Values loadWords(Value pointer, int64_t bytes);
   void storeWords(ValueRange words, Value pointer);
+  /// To global memory, one instruction without a branch.
+  void storeWordsIf(Value condition, ValueRange words, Value pointer);
 
   //===--- Instructions ---------------------------------------------------===//
 

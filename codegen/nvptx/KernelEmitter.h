@@ -3,6 +3,7 @@
 #ifndef KVARN_CODEGEN_NVPTX_KERNELEMITTER_H
 #define KVARN_CODEGEN_NVPTX_KERNELEMITTER_H
 
+#include "codegen/nvptx/Dot.h"
 #include "codegen/nvptx/Ir.h"
 #include "dialect/Layout.h"
 #include "dialect/Targets.h"
@@ -150,6 +151,20 @@ private:
 
   //===--- Matrix products (Dot.cpp) --------------------------------------===//
   LogicalResult emitDot(tile::DotOp op);
+  DotPlan planDot(tile::DotOp op);
+  DotStep stepOf(const DotPlan &plan, const DotCell &cell, int64_t at,
+                 int64_t low, int64_t high);
+  Values multiply(const DotStep &step, ArrayRef<Value> sum);
+  void sumInChains(const DotPlan &plan, ArrayRef<DotCell> group, Values &total,
+                   DenseMap<Value, Value> &copies);
+
+  //===--- Matrices of few different registers (AlikeDot.cpp) -------------===//
+  bool areAlike(Value tile) const;
+  SignedSum signedSum(ArrayRef<DotStep> steps);
+  void sumAlike(const DotPlan &plan, Values &total);
+  /// Brings what was emitted since the last such product into the order in
+  /// which stores need it.
+  void orderByStores();
 
   //===--- Products of four warps (Warpgroup.cpp) -------------------------===//
   void emitStage(tile::StageOp op);
@@ -226,7 +241,9 @@ private:
   IRMapping scalars;
   DenseMap<Value, Memory> memories;
   DenseMap<Value, Values> tiles, packed;
-  Values unpacked; // what registers() made last
+  DenseMap<Value, Opposite> opposites; // of words that are one of a few
+  Values unpacked;                     // what registers() made last
+  Operation *firstOfProduct = nullptr; // a mark before one of sumAlike
   DenseMap<Value, std::shared_ptr<Codes>> codes;
   DenseMap<Value, tile::ExpandOp> expanded;
   DenseMap<std::pair<Value, int64_t>, Value> expandedPairs;

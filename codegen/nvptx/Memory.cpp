@@ -96,21 +96,20 @@ LogicalResult KernelEmitter::emitStore(StoreOp op) {
   Value tile = op.getValue();
   Values values = registers(tile);
   auto access = [&](Value address, Value exists, ArrayRef<int64_t> covered) {
-    OpBuilder::InsertionGuard guard(ir);
-    if (exists)
-      ir.setInsertionPointToStart(
-          ir.create<scf::IfOp>(exists, /*withElseRegion=*/false).thenBlock());
     Values run;
     for (int64_t index : covered)
       run.push_back(values[index]);
-    storeRun(ir, run, address);
+    storeRun(ir, run, address, exists);
   };
   Value owner = ownsCopy(layout(tile));
   OpBuilder::InsertionGuard guard(ir);
   if (owner)
     ir.setInsertionPointToStart(
         ir.create<scf::IfOp>(owner, /*withElseRegion=*/false).thenBlock());
-  return forEachRun(op, tile, op.getIndices(), op.getMask(), access);
+  LogicalResult stored =
+      forEachRun(op, tile, op.getIndices(), op.getMask(), access);
+  orderByStores();
+  return stored;
 }
 
 //===----------------------------------------------------------------------===//

@@ -2,6 +2,8 @@
 
 #include "codegen/nvptx/Runs.h"
 
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
 using namespace mlir;
 using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
@@ -70,10 +72,15 @@ Values mlir::kvarn::nvptx::loadRun(Ir &ir, Value pointer, Type element,
   return values;
 }
 
-void mlir::kvarn::nvptx::storeRun(Ir &ir, ValueRange values, Value pointer) {
+void mlir::kvarn::nvptx::storeRun(Ir &ir, ValueRange values, Value pointer,
+                                  Value exists) {
   Type element = values[0].getType();
   int64_t bytes = bytesOf(element), count = values.size();
   if (bytes > 4 || count * bytes < 4) {
+    OpBuilder::InsertionGuard guard(ir);
+    if (exists)
+      ir.setInsertionPointToStart(
+          ir.create<scf::IfOp>(exists, /*withElseRegion=*/false).thenBlock());
     for (auto [i, value] : llvm::enumerate(values))
       storeElement(ir, value, ir.at(pointer, int64_t(i) * bytes));
     return;
@@ -91,5 +98,8 @@ void mlir::kvarn::nvptx::storeRun(Ir &ir, ValueRange values, Value pointer) {
           ir.create<LLVM::InsertElementOp>(parts, values[first + i], ir.i32(i));
     words.push_back(ir.bitcast(parts, ir.getI32Type()));
   }
-  ir.storeWords(words, pointer);
+  if (exists)
+    ir.storeWordsIf(exists, words, pointer);
+  else
+    ir.storeWords(words, pointer);
 }

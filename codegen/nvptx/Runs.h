@@ -29,9 +29,10 @@ struct Run {
   }
 };
 
-/// `count` elements that lie at `pointer`, and the way back.
+/// `count` elements that lie at `pointer`, and the way back; `exists`: only if
+/// it is so, in global memory.
 Values loadRun(Ir &ir, Value pointer, Type element, int64_t count);
-void storeRun(Ir &ir, ValueRange values, Value pointer);
+void storeRun(Ir &ir, ValueRange values, Value pointer, Value exists = {});
 
 } // namespace mlir::kvarn::nvptx
 

@@ -42,8 +42,13 @@ const Values &KernelEmitter::pairs(Value tile) {
   if (known != packed.end())
     return known->second;
   Values scalars = registers(tile), words;
-  for (size_t i = 0; i + 1 < scalars.size(); i += 2)
-    words.push_back(ir.asWord(ir.pair(scalars[i], scalars[i + 1])));
+  DenseMap<std::pair<Value, Value>, Value> made; // alike ones stay alike
+  for (size_t i = 0; i + 1 < scalars.size(); i += 2) {
+    Value &word = made[{scalars[i], scalars[i + 1]}];
+    if (!word)
+      word = ir.asWord(ir.pair(scalars[i], scalars[i + 1]));
+    words.push_back(word);
+  }
   return packed[tile] = std::move(words);
 }
 
@@ -185,6 +190,21 @@ void KernelEmitter::emitPacked(Operation *op) {
   for (Value operand : op->getOperands())
     operands.push_back(pairs(operand));
   Values words;
+  std::map<SmallVector<const void *>, Value> made; // alike ones stay alike
+  auto make = [&](const Values &each) {
+    SmallVector<const void *> key;
+    Values pairs;
+    for (Value word : each) {
+      key.push_back(word.getAsOpaquePointer());
+      pairs.push_back(ir.asPair(word));
+    }
+    Value &word = made[key];
+    OperationState state(ir.getLoc(), op->getName(), pairs, {ir.pairType()},
+                         op->getAttrs());
+    if (!word)
+      word = ir.asWord(ir.create(state)->getResult(0));
+    return word;
+  };
   for (size_t i = 0; i < operands[0].size(); ++i) {
     // The assembler would take the long way through f32.
     if (isa<math::AbsFOp>(op)) {
@@ -193,10 +213,13 @@ void KernelEmitter::emitPacked(Operation *op) {
     }
     Values each;
     for (const Values &all : operands)
-      each.push_back(ir.asPair(all[i]));
-    OperationState state(ir.getLoc(), op->getName(), each, {ir.pairType()},
-                         op->getAttrs());
-    words.push_back(ir.asWord(ir.create(state)->getResult(0)));
+      each.push_back(all[i]);
+    words.push_back(make(each));
+    if (Opposite minus = opposites.lookup(each[0]);
+        minus.word && isa<arith::MulFOp>(op)) {
+      each[0] = minus.word;
+      opposites[words.back()] = {make(each), minus.isNegative};
+    }
   }
   packed[op->getResult(0)] = std::move(words);
 }

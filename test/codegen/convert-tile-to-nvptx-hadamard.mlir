@@ -8,8 +8,14 @@
 // CHECK: math.ctpop
 // CHECK-COUNT-8: arith.xori %{{.*}}, %[[ONES]]
 // CHECK-NOT: arith.xori %{{.*}}, %[[ONES]]
-// CHECK-COUNT-64: llvm.nvvm.mma.m16n8k16
+// Two steps are summed by the instruction and the four parts by sums and
+// differences. What is stored first is computed first.
+// CHECK-COUNT-16: llvm.nvvm.mma.m16n8k16
 // CHECK-NOT: llvm.nvvm.mma.m16n8k16
+// CHECK: llvm.store
+// CHECK-COUNT-48: llvm.nvvm.mma.m16n8k16
+// CHECK-NOT: llvm.nvvm.mma.m16n8k16
+// CHECK: llvm.store
 // CHECK: llvm.return
 tile.kernel @rotate(%x: memref<?x?xf16>, %y: memref<?x?xf32>) {
   %c0 = arith.constant 0 : index
@@ -18,6 +24,29 @@ tile.kernel @rotate(%x: memref<?x?xf16>, %y: memref<?x?xf32>) {
   %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<16xindex>, index -> tensor<16x128xf16>
   %m = tile.hadamard_matrix %c0 : tensor<128x64xf16>
   %r = tile.dot %a, %m, %zero : tensor<16x128xf16>, tensor<128x64xf16> -> tensor<16x64xf32>
+  tile.store %r, %y[%i, %c0] : tensor<16x64xf32>, memref<?x?xf32>, tensor<16xindex>, index
+  tile.return
+}
+
+// A factor leaves few words as they were: four products with it, for the words
+// of one instruction and either sign. A sum that is there already is added to.
+// CHECK-LABEL: llvm.func @scaled
+// CHECK-COUNT-8: arith.mulf %{{.*}} : vector<2xf16>
+// CHECK-NOT: arith.mulf %{{.*}} : vector<2xf16>
+// CHECK-COUNT-16: llvm.nvvm.mma.m16n8k16
+// CHECK-NOT: llvm.nvvm.mma.m16n8k16
+// CHECK: llvm.store
+// CHECK: llvm.return
+tile.kernel @scaled(%x: memref<?x?xf16>, %y: memref<?x?xf32>, %s: f32, %b: f32) {
+  %c0 = arith.constant 0 : index
+  %sum = tile.splat %b : tensor<16x64xf32>
+  %i = tile.iota 0 : tensor<16xindex>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<16xindex>, index -> tensor<16x128xf16>
+  %m = tile.hadamard_matrix %c0 : tensor<128x64xf16>
+  %h = arith.truncf %s : f32 to f16
+  %f = tile.splat %h : tensor<128x64xf16>
+  %n = arith.mulf %m, %f : tensor<128x64xf16>
+  %r = tile.dot %a, %n, %sum : tensor<16x128xf16>, tensor<128x64xf16> -> tensor<16x64xf32>
   tile.store %r, %y[%i, %c0] : tensor<16x64xf32>, memref<?x?xf32>, tensor<16xindex>, index
   tile.return
 }

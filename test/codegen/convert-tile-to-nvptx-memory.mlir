@@ -6,6 +6,9 @@
 // further down.
 #rows = #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 4), (4, 0)], lanes = [(0, 8), (0, 16), (0, 32), (1, 0), (2, 0)], warps = []>
 #row = #tile.layout<rank = 1, registers = [(4)], lanes = [(0), (0), (0), (1), (2)], warps = []>
+// An element for each lane.
+#singles = #tile.layout<rank = 2, registers = [], lanes = [(0, 1), (0, 2), (0, 4), (1, 0), (2, 0)], warps = []>
+#single = #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (0), (1), (2)], warps = []>
 // Eight rows, which four lanes each hold.
 #copies = #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (1), (2), (4)], warps = []>
 // Runs of two, the first of which is not the first register bit.
@@ -27,12 +30,12 @@
 // CHECK: %[[FROM:.*]] = arith.select %[[E1]], %{{.*}}, %[[BASE]] : !llvm.ptr<1>
 // CHECK: llvm.load %[[FROM]] {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
 // CHECK-NOT: llvm.load
-// Stores do branch, per row: there is no place to write to instead.
-// CHECK: scf.if %[[E0]] {
-// CHECK: llvm.store {{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<1>
-// CHECK: scf.if %[[E1]] {
-// CHECK: llvm.store {{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<1>
-// CHECK-NOT: llvm.store
+// Nor do stores branch: there is no place to write to instead, but instructions
+// have a predicate.
+// CHECK-NOT: scf.if
+// CHECK: llvm.inline_asm has_side_effects "@$0 st.global.v4.b32 [$1], {$2, $3, $4, $5};", "b,l,r,r,r,r,~{memory}" %[[E0]],
+// CHECK: llvm.inline_asm has_side_effects "@$0 st.global.v4.b32 {{.*}} %[[E1]],
+// CHECK-NOT: st.global
 // CHECK: llvm.return
 tile.kernel @load(%x: memref<?x?xf16, strided<[?, 1]>>, %y: memref<?x?xf16>, %n: i64) {
   %c0 = arith.constant 0 : index
@@ -42,6 +45,24 @@ tile.kernel @load(%x: memref<?x?xf16, strided<[?, 1]>>, %y: memref<?x?xf16>, %n:
   %m = arith.cmpi slt, %i, %b : tensor<8xindex, #row>
   %a = tile.load %x[%i, %c0] mask %m : tensor<8xi1, #row> : memref<?x?xf16, strided<[?, 1]>>, tensor<8xindex, #row>, index -> tensor<8x64xf16, #rows>
   tile.store %a, %y[%i, %c0] mask %m : tensor<8xi1, #row> : tensor<8x64xf16, #rows>, memref<?x?xf16>, tensor<8xindex, #row>, index
+  tile.return
+}
+
+// Less than a word is stored behind a branch.
+// CHECK-LABEL: llvm.func @halves
+// CHECK: %[[E:.*]] = arith.cmpi slt, {{.*}} : i32
+// CHECK: scf.if %[[E]] {
+// CHECK-NEXT: llvm.store {{.*}} {alignment = 2 : i64} : f16, !llvm.ptr<1>
+// CHECK-NOT: st.global
+// CHECK: llvm.return
+tile.kernel @halves(%x: memref<?x?xf16>, %y: memref<?x?xf16>, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %i = tile.iota 0 : tensor<4xindex, #single>
+  %k = arith.index_cast %n : i64 to index
+  %b = tile.splat %k : tensor<4xindex, #single>
+  %m = arith.cmpi slt, %i, %b : tensor<4xindex, #single>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<4xindex, #single>, index -> tensor<4x8xf16, #singles>
+  tile.store %a, %y[%i, %c0] mask %m : tensor<4xi1, #single> : tensor<4x8xf16, #singles>, memref<?x?xf16>, tensor<4xindex, #single>, index
   tile.return
 }
 

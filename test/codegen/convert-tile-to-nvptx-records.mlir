@@ -38,9 +38,9 @@
 // MMA4: %[[L:.*]] = llvm.load {{.*}} {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
 // MMA4: %[[W:.*]] = llvm.extractelement %[[L]][%{{.*}} : i32]
 // MMA4: %[[A:.*]] = arith.andi %[[W]], %[[LOW]]
-// MMA4: llvm.bitcast %[[A]] : i32 to vector<2xf16>
 // MMA4: %[[S:.*]] = arith.shrui %[[W]], %[[C8]]
 // MMA4: %[[B:.*]] = arith.andi %[[S]], %[[LOW]]
+// MMA4: llvm.bitcast %[[A]] : i32 to vector<2xf16>
 // MMA4: llvm.bitcast %[[B]] : i32 to vector<2xf16>
 // MMA4: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16
 // MMA4: arith.andi %[[W]], %[[HIGH]]

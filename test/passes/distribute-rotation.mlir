@@ -62,3 +62,37 @@ tile.kernel @few(%x: memref<?x?xf16>, %y: memref<?x?xf32>) {
   tile.store %r, %y[%i, %c0] : tensor<16x16xf32>, memref<?x?xf32>, tensor<16xindex>, index
   tile.return
 }
+
+// A matrix with a factor lies as the matrix alone.
+// CHECK-LABEL: tile.kernel @scaled
+// CHECK: tile.hadamard_matrix {{.*}} : tensor<128x64xf16, #tile.layout<rank = 2, registers = [(1, 0), (32, 0), {{.*}}, lanes = [(8, 0), (16, 0), (0, 8), (0, 16), (0, 32)], warps = []>>
+// CHECK-NOT: tile.convert_layout %{{.*}} : tensor<128x64xf16
+// CHECK: tile.dot {{.*}} -> tensor<16x64xf32, #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 4), {{.*}}
+tile.kernel @scaled(%x: memref<?x?xf16>, %y: memref<?x?xf32>, %s: f32) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : tensor<16x64xf32>
+  %i = tile.iota 0 : tensor<16xindex>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<16xindex>, index -> tensor<16x128xf16>
+  %m = tile.hadamard_matrix %c0 : tensor<128x64xf16>
+  %h = arith.truncf %s : f32 to f16
+  %f = tile.splat %h : tensor<128x64xf16>
+  %n = arith.mulf %m, %f : tensor<128x64xf16>
+  %r = tile.dot %a, %n, %zero : tensor<16x128xf16>, tensor<128x64xf16> -> tensor<16x64xf32>
+  tile.store %r, %y[%i, %c0] : tensor<16x64xf32>, memref<?x?xf32>, tensor<16xindex>, index
+  tile.return
+}
+
+// A constant of a region of warps is one warp's, though it stands outside.
+// CHECK-LABEL: tile.kernel @constants
+// CHECK: arith.constant dense<0.000000e+00> : tensor<32x64xbf16, #tile.layout<{{.*}}, warps = []>>
+// CHECK: tile.warps 4
+tile.kernel @constants(%y: memref<?x?xbf16>) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : tensor<32x64xbf16>
+  tile.warps 4 (%w) {
+    %i = tile.iota 0 : tensor<32xindex>
+    tile.store %zero, %y[%i, %c0] : tensor<32x64xbf16>, memref<?x?xbf16>, tensor<32xindex>, index
+    tile.yield
+  }
+  tile.return
+}

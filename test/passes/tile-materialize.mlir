@@ -2,6 +2,7 @@
 
 // RUN: kvarn-opt %s --split-input-file --kvarn-tile --canonicalize --cse | FileCheck %s
 // RUN: kvarn-opt %s --split-input-file '--kvarn-tile=schedule=<rows=16,tokens=32,pool_tokens=32,warps=2,splits=1,copy=direct,expand=convert,operand=f16,register_rows=8,register_columns=128>' --canonicalize --cse | FileCheck %s --check-prefix=NARROW
+// RUN: kvarn-opt %s --split-input-file '--kvarn-tile=schedule=<rows=16,tokens=32,pool_tokens=32,warps=2,splits=1,copy=async,expand=convert,operand=f16,register_rows=8,register_columns=128>' --canonicalize --cse | FileCheck %s --check-prefix=ASYNC
 // RUN: kvarn-opt %s --split-input-file '--kvarn-tile=schedule=<rows=4,tokens=32,pool_tokens=32,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>' --canonicalize --cse | FileCheck %s --check-prefix=TOKENS
 
 #fmt = #kvarn.format<key_bits = 8, value_bits = 4, group = 64, head_dim = 128, layout = mma16816>
@@ -15,37 +16,42 @@
 // CHECK: scf.if
 // CHECK-NEXT: memref.load %[[TABLE]][%[[REQUEST]], %[[BLOCK]]]
 // CHECK: memref.load %[[SLOTS]]
-// Packed. Positions behind the length become 0 in the last tile.
+// Packed. Positions behind the length are not written.
 // CHECK: scf.if
 // CHECK: tile.load_codes key %[[PAGES]]{{.*}} -> tensor<128x64xi8
 // CHECK: tile.load_vector key_scale
 // CHECK: tile.load_vector key_zero
 // CHECK: tile.load_vector key_token
 // CHECK: tile.hadamard
-// CHECK: scf.if
+// CHECK: %[[DIM:.*]] = memref.dim %[[KO]], %c1
+// CHECK: %[[END:.*]] = arith.minsi %{{.*}}, %[[DIM]]
+// CHECK: %[[ENDS:.*]] = tile.splat %[[END]]
+// CHECK: %[[EXISTS:.*]] = arith.cmpi slt, %{{.*}}, %[[ENDS]]
 // CHECK: arith.truncf {{.*}} to tensor<64x128xbf16
-// CHECK: tile.store %{{.*}}, %[[KO]]{{.*}} mask
-// CHECK: scf.if
-// CHECK: arith.select
-// CHECK: tile.store %{{.*}}, %[[KO]]{{.*}} mask
+// CHECK: tile.store %{{.*}}, %[[KO]]{{.*}} mask %[[EXISTS]]
 // CHECK: tile.load_codes value %[[PAGES]]{{.*}} -> tensor<64x128xi8
 // CHECK: tile.load_vector value_scale
 // CHECK: tile.load_vector value_zero
 // CHECK: tile.load_vector value_channel
 // CHECK: tile.hadamard
-// CHECK-COUNT-2: tile.store %{{.*}}, %[[VO]]{{.*}} mask
+// CHECK: tile.store %{{.*}}, %[[VO]]{{.*}} mask
 // In the pool.
 // CHECK: scf.if
 // CHECK: tile.load %[[PK]]{{.*}} mask {{.*}} -> tensor<64x128xf16
 // CHECK: tile.hadamard
-// CHECK-COUNT-2: tile.store %{{.*}}, %[[KO]]
+// CHECK: tile.store %{{.*}}, %[[KO]]
 // CHECK: tile.load %[[PV]]{{.*}} mask
 // CHECK: tile.hadamard
-// CHECK-COUNT-2: tile.store %{{.*}}, %[[VO]]
-// Nowhere.
-// CHECK: scf.if
-// CHECK: tile.store %{{.*}}, %[[KO]]
 // CHECK: tile.store %{{.*}}, %[[VO]]
+// What lies behind the last token becomes 0.
+// CHECK: %[[UP:.*]] = arith.addi %{{.*}}, %c64
+// CHECK: %[[LAST:.*]] = arith.cmpi slt, %{{.*}}, %[[UP]]
+// CHECK: scf.if %[[LAST]]
+// CHECK: %[[BEHIND:.*]] = arith.cmpi sle
+// CHECK: %[[ROOM:.*]] = arith.cmpi slt
+// CHECK: %[[ZEROS:.*]] = arith.andi %[[BEHIND]], %[[ROOM]]
+// CHECK: tile.store %cst{{.*}}, %[[KO]]{{.*}} mask %[[ZEROS]]
+// CHECK: tile.store %cst{{.*}}, %[[VO]]
 // CHECK: tile.return
 
 // CHECK: func.func @original(%[[PAGES:[a-z0-9]+]]: memref<?x?x?xi8, {{.*}}>, {{.*}} %[[TABLE:[a-z0-9]+]]: memref<?x?xi32, {{.*}}>, %[[SLOTS:[a-z0-9]+]]: memref<?xi32>, %[[LENS:[a-z0-9]+]]: memref<?xi32>, %[[KO:[a-z0-9]+]]: memref<?x?x?x128xbf16, strided<[?, ?, ?, 1]>> {kvarn.name = "k_out", kvarn.output}, %[[VO:[a-z0-9]+]]: memref<?x?x?x128xbf16, strided<[?, ?, ?, 1]>> {kvarn.name = "v_out", kvarn.output}) {
@@ -60,25 +66,67 @@
 // CHECK-NEXT: return{{$}}
 
 // With narrow operands each warp has tiles of its own, all of a tile is loaded
-// first, and products with the Hadamard matrix rotate.
+// first, and products with the Hadamard matrix rotate. The scale of rotation and
+// the unit of the operands are factors of the matrix.
+// Products of rows and columns are no larger than values of records are.
 // NARROW: tile.kernel @original_materialize(
+// NARROW: %[[LARGEST:.*]] = arith.constant 0x49800000 : f32
 // NARROW-NOT: tile.hadamard %
 // NARROW: tile.warps 2 (%[[WARP:.*]]) {
 // NARROW: %[[FROM:.*]] = arith.muli %[[WARP]], %c32
 // NARROW: scf.for %[[T:.*]] = %[[FROM]] to %c64 step %c64
 // NARROW: tile.load_codes key {{.*}} start %[[T]] {{.*}} -> tensor<128x32xi8
 // NARROW: tile.load_codes value {{.*}} start %[[T]] {{.*}} -> tensor<32x128xi8
+// NARROW: arith.minimumf %{{.*}}, %[[LARGEST]] : f32
+// NARROW: tile.load_vector value_channel
+// NARROW: arith.minimumf %{{.*}}, %[[LARGEST]] : f32
 // NARROW: tile.expand
 // NARROW: %[[KEYS:.*]] = tile.transpose
-// NARROW: %[[LEFT:.*]] = tile.hadamard_matrix %c0 : tensor<128x64xf16>
-// NARROW: tile.dot %[[KEYS]], %[[LEFT]]
-// NARROW: tile.store {{.*}}, %c0] {{.*}} : tensor<32x64xbf16>
-// NARROW: %[[RIGHT:.*]] = tile.hadamard_matrix %c64 : tensor<128x64xf16>
-// NARROW: tile.dot %[[KEYS]], %[[RIGHT]]
-// NARROW: tile.store {{.*}}, %c64] {{.*}} : tensor<32x64xbf16>
-// NARROW: tile.dot %{{.*}}, %[[LEFT]]
+// NARROW: %[[UNIT:.*]] = arith.mulf %{{.*}}, %{{.*}} : f32
+// NARROW: %[[ENTRY:.*]] = arith.truncf %[[UNIT]] : f32 to f16
+// NARROW: %[[SIGNS:.*]] = tile.hadamard_matrix %c0 : tensor<128x128xf16>
+// NARROW: %[[ENTRIES:.*]] = tile.splat %[[ENTRY]]
+// NARROW: %[[MATRIX:.*]] = arith.mulf %[[SIGNS]], %[[ENTRIES]]
+// NARROW: tile.dot %[[KEYS]], %[[MATRIX]]
+// NARROW: tile.store {{.*}}, %c0] {{.*}} : tensor<32x128xbf16>
+// NARROW: %[[OTHER:.*]] = arith.mulf %[[SIGNS]], %{{.*}}
+// NARROW: tile.dot %{{.*}}, %[[OTHER]]
 // NARROW: tile.kernel @rotated_materialize(
 // NARROW-NOT: tile.warps
+// NARROW: func.func @rotated(
+
+// With slots each warp has blocks of its own, heads of one block beside one
+// another, and reads a part when it needs it.
+// ASYNC: tile.kernel @original_materialize(
+// ASYNC: tile.warps 2 (%[[WARP:.*]]) {
+// ASYNC: %[[KS:.*]] = tile.alloc_slot : {{.*}}, key>
+// ASYNC: %[[VS:.*]] = tile.alloc_slot : {{.*}}, value>
+// ASYNC: %[[X:.*]] = tile.program_id x
+// ASYNC: %[[TWO:.*]] = arith.muli %[[X]], %c2
+// ASYNC: %[[ITEM:.*]] = arith.addi %[[TWO]], %[[WARP]]
+// ASYNC: %[[HEADS:.*]] = memref.dim %arg0, %c1
+// ASYNC: %[[HEAD:.*]] = arith.remui %[[ITEM]], %[[HEADS]]
+// ASYNC: arith.divui %[[ITEM]], %[[HEADS]]
+// ASYNC: %[[INSIDE:.*]] = arith.cmpi slt
+// ASYNC: %[[FREE:.*]] = arith.cmpi slt
+// ASYNC: %[[PACKED:.*]] = arith.andi %[[INSIDE]], %[[FREE]]
+// ASYNC: %[[KEYS:.*]] = tile.async_copy %arg0[%{{.*}}, %[[HEAD]]] to %[[KS]] if %[[PACKED]]
+// ASYNC: %[[VALUES:.*]] = tile.async_copy %arg0[%{{.*}}, %[[HEAD]]] to %[[VS]] if %[[PACKED]]
+// ASYNC: scf.for %[[T:.*]] = %c0 to %c64 step %c32
+// ASYNC: tile.wait %[[KEYS]]
+// ASYNC: tile.load_codes key %[[KS]]
+// ASYNC: tile.dot
+// ASYNC: tile.wait %[[VALUES]]
+// ASYNC: tile.load_codes value %[[VS]]
+// ASYNC: tile.dot
+// ASYNC: func.func @original(
+// ASYNC: %[[ALL:.*]] = arith.muli
+// ASYNC: %[[UP:.*]] = arith.addi %[[ALL]], %c1
+// ASYNC: %[[N:.*]] = arith.divui %[[UP]], %c2
+// ASYNC: tile.launch @original_materialize grid(%[[N]], %c1, %{{.*}})
+// ASYNC: tile.kernel @rotated_materialize(
+// ASYNC-NOT: tile.alloc_slot
+// ASYNC: func.func @rotated(
 
 // TOKENS: tile.kernel @original_materialize(
 // TOKENS-DAG: %[[C64:.*]] = arith.constant 64 : index
