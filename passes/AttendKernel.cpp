@@ -10,6 +10,10 @@ using namespace mlir::kvarn;
 static constexpr double kLog2e = 1.4426950408889634;
 static constexpr double kLn2 = 0.6931471805599453;
 
+/// With more query rows than these, scores and sums leave no registers to the
+/// query. Beside slots, shared memory has room for so many of its elements.
+static constexpr int64_t kFewRows = 8, kMostKept = 2048;
+
 //===----------------------------------------------------------------------===//
 // Rows
 //===----------------------------------------------------------------------===//
@@ -102,8 +106,12 @@ Query AttendKernel::makeQuery(Value q, Value scale) {
   Value exponent = b.sub(b.op<math::CeilOp>(b.log2(largest)),
                          b.f32(std::log2(kLargestQuery)));
   q = b.mul(q, b.exp2(b.sub(b.f32(0), exponent)));
-  Value rows = b.truncate(q, spec.schedule.getOperand());
-  return {together() ? b.stage(rows) : rows, b.mul(b.exp2(exponent), scale)};
+  Value operand = b.truncate(q, spec.schedule.getOperand());
+  if (together())
+    operand = b.stage(operand);
+  else if (rows > kFewRows && rows * depth <= kMostKept)
+    operand = b.keep(operand);
+  return {operand, b.mul(b.exp2(exponent), scale)};
 }
 
 //===----------------------------------------------------------------------===//

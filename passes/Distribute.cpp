@@ -373,7 +373,7 @@ static bool canRemake(Value value) {
           arith::ConstantOp>(op) ||
       crossesWarps(op))
     return true;
-  return isElementwise(op) && !isa<HadamardOp, ScanOp, ExpandOp>(op) &&
+  return isElementwise(op) && !isa<HadamardOp, ScanOp, ExpandOp, KeepOp>(op) &&
          llvm::all_of(op->getOperands(), [](Value operand) {
            return !tileOf(operand) || canRemake(operand);
          });

@@ -15,7 +15,7 @@ using namespace mlir::kvarn::tile;
 
 bool mlir::kvarn::isElementwise(Operation *op) {
   return op->getNumResults() == 1 && tileOf(op->getResult(0)) &&
-         (isa<ExpandOp, HadamardOp, ScanOp>(op) ||
+         (isa<ExpandOp, HadamardOp, ScanOp, KeepOp>(op) ||
           OpTrait::hasElementwiseMappableTraits(op));
 }
 

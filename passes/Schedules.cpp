@@ -58,6 +58,8 @@ static constexpr Defaults kDefaults[] = {
      128, 64, 4, 0, 2, CopyMode::Async, ExpandMode::Convert, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 64, kAnyLayout, 16, 128, 32,
      4, 0, 3, CopyMode::Async, ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Attend, Team::Warp, 9, 128, RecordLayout::Mma16816,
+     16, 128, 16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 128, RecordLayout::Mma16816,
      16, 128, 32, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 256, kAnyLayout, 16, 128,

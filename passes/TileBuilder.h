@@ -93,6 +93,7 @@ public:
   Value dot(Value a, Value b, Value sum) { return op<tile::DotOp>(a, b, sum); }
   /// `x` as the right operand of products that several warps share.
   Value stage(Value x) { return op<tile::StageOp>(x.getType(), x); }
+  Value keep(Value x) { return op<tile::KeepOp>(x); }
   /// Multiplies the last dimension by the Hadamard matrix of the reference.
   Value rotate(Value x);
   /// `columns` columns from `first` on of that matrix without its scale, for a

@@ -81,7 +81,7 @@ void mlir::kvarn::cpu::dropLayouts(tile::KernelOp kernel) {
   });
   // Every tile is in memory, or made where it is used.
   kernel.walk([](Operation *op) {
-    if (!isa<tile::ConvertLayoutOp, tile::StageOp>(op))
+    if (!isa<tile::ConvertLayoutOp, tile::StageOp, tile::KeepOp>(op))
       return;
     op->replaceAllUsesWith(op->getOperands());
     op->erase();

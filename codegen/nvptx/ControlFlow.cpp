@@ -55,6 +55,8 @@ LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
   bool stagedBefore = hasStaged;
   // What is packed, loaded or expanded inside is not known outside.
   auto outerPacked = packed;
+  DenseMap<Value, Values> outerFetched;
+  std::swap(fetched, outerFetched);
   auto outerPairs = expandedPairs;
   SmallVector<std::pair<Codes *, Codes>, 0> outerCodes;
   for (auto &[value, known] : codes)
@@ -68,6 +70,7 @@ LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
   // Nobody may have gone this way.
   hasStaged |= stagedBefore;
   packed = std::move(outerPacked);
+  fetched = std::move(outerFetched);
   expandedPairs = std::move(outerPairs);
   for (auto &[known, before] : outerCodes)
     *known = std::move(before);

@@ -279,6 +279,7 @@ void KernelEmitter::emitSimpleOp(Operation *op) {
   llvm::TypeSwitch<Operation *>(op)
       .Case<ExpandOp>([&](auto op) { emitExpand(op); })
       .Case<StageOp>([&](auto op) { emitStage(op); })
+      .Case<KeepOp>([&](auto op) { emitKeep(op); })
       .Case<StoreVectorOp>([&](auto op) { emitStoreVector(op); })
       .Case<AsyncCopyOp>([&](auto op) { emitAsyncCopy(op); })
       .Case<WaitOp>([&](auto op) { emitWait(op); })

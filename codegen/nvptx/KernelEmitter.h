@@ -103,6 +103,12 @@ private:
   void emitTranspose(tile::TransposeOp op);
   LogicalResult emitExpandScale(tile::ExpandScaleOp op);
 
+  //===--- Tiles that are kept (Kept.cpp) ---------------------------------===//
+  int64_t allocateKept(int64_t offset);
+  Value keptAt(Value tile, int64_t word);
+  void emitKeep(tile::KeepOp op);
+  const Values &fetch(Value tile);
+
   //===--- Changes of layout (ConvertLayout.cpp) --------------------------===//
   LogicalResult emitConvertLayout(tile::ConvertLayoutOp op);
   void emitPieceTransposition(tile::ConvertLayoutOp op);
@@ -249,6 +255,8 @@ private:
   DenseMap<std::pair<Value, int64_t>, Value> expandedPairs;
   llvm::MapVector<Value, Slot> slots;
   DenseMap<Value, int64_t> stages; // offsets in shared memory
+  DenseMap<Value, int64_t> kept;   // the same, of warp 0
+  DenseMap<Value, Values> fetched; // kept tiles, in this region
   SmallVector<Value> pending;      // products that are not waited for
   // Of warps that work together, since they last waited for one another.
   bool hasStaged = false, mayReadSlots = true, mayReadStages = true;

@@ -23,8 +23,8 @@ static int64_t bytesOf(SlotType type) {
              : format.recordBytes() - format.codeOffset(::kvarn::Part::Value);
 }
 
-/// Barriers come first, those of one warp after those of another, then the
-/// slots in the same way.
+/// Barriers come first, those of one warp after those of another, then what
+/// warps keep, then the slots in the same way.
 void KernelEmitter::allocateSlots() {
   int64_t barriers = 0, bytes = 0;
   kernel.walk([&](SlotOp op) {
@@ -38,7 +38,8 @@ void KernelEmitter::allocateSlots() {
   });
   barrierBytes = barriers;
   slotBytes = bytes;
-  slotsOffset = llvm::alignTo((together ? 1 : warps) * barriers, kAlignment);
+  slotsOffset = llvm::alignTo(allocateKept((together ? 1 : warps) * barriers),
+                              kAlignment);
 }
 
 /// What warps exchange lies where their slots are, because barriers separate
@@ -142,17 +143,12 @@ void KernelEmitter::emitAsyncCopy(AsyncCopyOp op) {
 
 void KernelEmitter::emitBulkCopy(const Slot &slot, Value predicate, Value from,
                                  Value to) {
-  // One lane, which the assembler knows to be one: it would make a loop over
-  // all that might do the same.
-  Value starts = predicate;
-  if (together)
-    starts = ir.both(starts, ir.equal(warp, ir.i32(0)));
+  Value starts = ir.both(predicate, isFirst());
   std::string text =
-      "{\n .reg .pred p, q;\n setp.eq.b32 p, $0, 0;\n @p bra COPIED_${:uid};\n"
-      " elect.sync _|q, -1;\n"
-      " @q mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;\n"
-      " @q cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
-      "[$2], [$3], $4, [$1];\nCOPIED_${:uid}:\n}";
+      "{\n .reg .pred p;\n setp.ne.b32 p, $0, 0;\n"
+      " @p mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;\n"
+      " @p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
+      "[$2], [$3], $4, [$1];\n}";
   ir.assembly(text, "r,r,r,l,r,~{memory}",
               {ir.create<arith::ExtUIOp>(ir.getI32Type(), starts),
                barrierOf(slot), sharedNumber(to),

@@ -22,14 +22,16 @@ const Values &KernelEmitter::registers(Value tile) {
   auto known = tiles.find(tile);
   if (known != tiles.end())
     return known->second;
-  // Packed, or codes that nobody expanded yet. Not remembered: this may be
-  // inside a branch.
+  // Packed or kept, or codes that nobody expanded yet. Not remembered: this
+  // may be inside a branch.
   Values values;
   int64_t count = layout(tile).registerCount() / 2;
   for (int64_t i = 0; i < count; ++i) {
     auto it = packed.find(tile);
-    Value pair =
-        ir.asPair(it != packed.end() ? it->second[i] : expandPair(tile, i));
+    Value word = it != packed.end() ? it->second[i]
+                                    : (kept.count(tile) ? fetch(tile)[i]
+                                                        : expandPair(tile, i));
+    Value pair = ir.asPair(word);
     values.push_back(ir.half(pair, 0));
     values.push_back(ir.half(pair, 1));
   }
@@ -38,6 +40,8 @@ const Values &KernelEmitter::registers(Value tile) {
 }
 
 const Values &KernelEmitter::pairs(Value tile) {
+  if (kept.count(tile))
+    return fetch(tile);
   auto known = packed.find(tile);
   if (known != packed.end())
     return known->second;

@@ -133,6 +133,37 @@ tile.kernel @halves(%x: memref<?xf32>, %y: memref<?xf16>) {
   tile.return
 }
 
+// A kept tile is in shared memory, a line of 16 bytes for each lane: written once,
+// and read where it is used, in each region again.
+// CHECK-LABEL: llvm.func @kept
+// CHECK-DAG: %[[SHARED:.*]] = llvm.mlir.addressof @kvarn_shared
+// CHECK: llvm.store %{{.*}}, %[[AT:.*]] {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+// CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+// CHECK-NOT: llvm.load
+// CHECK: scf.if
+// CHECK-COUNT-2: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xi32>
+// CHECK-NOT: llvm.load
+// CHECK: } else {
+// CHECK-COUNT-2: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xi32>
+// CHECK-NOT: llvm.load
+// CHECK: llvm.return
+#sixteen = #tile.layout<rank = 1, registers = [(1), (2), (4), (256)], lanes = [(8), (16), (32), (64), (128)], warps = []>
+tile.kernel @kept(%x: memref<?xf16>, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i64
+  %a = tile.load %x[%c0] : memref<?xf16>, index -> tensor<512xf16, #sixteen>
+  %k = tile.keep %a : tensor<512xf16, #sixteen>
+  %q = arith.cmpi sgt, %n, %n0 : i64
+  %r = scf.if %q -> tensor<512xf16, #sixteen> {
+    %b = arith.mulf %k, %k : tensor<512xf16, #sixteen>
+    scf.yield %b : tensor<512xf16, #sixteen>
+  } else {
+    scf.yield %k : tensor<512xf16, #sixteen>
+  }
+  tile.store %r, %x[%c0] : tensor<512xf16, #sixteen>, memref<?xf16>, index
+  tile.return
+}
+
 // Booleans and integers.
 // CHECK-LABEL: llvm.func @choices
 // CHECK: %[[Q:.*]] = arith.cmpf olt, %[[A:.*]], %[[B:.*]] : f32

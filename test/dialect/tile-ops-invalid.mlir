@@ -804,3 +804,11 @@ tile.kernel @stage_shape() {
   %0 = tile.stage %x : tensor<4x8xf16> -> tensor<8x4xf16>
   tile.return
 }
+
+// -----
+
+func.func @keep_f32(%x: tensor<16x8xf32>) {
+  // expected-error @+1 {{'tile.keep' op operand #0 must be statically shaped tensor of 16-bit float values, but got 'tensor<16x8xf32>'}}
+  %0 = tile.keep %x : tensor<16x8xf32>
+  return
+}

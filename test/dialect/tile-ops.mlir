@@ -87,6 +87,8 @@ func.func @values(%f: f32, %x: tensor<16xf32>, %a: tensor<16x64xf16>, %b: tensor
   %12 = tile.reduce add %0 dim 0 : tensor<16x32xi32> -> tensor<32xi32>
   // CHECK: tile.scan %{{.*}} : tensor<8xindex>
   %13 = tile.scan %1 : tensor<8xindex>
+  // CHECK: tile.keep %{{.*}} : tensor<16x64xf16>
+  %kept = tile.keep %a : tensor<16x64xf16>
   // CHECK: tile.hadamard %{{.*}} : tensor<16x32xf32>
   %14 = tile.hadamard %c : tensor<16x32xf32>
   // CHECK: tile.hadamard_matrix %{{.*}} : tensor<128x64xf16>

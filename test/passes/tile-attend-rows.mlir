@@ -1,0 +1,34 @@
+// kvarn.attend of more query rows than registers hold beside their scores: the
+// query waits in shared memory. Few rows, and more than there is room for, do not.
+
+// DEFINE: %{rows} =
+// DEFINE: %{tile} = kvarn-opt %s --kvarn-tile=schedule='<rows=%{rows},tokens=128,pool_tokens=32,warps=4,splits=1,copy=async,expand=subnormal,operand=f16,register_rows=8,register_columns=32>' --canonicalize --cse
+// REDEFINE: %{rows} = 16
+// RUN: %{tile} | FileCheck %s --check-prefixes=CHECK,KEPT
+// REDEFINE: %{rows} = 8
+// RUN: %{tile} | FileCheck %s --check-prefixes=CHECK --implicit-check-not=tile.keep
+// REDEFINE: %{rows} = 32
+// RUN: %{tile} | FileCheck %s --check-prefixes=CHECK --implicit-check-not=tile.keep
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = mma16816>
+
+// CHECK-LABEL: tile.kernel @f_attend
+// KEPT: %[[Q:.*]] = arith.truncf %{{.*}} to tensor<16x128xf16>
+// KEPT: %[[KEPT:.*]] = tile.keep %[[Q]] : tensor<16x128xf16>
+// CHECK: scf.for
+// Scales are folded in, and what rounding took is a product too.
+// KEPT: tile.load_vector key_scale
+// KEPT: %[[X:.*]] = arith.mulf %[[KEPT]], %[[SCALE:.*]] : tensor<16x128xf16>
+// KEPT: %[[MINUS:.*]] = arith.negf %[[X]]
+// KEPT: %[[LOST:.*]] = math.fma %[[KEPT]], %[[SCALE]], %[[MINUS]]
+// KEPT: %[[EXACT:.*]] = tile.dot %[[KEPT]]
+// KEPT: %[[OFFSETS:.*]] = arith.mulf %[[EXACT]]
+// KEPT: %[[BIAS:.*]] = tile.dot %[[LOST]], %{{.*}}, %[[OFFSETS]] : tensor<16x128xf16>, tensor<128xf16> -> tensor<16xf32>
+// KEPT: tile.dot %[[X]], %{{.*}} -> tensor<16x128xf32>
+// CHECK: tile.return
+
+func.func @f(%q: tensor<?x?x128xf16>, %start: tensor<?xi32>, %pages: tensor<?x?x?xi8>, %pool: tensor<?x128x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>, %scale: f32) -> tensor<?x?x128xf16> {
+  %cache = kvarn.cache pages %pages, pool %pool, %pool, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x128x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
+  %o = kvarn.attend %q, %start, %cache scale %scale ratio 8 causal rotate_query rotate_output : tensor<?x?x128xf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<?x?x128xf16>
+  return %o : tensor<?x?x128xf16>
+}
