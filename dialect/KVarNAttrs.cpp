@@ -164,6 +164,7 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   CopyMode copy = CopyMode::Direct;
   ExpandMode expand = ExpandMode::Convert;
   Team team = Team::Warp;
+  QueryPlace query = QueryPlace::Registers;
   Type operand;
   FieldReader fields(parser);
   fields.integer("rows", rows);
@@ -178,11 +179,12 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   fields.integer("register_columns", registerColumns);
   fields.optionalInteger("programs", programs);
   fields.optionalKeyword("team", team, "warp, warpgroup");
-  if (!fields.finish("programs, team"))
+  fields.optionalKeyword("query", query, "registers, shared");
+  if (!fields.finish("programs, team, query"))
     return {};
   return parser.getChecked<ScheduleAttr>(
       at, parser.getContext(), rows, tokens, poolTokens, warps, splits, copy,
-      expand, operand, registerRows, registerColumns, programs, team);
+      expand, operand, registerRows, registerColumns, programs, team, query);
 }
 
 void ScheduleAttr::print(AsmPrinter &printer) const {
@@ -198,6 +200,8 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
     printer << ", programs = " << getPrograms();
   if (getTeam() != Team::Warp)
     printer << ", team = " << stringifyTeam(getTeam());
+  if (getQuery() != QueryPlace::Registers)
+    printer << ", query = " << stringifyQueryPlace(getQuery());
   printer << ">";
 }
 
@@ -230,7 +234,7 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t splits, CopyMode, ExpandMode expand,
                                    Type operand, int64_t registerRows,
                                    int64_t registerColumns, int64_t programs,
-                                   Team team) {
+                                   Team team, QueryPlace query) {
   auto within = [&](StringRef name, int64_t value, int64_t limit,
                     int64_t least = 1) {
     if (value >= least && value <= limit)
@@ -258,6 +262,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "operand is " << operand << ", expected f16 or f32";
   if (expand == ExpandMode::Subnormal && !operand.isF16())
     return emitError() << "expand = subnormal needs operand = f16";
+  if (query == QueryPlace::Shared && (team != Team::Warp || !operand.isF16()))
+    return emitError() << "query = shared needs team = warp and operand = f16";
   if (team == Team::Warpgroup)
     return checkWarpgroup(emitError, rows, tokens, poolTokens, warps, expand,
                           operand);

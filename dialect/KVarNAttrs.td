@@ -76,6 +76,14 @@ def KVarN_Team : I32EnumAttr<"Team", "which warps work on a tile together", [
   let genSpecializedAttr = 0;
 }
 
+def KVarN_QueryPlace
+    : I32EnumAttr<"QueryPlace", "where the query is in a loop over tokens", [
+    I32EnumAttrCase<"Registers", 0, "registers">,
+    I32EnumAttrCase<"Shared", 1, "shared">]> {
+  let cppNamespace = "::mlir::kvarn";
+  let genSpecializedAttr = 0;
+}
+
 def KVarN_ExpandAttr : EnumAttr<KVarN_Dialect, KVarN_Expand, "expand"> {
   let assemblyFormat = "$value";
 }
@@ -129,6 +137,7 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
     | `operand` | element type of matrix operands, `f32` or `f16` |
     | `register_rows`, `register_columns` | register tile of a matrix product on a target without matrix instructions |
     | `team` | `warp` (where it is left out): each warp owns whole records, whose scales are folded into queries and weights; `warpgroup`: all warps share every record, which is dequantized once for all their rows, and multiply by instructions of four warps |
+    | `query` | `registers` (where it is left out), or `shared`: in shared memory, which leaves the registers to scores and sums where a warp has many rows |
 
     Example:
     ```mlir
@@ -141,7 +150,8 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
                         "::mlir::kvarn::ExpandMode":$expand,
                         "::mlir::Type":$operand, "int64_t":$registerRows,
                         "int64_t":$registerColumns,
-                        "int64_t":$programs, "::mlir::kvarn::Team":$team);
+                        "int64_t":$programs, "::mlir::kvarn::Team":$team,
+                        "::mlir::kvarn::QueryPlace":$query);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }

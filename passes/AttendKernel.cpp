@@ -10,10 +10,6 @@ using namespace mlir::kvarn;
 static constexpr double kLog2e = 1.4426950408889634;
 static constexpr double kLn2 = 0.6931471805599453;
 
-/// With more query rows than these, scores and sums leave no registers to the
-/// query. Beside slots, shared memory has room for so many of its elements.
-static constexpr int64_t kFewRows = 8, kMostKept = 2048;
-
 //===----------------------------------------------------------------------===//
 // Rows
 //===----------------------------------------------------------------------===//
@@ -109,7 +105,7 @@ Query AttendKernel::makeQuery(Value q, Value scale) {
   Value operand = b.truncate(q, spec.schedule.getOperand());
   if (together())
     operand = b.stage(operand);
-  else if (rows > kFewRows && rows * depth <= kMostKept)
+  else if (spec.schedule.getQuery() == QueryPlace::Shared)
     operand = b.keep(operand);
   return {operand, b.mul(b.exp2(exponent), scale)};
 }
@@ -162,9 +158,9 @@ Value AttendKernel::masked(const QueryRows &r, Value x, Value firstPosition) {
 }
 
 /// Takes new scores in: returns their weights in parts of kUnitWeight, as an
-/// operand, and updates maximum, denominator and weighted sum of `state`. As
-/// long as no weight is above kLargestWeight the maximum stays behind and
-/// nothing has to shrink, which is so for all but the first tiles.
+/// operand, and shrinks `state` where the maximum grows. As long as no weight
+/// is above kLargestWeight the maximum stays behind and nothing has to shrink,
+/// which is so for all but the first tiles.
 Weights AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
                             Value firstPosition) {
   s = capped(s);

@@ -96,7 +96,7 @@ private:
   Value inUnits(Value bias, Value units, Value &scale);
   Value copy(Value slot);
   /// fp16 `x` [M, n], at most `largest`, times `scale` [n] as an operand, and
-  /// x · `offset` in the bias.
+  /// x · `offset` and what rounding took in the bias.
   RoundedOperand narrowOperand(RecordPart part, Value x, Value scale,
                                Value offset, double largest);
   /// The axis of the part's codes that a product sums over.

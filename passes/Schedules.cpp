@@ -26,6 +26,7 @@ struct Defaults {
   ExpandMode expand;
   bool narrow; // fp16 operands
   int64_t registerRows;
+  QueryPlace query = QueryPlace::Registers; // of attention, if there is room
 };
 
 constexpr std::nullopt_t kAnyLayout = std::nullopt, kAnyFamily = std::nullopt;
@@ -59,7 +60,8 @@ static constexpr Defaults kDefaults[] = {
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 64, kAnyLayout, 16, 128, 32,
      4, 0, 3, CopyMode::Async, ExpandMode::Subnormal, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warp, 9, 128, RecordLayout::Mma16816,
-     16, 128, 16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
+     16, 128, 16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
+     QueryPlace::Shared},
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 128, RecordLayout::Mma16816,
      16, 128, 32, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 256, kAnyLayout, 16, 128,
@@ -92,11 +94,30 @@ static bool rotatesBack(Operation *op) {
          });
 }
 
+/// Whether each warp has room for its query beside a slot of `recordBytes`, so
+/// that a multiprocessor still holds as many programs. PTX for older chips also
+/// runs on some that have less memory than its own.
+static bool hasRoomForQuery(const Target &target, const Defaults &row,
+                            int64_t rows, int64_t headDim,
+                            int64_t recordBytes) {
+  constexpr int64_t kReserved = 2048; // barriers, and what the driver takes
+  auto bytesWith = [&](int64_t query) {
+    return row.warps * (recordBytes + query) + kReserved;
+  };
+  auto together = [&](int64_t bytes) {
+    return std::min(row.programs, target.chip->sharedBytes / bytes);
+  };
+  int64_t bytes = bytesWith(rows * headDim * 2);
+  return target.warpgroupProducts && bytes <= target.chip->programSharedBytes &&
+         together(bytes) == together(bytesWith(0));
+}
+
 ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
                                           const Target &target,
                                           func::FuncOp program) {
   Family family = Family::Store;
-  int64_t group = ::kvarn::kGroups.back(), ratio = 0, block = 0, headDim = 0;
+  int64_t group = ::kvarn::kGroups.back(), ratio = 0, block = 0, headDim = 0,
+          recordBytes = 0;
   auto layout = RecordLayout::Mma16816;
   program.walk([&](Operation *op) {
     for (Value operand : op->getOperands())
@@ -106,6 +127,7 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
         layout = format.getLayout();
         headDim = std::max(headDim, format.getHeadDim());
         block = std::max(block, format.getGroup() * format.getHeadDim());
+        recordBytes = std::max(recordBytes, format.get().recordBytes());
       }
     auto isAttention = [&](auto attention) {
       ratio = attention.getRatio();
@@ -149,6 +171,10 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
   int64_t programs = row->programs;
   if (family == Family::Store && warps > kStoreWarps)
     programs = std::min<int64_t>(programs, 1);
+  QueryPlace query = row->query;
+  if (query == QueryPlace::Shared &&
+      !hasRoomForQuery(target, *row, rows, headDim, recordBytes))
+    query = QueryPlace::Registers;
   Builder builder(context);
   Type operand =
       row->narrow ? Type(builder.getF16Type()) : builder.getF32Type();
@@ -162,7 +188,7 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
                            std::min(row->poolTokens, group), warps, row->splits,
                            row->copy, row->expand, operand, registerRows,
                            std::min<int64_t>(vectors * lanes, 128), programs,
-                           row->team);
+                           row->team, query);
 }
 
 ScheduleAttr mlir::kvarn::parseSchedule(MLIRContext *context, StringRef text) {

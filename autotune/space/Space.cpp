@@ -139,6 +139,10 @@ static bool isWithin(Fields &fields, StringRef family, FormatAttr format) {
   // One point of those that differ in what is not looked at.
   if (number("splits") != 0 && number("programs") > 1)
     return false;
+  // Only what is rotated by matrix instructions comes from slots.
+  if (family == "materialize" && valueOf(fields, "copy") == "async" &&
+      valueOf(fields, "operand") != "f16")
+    return false;
   return (family != "attend" || number("register_rows") <= number("rows")) &&
          (!format || (number("tokens") <= format.getGroup() &&
                       number("pool_tokens") <= format.getGroup()));
@@ -148,13 +152,17 @@ static bool isWithin(Fields &fields, StringRef family, FormatAttr format) {
 // Limits of the chip
 //===----------------------------------------------------------------------===//
 
-/// Slots of a warp for asynchronous copies hold one record.
+/// Slots of a warp for asynchronous copies hold one record; beside them a warp
+/// may have its query.
 static int64_t leastMemory(const Target &target, ScheduleAttr schedule,
                            FormatAttr format) {
   if (target.backend == Backend::Cpu || !format ||
       schedule.getCopy() != CopyMode::Async)
     return 0;
-  return schedule.getWarps() * format.get().recordBytes();
+  int64_t query = schedule.getQuery() == QueryPlace::Shared
+                      ? schedule.getRows() * format.getHeadDim() * 2
+                      : 0;
+  return schedule.getWarps() * (format.get().recordBytes() + query);
 }
 
 static std::string breaks(const Target &target, ScheduleAttr schedule,

@@ -143,7 +143,8 @@ void KernelEmitter::sumInChains(const DotPlan &plan, ArrayRef<DotCell> group,
   // A few cells are summed in several parts of the depth. Without another
   // eight rows these are the rows of every other step instead: two steps
   // have one operand, and the odd parts their sums there.
-  const auto &[rows, columns, second, upper, steps, cells] = plan;
+  int64_t second = plan.second;
+  ArrayRef<int64_t> steps = plan.steps;
   size_t parts = std::min(kChainsAtOnce / group.size(), steps.size() / 2);
   parts = std::max<size_t>(parts, !second && steps.size() > 1 ? 2 : 1);
   SmallVector<SmallVector<Values>> running(parts);
@@ -165,11 +166,12 @@ void KernelEmitter::sumInChains(const DotPlan &plan, ArrayRef<DotCell> group,
     }
   for (auto [number, cell] : llvm::enumerate(group))
     for (int64_t i = 0; i < 4; ++i) {
+      if (cell.registers[i] < 0)
+        continue;
       Values sums;
       for (auto [part, cells] : llvm::enumerate(running))
         sums.push_back(cells[number][second || part % 2 == 0 ? i : i + 2]);
-      if (cell.registers[i] >= 0)
-        total[cell.registers[i]] = sumOf(sums);
+      total[cell.registers[i]] = sumOf(sums);
     }
 }
 

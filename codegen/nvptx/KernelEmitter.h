@@ -104,7 +104,7 @@ private:
   LogicalResult emitExpandScale(tile::ExpandScaleOp op);
 
   //===--- Tiles that are kept (Kept.cpp) ---------------------------------===//
-  int64_t allocateKept(int64_t offset);
+  int64_t allocateKept(Block &block, int64_t offset);
   Value keptAt(Value tile, int64_t word);
   void emitKeep(tile::KeepOp op);
   const Values &fetch(Value tile);

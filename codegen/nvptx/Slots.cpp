@@ -38,8 +38,9 @@ void KernelEmitter::allocateSlots() {
   });
   barrierBytes = barriers;
   slotBytes = bytes;
-  slotsOffset = llvm::alignTo(allocateKept((together ? 1 : warps) * barriers),
-                              kAlignment);
+  slotsOffset = llvm::alignTo(
+      allocateKept(kernel.getBody().front(), (together ? 1 : warps) * barriers),
+      kAlignment);
 }
 
 /// What warps exchange lies where their slots are, because barriers separate

@@ -136,8 +136,7 @@ tile.kernel @halves(%x: memref<?xf32>, %y: memref<?xf16>) {
 // A kept tile is in shared memory, a line of 16 bytes for each lane: written once,
 // and read where it is used, in each region again.
 // CHECK-LABEL: llvm.func @kept
-// CHECK-DAG: %[[SHARED:.*]] = llvm.mlir.addressof @kvarn_shared
-// CHECK: llvm.store %{{.*}}, %[[AT:.*]] {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+// CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
 // CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
 // CHECK-NOT: llvm.load
 // CHECK: scf.if
@@ -161,6 +160,45 @@ tile.kernel @kept(%x: memref<?xf16>, %n: i64) {
     scf.yield %k : tensor<512xf16, #sixteen>
   }
   tile.store %r, %x[%c0] : tensor<512xf16, #sixteen>, memref<?xf16>, index
+  tile.return
+}
+
+// Two warps have 1024 bytes each of a tile; those of two branches have one place.
+// A tile of one number in a lane stays in its register.
+// CHECK-LABEL: llvm.func @kept_twice
+// CHECK-SAME: kvarn.shared_bytes = 4096
+// CHECK-DAG: %[[SHARED:.*]] = llvm.mlir.addressof @kvarn_shared
+// CHECK-DAG: %[[C1024:.*]] = arith.constant 1024 : i32
+// CHECK: arith.muli %{{.*}}, %[[C1024]]
+// CHECK: llvm.getelementptr %[[SHARED]][%{{.*}}]
+// CHECK: scf.if
+// CHECK: llvm.getelementptr %[[SHARED]][2048]
+// CHECK: } else {
+// CHECK: llvm.getelementptr %[[SHARED]][2048]
+// CHECK: llvm.return
+#pair = #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 4), (0, 256)], lanes = [(0, 8), (0, 16), (0, 32), (0, 64), (0, 128)], warps = [(1, 0)]>
+#two = #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (0), (0), (0)], warps = [(1)]>
+#one = #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = []>
+tile.kernel @kept_twice(%x: memref<?x?xf16>, %y: memref<?xf16>, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i64
+  %i = tile.iota 0 : tensor<2xindex, #two>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<2xindex, #two>, index -> tensor<2x512xf16, #pair>
+  %k = tile.keep %a : tensor<2x512xf16, #pair>
+  %b = tile.load %y[%c0] : memref<?xf16>, index -> tensor<32xf16, #one>
+  %kept = tile.keep %b : tensor<32xf16, #one>
+  %sum = arith.addf %kept, %kept : tensor<32xf16, #one>
+  tile.store %sum, %y[%c0] : tensor<32xf16, #one>, memref<?xf16>, index
+  %q = arith.cmpi sgt, %n, %n0 : i64
+  scf.if %q {
+    %c = arith.mulf %k, %k : tensor<2x512xf16, #pair>
+    %d = tile.keep %c : tensor<2x512xf16, #pair>
+    tile.store %d, %x[%i, %c0] : tensor<2x512xf16, #pair>, memref<?x?xf16>, tensor<2xindex, #two>, index
+  } else {
+    %c = arith.addf %k, %k : tensor<2x512xf16, #pair>
+    %d = tile.keep %c : tensor<2x512xf16, #pair>
+    tile.store %d, %x[%i, %c0] : tensor<2x512xf16, #pair>, memref<?x?xf16>, tensor<2xindex, #two>, index
+  }
   tile.return
 }
 

@@ -95,7 +95,7 @@
 
 // -----
 
-// expected-error @+1 {{expected one of programs, team}}
+// expected-error @+1 {{expected one of programs, team, query}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, blocks = 2>}
 
 // -----
@@ -172,3 +172,18 @@
 
 // expected-error @+1 {{unknown target 'sm_42', expected one of x86_64, nvidia, x86-64-v3, x86-64-v4, aarch64, sm_80, sm_86, sm_89, sm_90, sm_90a, gfx942}}
 "test.op"() {a = #kvarn.target<"sm_42">} : () -> ()
+
+// -----
+
+// expected-error @+1 {{unknown query 'memory', expected one of registers, shared}}
+"test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 16, warps = 4, splits = 1, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, query = memory>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{query = shared needs team = warp and operand = f16}}
+"test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 16, warps = 4, splits = 1, copy = async, expand = convert, operand = f32, register_rows = 8, register_columns = 128, query = shared>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{query = shared needs team = warp and operand = f16}}
+"test.op"() {a = #kvarn.schedule<rows = 64, tokens = 128, pool_tokens = 64, warps = 4, splits = 1, copy = async, expand = convert, operand = f16, register_rows = 8, register_columns = 128, team = warpgroup, query = shared>} : () -> ()

@@ -1,14 +1,11 @@
-// kvarn.attend of more query rows than registers hold beside their scores: the
-// query waits in shared memory. Few rows, and more than there is room for, do not.
+// kvarn.attend of more query rows than registers hold beside their scores: with
+// query = shared the query waits in shared memory.
 
-// DEFINE: %{rows} =
-// DEFINE: %{tile} = kvarn-opt %s --kvarn-tile=schedule='<rows=%{rows},tokens=128,pool_tokens=32,warps=4,splits=1,copy=async,expand=subnormal,operand=f16,register_rows=8,register_columns=32>' --canonicalize --cse
-// REDEFINE: %{rows} = 16
+// DEFINE: %{query} =
+// DEFINE: %{tile} = kvarn-opt %s --kvarn-tile=schedule='<rows=16,tokens=128,pool_tokens=32,warps=4,splits=1,copy=async,expand=subnormal,operand=f16,register_rows=8,register_columns=32%{query}>' --canonicalize --cse
+// RUN: %{tile} | FileCheck %s --check-prefixes=CHECK --implicit-check-not=tile.keep
+// REDEFINE: %{query} = ,query=shared
 // RUN: %{tile} | FileCheck %s --check-prefixes=CHECK,KEPT
-// REDEFINE: %{rows} = 8
-// RUN: %{tile} | FileCheck %s --check-prefixes=CHECK --implicit-check-not=tile.keep
-// REDEFINE: %{rows} = 32
-// RUN: %{tile} | FileCheck %s --check-prefixes=CHECK --implicit-check-not=tile.keep
 
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = mma16816>
 
