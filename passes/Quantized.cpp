@@ -207,7 +207,7 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   Value lost = b.op<math::FmaOp>(x, b.along(folded, 1, shape),
                                  b.op<arith::NegFOp>(result.operand));
   Value offsets = b.mul(b.dot(x, offset), power.factor);
-  Value bias = b.op<tile::DotOp>(lost, b.truncate(middleUnits, half), offsets);
+  Value bias = b.dot(lost, b.truncate(middleUnits, half), offsets);
   double unit = subnormal() ? kSubnormalUnit : 1.0;
   result.bias = b.mul(bias, b.f32(1 / unit));
   result.factor = b.mul(power.inverse, b.f32(unit));
@@ -241,7 +241,7 @@ std::pair<Value, Value> RecordReader::scores(const ScaledQuery &query,
   // at multiples of 32: the first `tokens` scales serve every tile.
   if (subnormal() && bitAxis(RecordPart::Key) == ::kvarn::Axis::Token)
     bias = inUnits(bias, expandScale(RecordPart::Key, tokens), token);
-  Value s = narrow() ? b.op<tile::DotOp>(query.operand, codes, bias)
+  Value s = narrow() ? b.dot(query.operand, codes, bias)
                      : b.add(b.dot(query.operand, codes), bias);
   return {s, query.factor ? b.mul(token, query.factor) : token};
 }
@@ -272,8 +272,7 @@ Value RecordReader::weightedValues(Value p, Value start) {
   Value bias = b.along(weights.bias, 0, out);
   if (subnormal() && bitAxis(RecordPart::Value) == ::kvarn::Axis::Channel)
     bias = inUnits(bias, expandScale(RecordPart::Value, depth), channel);
-  return b.mul(b.op<tile::DotOp>(weights.operand, codes, bias),
-               b.along(channel, 1, out));
+  return b.mul(b.dot(weights.operand, codes, bias), b.along(channel, 1, out));
 }
 
 //===----------------------------------------------------------------------===//

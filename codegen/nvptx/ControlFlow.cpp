@@ -11,42 +11,34 @@ using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
-/// Whether tiles of this type are carried two registers in a word.
-static bool inPairs(RankedTensorType type) {
-  return type.getElementType().isF16() &&
-         Layout(cast<LayoutAttr>(type.getEncoding())).registerCount() > 1;
-}
-
 Values KernelEmitter::flatten(Value value) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (!type)
+  if (!isTile(value))
     return {scalar(value)};
-  return inPairs(type) ? pairs(value) : registers(value);
+  return isInPairs(value) ? pairs(value) : registers(value);
 }
 
-void KernelEmitter::flatTypes(Type type, SmallVectorImpl<Type> &types) {
-  if (auto tile = dyn_cast<RankedTensorType>(type)) {
-    Layout layout(cast<LayoutAttr>(tile.getEncoding()));
-    if (inPairs(tile))
-      types.append(layout.registerCount() / 2,
-                   IntegerType::get(type.getContext(), 32));
-    else
-      types.append(layout.registerCount(), registerType(tile.getElementType()));
-  } else {
-    types.push_back(registerType(type));
-  }
+void KernelEmitter::flatTypes(Value value, SmallVectorImpl<Type> &types) {
+  Type type = registerType(getElementTypeOrSelf(value));
+  if (!isTile(value))
+    types.push_back(type);
+  else if (isInPairs(value))
+    types.append(layout(value).registerCount() / 2, ir.getI32Type());
+  else
+    types.append(layout(value).registerCount(), type);
 }
 
 void KernelEmitter::unflatten(Value value, ValueRange &flat) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  int64_t count = type ? layout(value).registerCount() : 1;
-  if (type && inPairs(type))
-    packed[value] = Values(flat.take_front(count /= 2));
-  else if (type)
-    define(value, Values(flat.take_front(count)));
+  auto take = [&](int64_t count) {
+    Values values(flat.take_front(count));
+    flat = flat.drop_front(count);
+    return values;
+  };
+  if (!isTile(value))
+    scalars.map(value, take(1).front());
+  else if (isInPairs(value))
+    packed[value] = take(layout(value).registerCount() / 2);
   else
-    scalars.map(value, flat.front());
-  flat = flat.drop_front(count);
+    define(value, take(layout(value).registerCount()));
 }
 
 LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
@@ -107,8 +99,8 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
 LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
   waitForProducts();
   SmallVector<Type> types;
-  for (Type type : op.getResultTypes())
-    flatTypes(type, types);
+  for (Value result : op.getResults())
+    flatTypes(result, types);
   bool hasElse = !op.getElseRegion().empty();
   auto branch = ir.create<scf::IfOp>(types, scalar(op.getCondition()), hasElse);
   auto emitBranch = [&](Block &from, Block *to) -> LogicalResult {

@@ -51,6 +51,7 @@ DotPlan KernelEmitter::planDot(DotOp op) {
   DotPlan plan;
   plan.columns = {op.getLhs(), lhs, 0, {}};
   plan.rows = {op.getRhs(), rhs, rhs.rank == 2 ? 1 : -1, {}};
+  plan.alike = areAlike(op.getRhs());
   // A register bit of the rows gives the second eight.
   SmallVector<int64_t> rowStrides;
   if (plan.rows.outerDim >= 0)
@@ -63,7 +64,7 @@ DotPlan KernelEmitter::planDot(DotOp op) {
   SmallVector<int64_t> depth = registerStrides(rhs, 0);
   // Vectors are loaded eight elements at a time. With every other pair of them
   // in the second half, four registers in a row are one operand.
-  if (depth.size() > 2 && depth[2] == 2 * depth[1] && !areAlike(op.getRhs()))
+  if (depth.size() > 2 && depth[2] == 2 * depth[1] && !plan.alike)
     std::swap(depth[1], depth[2]);
   // Bit 0 is the pair in a word, bit 1 the two halves of the depth.
   plan.steps = sums(ArrayRef(depth).drop_front(2));
@@ -184,7 +185,7 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
   Values total = registers(op.getAccumulator());
   ArrayRef<DotCell> cells = plan.cells;
   DenseMap<Value, Value> copies;
-  if (plan.second && areAlike(op.getRhs()))
+  if (plan.second && plan.alike)
     sumAlike(plan, total);
   else
     for (; !cells.empty();

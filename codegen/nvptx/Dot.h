@@ -37,6 +37,7 @@ struct DotPlan {
   int64_t upper;              // the second half of a step's depth is so far on
   SmallVector<int64_t> steps; // places of instructions along the depth
   SmallVector<DotCell> cells;
+  bool alike; // the rows are few different registers, see AlikeDot.cpp
 };
 
 /// Words of one instruction: four of its rows, two of its columns.

@@ -97,18 +97,12 @@ Value KernelEmitter::reduceLanes(ReduceKind kind, Value value, bool signs) {
   return isFloat ? ir.bitcast(order(value), ir.getF32Type()) : value;
 }
 
-/// Whether a lane compares its numbers before they meet those of other lanes.
-static bool comparesInLanes(Value tile) {
-  Type element = getElementTypeOrSelf(tile);
-  return element.isF32() ||
-         (element.isF16() && Layout(layoutOf(tile)).registerCount() > 1);
-}
-
 /// Whether `op` is a step on the way to one number, that the last step does.
 static bool isStep(ReduceOp op) {
   if (!isTile(op.getResult()) || !op.getResult().hasOneUse() ||
       (op.getKind() != ReduceKind::Max && op.getKind() != ReduceKind::Min) ||
-      !comparesInLanes(op.getInput()))
+      !(isInPairs(op.getInput()) ||
+        getElementTypeOrSelf(op.getInput()).isF32()))
     return false;
   auto last = dyn_cast<ReduceOp>(*op.getResult().user_begin());
   return last && !isTile(last.getResult()) && last.getKind() == op.getKind() &&

@@ -26,8 +26,7 @@ static int64_t bytesOfWarp(Value tile) {
 /// and of loops that follow one another have the same. Returns the end.
 int64_t KernelEmitter::allocateKept(Block &block, int64_t offset) {
   for (Operation &op : block)
-    if (auto keep = dyn_cast<KeepOp>(op);
-        keep && Layout(layoutOf(keep.getResult())).registerCount() > 1) {
+    if (auto keep = dyn_cast<KeepOp>(op); keep && isInPairs(keep.getResult())) {
       offset = llvm::alignTo(offset, 32 * kBytes);
       kept[keep.getResult()] = offset;
       offset += warps * bytesOfWarp(keep.getResult());

@@ -75,7 +75,7 @@ private:
   LogicalResult emitBody(Block &block, Values &yielded);
   /// The scalars or words that stand for a value, and the types of such a list.
   Values flatten(Value value);
-  void flatTypes(Type type, SmallVectorImpl<Type> &types);
+  void flatTypes(Value value, SmallVectorImpl<Type> &types);
   /// Takes what stands for `value` off the front of `flat`.
   void unflatten(Value value, ValueRange &flat);
 
@@ -279,6 +279,12 @@ inline bool isCopy(ArrayRef<int64_t> basis) {
 /// Whether a value is a tile.
 inline bool isTile(Value value) {
   return isa<RankedTensorType>(value.getType());
+}
+
+/// Whether a word holds two registers of the tile.
+inline bool isInPairs(Value value) {
+  return isTile(value) && getElementTypeOrSelf(value).isF16() &&
+         tile::Layout(tile::layoutOf(value)).registerCount() > 1;
 }
 
 /// Whether the numbers of `value` cannot be below 0, as far as what they are

@@ -181,12 +181,8 @@ Values KernelEmitter::elementwise(Operation *op,
 
 /// Arithmetic on fp16 alone, of which a register holds two.
 static bool isPacked(Operation *op) {
-  auto half = [](Value value) {
-    return isTile(value) && getElementTypeOrSelf(value).isF16() &&
-           Layout(layoutOf(value)).registerCount() > 1;
-  };
-  return half(op->getResult(0)) && op->getNumOperands() > 0 &&
-         llvm::all_of(op->getOperands(), half);
+  return isInPairs(op->getResult(0)) && op->getNumOperands() > 0 &&
+         llvm::all_of(op->getOperands(), isInPairs);
 }
 
 void KernelEmitter::emitPacked(Operation *op) {
@@ -194,35 +190,36 @@ void KernelEmitter::emitPacked(Operation *op) {
   for (Value operand : op->getOperands())
     operands.push_back(pairs(operand));
   Values words;
-  std::map<SmallVector<const void *>, Value> made; // alike ones stay alike
-  auto make = [&](const Values &each) {
-    SmallVector<const void *> key;
+  auto compute = [&](ArrayRef<Value> each) -> Value {
+    // The assembler would take the long way through f32.
+    if (isa<math::AbsFOp>(op))
+      return ir.both(each[0], ir.i32(0x7fff7fff));
     Values pairs;
-    for (Value word : each) {
-      key.push_back(word.getAsOpaquePointer());
+    for (Value word : each)
       pairs.push_back(ir.asPair(word));
-    }
-    Value &word = made[key];
     OperationState state(ir.getLoc(), op->getName(), pairs, {ir.pairType()},
                          op->getAttrs());
+    return ir.asWord(ir.create(state)->getResult(0));
+  };
+  std::map<SmallVector<const void *>, Value> made; // alike ones stay alike
+  auto wordOf = [&](ArrayRef<Value> each) {
+    SmallVector<const void *> key;
+    for (Value word : each)
+      key.push_back(word.getAsOpaquePointer());
+    Value &word = made[key];
     if (!word)
-      word = ir.asWord(ir.create(state)->getResult(0));
+      word = compute(each);
     return word;
   };
   for (size_t i = 0; i < operands[0].size(); ++i) {
-    // The assembler would take the long way through f32.
-    if (isa<math::AbsFOp>(op)) {
-      words.push_back(ir.both(operands[0][i], ir.i32(0x7fff7fff)));
-      continue;
-    }
     Values each;
     for (const Values &all : operands)
       each.push_back(all[i]);
-    words.push_back(make(each));
+    words.push_back(wordOf(each));
     if (Opposite minus = opposites.lookup(each[0]);
         minus.word && isa<arith::MulFOp>(op)) {
       each[0] = minus.word;
-      opposites[words.back()] = {make(each), minus.isNegative};
+      opposites[words.back()] = {wordOf(each), minus.isNegative};
     }
   }
   packed[op->getResult(0)] = std::move(words);
@@ -268,8 +265,7 @@ void KernelEmitter::emitElementwise(Operation *op) {
             : ir.constant(cast<TypedAttr>(dense.getSplatValue<Attribute>()));
     return define(result, Values(layout(result).registerCount(), splat));
   }
-  if (isa<arith::TruncFOp>(op) && getElementTypeOrSelf(result).isF16() &&
-      layout(result).registerCount() > 1)
+  if (isa<arith::TruncFOp>(op) && isInPairs(result))
     return emitTruncation(op);
   if (isPacked(op))
     return emitPacked(op);
