@@ -521,9 +521,6 @@ LogicalResult Distributor::checkSizes() {
 void Distributor::assign() {
   for (auto &[value, layout] : layouts)
     setType(value, layout.get(context));
-  // The result of a product is what the instruction makes of it.
-  for (auto &[dot, product] : products)
-    setType(dot->getResult(0), product.result.get(context));
   SmallVector<Operation *> ops;
   kernel.walk([&](Operation *op) { ops.push_back(op); });
   for (Operation *op : ops)
@@ -537,10 +534,13 @@ LogicalResult Distributor::run() {
   kernel.walk([&](HadamardOp) { rotates = products.empty(); });
   kernel.walk([&](StoreCodesOp) { rotates = false; });
   kernel.walk([&](WarpsOp warps) { ownWarps = warps.getCount(); });
+  // The result of a product is what the instruction makes of it.
+  for (auto &[dot, product] : products)
+    layouts.try_emplace(dot->getResult(0), product.result);
   // In program order: what several products reach belongs to the first.
   for (auto &[op, product] : products) {
     auto dot = cast<DotOp>(op);
-    set(dot.getResult(), product.result);
+    reached.push_back(dot.getResult());
     set(dot.getLhs(), product.source.value_or(product.lhs));
     set(dot.getRhs(), product.rhs);
     spread();

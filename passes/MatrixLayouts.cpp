@@ -146,6 +146,42 @@ Layout mlir::kvarn::resultLayout(const MatrixInstruction &matrix,
   return layout;
 }
 
+int64_t mlir::kvarn::halfOfDepth(ArrayRef<int64_t> strides) {
+  // Vectors are loaded eight elements at a time: lanes for the lower halves
+  // have the first four of them, in a row.
+  return strides.size() > 2 && strides[2] == 2 * strides[1] ? 2 : 1;
+}
+
+/// Whether two columns of the instruction are one of its rows.
+static bool rowsArePairs(const MatrixInstruction &matrix) {
+  return matrix.rows == 2 * matrix.columns;
+}
+
+Layout mlir::kvarn::vectorLayout(const MatrixInstruction &matrix,
+                                 const Layout &rhs) {
+  Layout layout = rhs.without(1);
+  if (!rowsArePairs(matrix))
+    return layout;
+  SmallVector<int64_t> strides;
+  for (const SmallVector<int64_t> &basis : layout.registers)
+    strides.push_back(basis[0]);
+  auto half = layout.registers.begin() + halfOfDepth(strides);
+  layout.lanes[matrix.outerLanes[0]] = *half;
+  layout.registers.erase(half);
+  return layout;
+}
+
+Layout mlir::kvarn::vectorResultLayout(const MatrixInstruction &matrix,
+                                       int64_t rows, const Layout &lhs,
+                                       const Layout &vector) {
+  if (!rowsArePairs(matrix))
+    return resultLayout(matrix, {rows}, lhs, vector);
+  Layout layout = emptyLayout(matrix, 1);
+  setLanes(layout, matrix.outerLanes, 0, stridesOf(lhs, matrix.outerLanes, 0));
+  fillRegisters(layout, {rows}, {0});
+  return layout;
+}
+
 OperandLanes mlir::kvarn::transposedPieces(const MatrixInstruction &matrix,
                                            const Layout &result) {
   Strides outer = stridesOf(result, matrix.outerLanes, 1);

@@ -39,6 +39,19 @@ tile::Layout lhsLayout(const MatrixInstruction &matrix, ArrayRef<int64_t> shape,
 tile::Layout resultLayout(const MatrixInstruction &matrix,
                           ArrayRef<int64_t> shape, const tile::Layout &lhs,
                           const tile::Layout &rhs);
+/// Which of the depth strides of a right operand's registers, lowest first, is
+/// the second half of an instruction's depth; the first one is the pair in a
+/// word.
+int64_t halfOfDepth(ArrayRef<int64_t> strides);
+/// A vector beside a matrix that `rhs` is the layout of, and what products with
+/// it come to, [rows]. Where the instruction has more rows than columns the
+/// halves of a step's depth lie in neighbouring columns, and sixteen rows of
+/// the result in lanes (codegen/nvptx/VectorDot.cpp).
+tile::Layout vectorLayout(const MatrixInstruction &matrix,
+                          const tile::Layout &rhs);
+tile::Layout vectorResultLayout(const MatrixInstruction &matrix, int64_t rows,
+                                const tile::Layout &lhs,
+                                const tile::Layout &vector);
 /// The depth of a left operand that such a result becomes with all 8x8 pieces
 /// transposed between lanes.
 OperandLanes transposedPieces(const MatrixInstruction &matrix,

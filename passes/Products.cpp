@@ -60,6 +60,7 @@ public:
 private:
   LogicalResult checkShape(DotOp dot);
   void plan(DotOp dot);
+  void planVector(DotOp dot, Product product);
   void planRotation(DotOp dot);
   LogicalResult planShared(DotOp dot);
 
@@ -142,9 +143,19 @@ void Planner::plan(DotOp dot) {
   }
   Product product;
   product.lhs = lhsLayout(matrix, tileOf(dot.getLhs()).getShape(), lanes);
-  product.rhs = rhsLayout(matrix, rhs.getShape(), lanes);
+  product.rhs = rhsLayout(matrix, shape, lanes);
+  if (rhs.getRank() == 1)
+    return planVector(dot, product);
   product.result = resultLayout(matrix, tileOf(dot.getResult()).getShape(),
                                 product.lhs, product.rhs);
+  products.insert({dot, product});
+}
+
+/// With a vector in place of the matrix of `product`.
+void Planner::planVector(DotOp dot, Product product) {
+  product.rhs = vectorLayout(matrix, product.rhs);
+  product.result = vectorResultLayout(
+      matrix, tileOf(dot.getResult()).getDimSize(0), product.lhs, product.rhs);
   products.insert({dot, product});
 }
 
@@ -202,15 +213,10 @@ LogicalResult Planner::run() {
         like = other;
       best = std::max(best, fit);
     }
-    if (!like) {
+    if (like)
+      planVector(dot, products.find(like)->second);
+    else
       plan(dot);
-      continue;
-    }
-    Product product = products.find(like)->second;
-    product.rhs = product.rhs.without(1);
-    product.result = resultLayout(matrix, tileOf(dot.getResult()).getShape(),
-                                  product.lhs, product.rhs);
-    products.insert({dot, product});
   }
   return success();
 }

@@ -197,7 +197,7 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   if (subnormal() && bitAxis(part) == foldedAxis(part)) {
     Value place = expandScale(part, shape[1]);
     units = b.mul(units, place);
-    middleUnits = b.div(middleUnits, place);
+    middleUnits = b.mul(middleUnits, inverseOfPower(b, place));
   }
   Value folded = b.mul(scale, b.truncate(units, half));
   RoundedOperand result;

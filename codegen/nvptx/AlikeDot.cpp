@@ -7,8 +7,6 @@
 
 #include "codegen/nvptx/KernelEmitter.h"
 
-#include "mlir/IR/Matchers.h"
-
 using namespace mlir;
 using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
@@ -60,16 +58,12 @@ void KernelEmitter::sumAlike(const DotPlan &plan, Values &total) {
   for (const DotCell &cell : plan.cells) {
     SmallVector<DotStep> steps;
     for (int64_t at : plan.steps)
-      steps.push_back(stepOf(plan, cell, at, at, at));
+      steps.push_back(stepOf(plan, cell, at));
     auto [sum, isNegative] = signedSum(steps);
     for (auto [value, index] : llvm::zip(sum, cell.registers)) {
       Value &to = total[index];
-      if (isNegative)
-        to = ir.create<arith::SubFOp>(to, value);
-      else if (matchPattern(to, m_AnyZeroFloat()))
-        to = value;
-      else
-        to = combine(ReduceKind::Add, to, value);
+      to = isNegative ? Value(ir.create<arith::SubFOp>(to, value))
+                      : plus(to, value);
     }
   }
 }

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/KernelEmitter.h"
+#include "passes/MatrixLayouts.h"
 
 #include "mlir/IR/Matchers.h"
 
@@ -15,8 +16,7 @@ using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
-/// What register bits add along one dimension, lowest first.
-static SmallVector<int64_t> registerStrides(const Layout &layout, int64_t dim) {
+SmallVector<int64_t> nvptx::registerStrides(const Layout &layout, int64_t dim) {
   SmallVector<int64_t> strides;
   for (const SmallVector<int64_t> &basis : layout.registers)
     if (basis[dim])
@@ -24,8 +24,7 @@ static SmallVector<int64_t> registerStrides(const Layout &layout, int64_t dim) {
   return strides;
 }
 
-/// All sums of `strides`, the first one fastest.
-static SmallVector<int64_t> sums(ArrayRef<int64_t> strides) {
+SmallVector<int64_t> nvptx::sums(ArrayRef<int64_t> strides) {
   SmallVector<int64_t> all = {0};
   for (int64_t stride : strides)
     for (size_t i = 0, end = all.size(); i < end; ++i)
@@ -35,6 +34,13 @@ static SmallVector<int64_t> sums(ArrayRef<int64_t> strides) {
 
 /// Chains of products that do not wait for one another.
 static constexpr size_t kChainsAtOnce = 8;
+
+/// What a product adds to what it begins with.
+Value KernelEmitter::plus(Value total, Value value) {
+  return matchPattern(total, m_AnyZeroFloat())
+             ? value
+             : combine(ReduceKind::Add, total, value);
+}
 
 /// In pairs.
 Value KernelEmitter::sumOf(ArrayRef<Value> parts) {
@@ -50,30 +56,25 @@ DotPlan KernelEmitter::planDot(DotOp op) {
          result = layout(op.getResult());
   DotPlan plan;
   plan.columns = {op.getLhs(), lhs, 0, {}};
-  plan.rows = {op.getRhs(), rhs, rhs.rank == 2 ? 1 : -1, {}};
+  plan.rows = {op.getRhs(), rhs, 1, {}};
   plan.alike = areAlike(op.getRhs());
   // A register bit of the rows gives the second eight.
-  SmallVector<int64_t> rowStrides;
-  if (plan.rows.outerDim >= 0)
-    rowStrides = registerStrides(rhs, 1);
+  SmallVector<int64_t> rowStrides = registerStrides(rhs, 1);
   plan.second = rowStrides.empty() ? 0 : rowStrides.front();
   if (plan.second)
     rowStrides.erase(rowStrides.begin());
   plan.rows.outer = sums(rowStrides);
   plan.columns.outer = sums(registerStrides(lhs, 0));
-  SmallVector<int64_t> depth = registerStrides(rhs, 0);
-  // Vectors are loaded eight elements at a time. With every other pair of them
-  // in the second half, four registers in a row are one operand.
-  if (depth.size() > 2 && depth[2] == 2 * depth[1] && !plan.alike)
-    std::swap(depth[1], depth[2]);
   // Bit 0 is the pair in a word, bit 1 the two halves of the depth.
+  SmallVector<int64_t> depth = registerStrides(rhs, 0);
+  if (!plan.alike)
+    std::swap(depth[1], depth[halfOfDepth(depth)]);
   plan.steps = sums(ArrayRef(depth).drop_front(2));
   plan.upper = depth[1];
   // Neighbouring columns of the instruction share a lane.
   int64_t neighbour = lhs.lanes[target.matrix->outerLanes[0]][0];
   auto resultRegister = [&](int64_t row, int64_t column) -> int64_t {
-    return result.rank == 1 ? result.registerAt({column})
-                            : result.registerAt({column, row});
+    return result.registerAt({column, row});
   };
   for (int64_t row : plan.rows.outer)
     for (int64_t column : plan.columns.outer) {
@@ -90,17 +91,16 @@ DotPlan KernelEmitter::planDot(DotOp op) {
   return plan;
 }
 
-/// What one instruction multiplies; the second eight rows may be those of
-/// another step.
+/// What one instruction multiplies.
 DotStep KernelEmitter::stepOf(const DotPlan &plan, const DotCell &cell,
-                              int64_t at, int64_t low, int64_t high) {
+                              int64_t at) {
   auto word = [&](const DotSide &side, int64_t outer, int64_t depth) {
     return pairOf(side.tile, side.pairAt(outer, depth));
   };
   int64_t row = cell.row + plan.second;
-  return {{word(plan.rows, cell.row, low), word(plan.rows, row, high),
-           word(plan.rows, cell.row, low + plan.upper),
-           word(plan.rows, row, high + plan.upper)},
+  return {{word(plan.rows, cell.row, at), word(plan.rows, row, at),
+           word(plan.rows, cell.row, at + plan.upper),
+           word(plan.rows, row, at + plan.upper)},
           {word(plan.columns, cell.column, at),
            word(plan.columns, cell.column, at + plan.upper)}};
 }
@@ -141,13 +141,9 @@ static void tellApart(Ir &ir, Values &sums, DenseMap<Value, Value> &copies) {
 /// Adds the products of some cells to `total`.
 void KernelEmitter::sumInChains(const DotPlan &plan, ArrayRef<DotCell> group,
                                 Values &total, DenseMap<Value, Value> &copies) {
-  // A few cells are summed in several parts of the depth. Without another
-  // eight rows these are the rows of every other step instead: two steps
-  // have one operand, and the odd parts their sums there.
-  int64_t second = plan.second;
-  ArrayRef<int64_t> steps = plan.steps;
-  size_t parts = std::min(kChainsAtOnce / group.size(), steps.size() / 2);
-  parts = std::max<size_t>(parts, !second && steps.size() > 1 ? 2 : 1);
+  // A few cells are summed in several parts of the depth.
+  size_t parts = std::max<size_t>(
+      1, std::min(kChainsAtOnce / group.size(), plan.steps.size() / 2));
   SmallVector<SmallVector<Values>> running(parts);
   for (auto [part, sums] : llvm::enumerate(running))
     for (const DotCell &cell : group) {
@@ -156,22 +152,16 @@ void KernelEmitter::sumInChains(const DotPlan &plan, ArrayRef<DotCell> group,
         sum.push_back(index < 0 || part ? ir.f32(0) : total[index]);
       tellApart(ir, sum, copies);
     }
-  for (size_t number = 0; number < steps.size(); ++number)
-    for (auto [cell, sum] : llvm::zip(group, running[number % parts])) {
-      int64_t at = steps[number], low = at, high = at;
-      if (!second && parts > 1) {
-        low = steps[number & ~1];
-        high = steps[number | 1];
-      }
-      sum = multiply(stepOf(plan, cell, at, low, high), sum);
-    }
+  for (auto [number, at] : llvm::enumerate(plan.steps))
+    for (auto [cell, sum] : llvm::zip(group, running[number % parts]))
+      sum = multiply(stepOf(plan, cell, at), sum);
   for (auto [number, cell] : llvm::enumerate(group))
     for (int64_t i = 0; i < 4; ++i) {
       if (cell.registers[i] < 0)
         continue;
       Values sums;
-      for (auto [part, cells] : llvm::enumerate(running))
-        sums.push_back(cells[number][second || part % 2 == 0 ? i : i + 2]);
+      for (const SmallVector<Values> &cells : running)
+        sums.push_back(cells[number][i]);
       total[cell.registers[i]] = sumOf(sums);
     }
 }
@@ -181,6 +171,8 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
     if (Type element = getElementTypeOrSelf(operand); !element.isF16())
       return op.emitOpError() << "has an operand of " << element
                               << ", expected f16 for " << target.matrix->name;
+  if (layout(op.getRhs()).rank == 1)
+    return emitVectorDot(op);
   DotPlan plan = planDot(op);
   Values total = registers(op.getAccumulator());
   ArrayRef<DotCell> cells = plan.cells;

@@ -45,6 +45,13 @@ struct DotStep {
   Values rows, columns;
 };
 
+/// A product with a vector, see VectorDot.cpp.
+struct VectorPlan {
+  DotSide matrix, vector;
+  int64_t upper = 0;          // as in DotPlan
+  SmallVector<int64_t> steps; // likewise
+};
+
 /// What some steps of a product come to, or minus that.
 struct SignedSum {
   Values sum;
@@ -57,6 +64,11 @@ struct Opposite {
   Value word;
   bool isNegative = false;
 };
+
+/// What register bits add along one dimension, lowest first.
+SmallVector<int64_t> registerStrides(const tile::Layout &layout, int64_t dim);
+/// All sums of `strides`, the first one fastest.
+SmallVector<int64_t> sums(ArrayRef<int64_t> strides);
 
 } // namespace mlir::kvarn::nvptx
 

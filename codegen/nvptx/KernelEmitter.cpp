@@ -267,7 +267,6 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
       .Case<LoadVectorOp>([&](auto op) { return emitLoadVector(op); })
       .Case<LoadCodesOp>([&](auto op) { return emitLoadCodes(op); })
       .Case<StoreCodesOp>([&](auto op) { return emitStoreCodes(op); })
-      .Case<ExpandScaleOp>([&](auto op) { return emitExpandScale(op); })
       .Default([&](Operation *op) {
         emitSimpleOp(op);
         return success();
@@ -278,6 +277,7 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
 void KernelEmitter::emitSimpleOp(Operation *op) {
   llvm::TypeSwitch<Operation *>(op)
       .Case<ExpandOp>([&](auto op) { emitExpand(op); })
+      .Case<ExpandScaleOp>([&](auto op) { emitExpandScale(op); })
       .Case<StageOp>([&](auto op) { emitStage(op); })
       .Case<KeepOp>([&](auto op) { emitKeep(op); })
       .Case<StoreVectorOp>([&](auto op) { emitStoreVector(op); })

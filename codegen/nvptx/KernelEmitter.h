@@ -101,7 +101,7 @@ private:
   void emitIota(tile::IotaOp op);
   void emitBroadcast(tile::BroadcastOp op);
   void emitTranspose(tile::TransposeOp op);
-  LogicalResult emitExpandScale(tile::ExpandScaleOp op);
+  void emitExpandScale(tile::ExpandScaleOp op);
 
   //===--- Tiles that are kept (Kept.cpp) ---------------------------------===//
   int64_t allocateKept(Block &block, int64_t offset);
@@ -128,6 +128,7 @@ private:
                   const Values &values);
   static SmallVector<int64_t> warpsAlong(const tile::Layout &layout,
                                          int64_t dim);
+  Value plus(Value total, Value value);
   Value sumOf(ArrayRef<Value> parts);
   Value combineAll(tile::ReduceKind kind, ArrayRef<Value> values);
   Value reduceLanes(tile::ReduceKind kind, Value value, bool signs);
@@ -158,11 +159,16 @@ private:
   //===--- Matrix products (Dot.cpp) --------------------------------------===//
   LogicalResult emitDot(tile::DotOp op);
   DotPlan planDot(tile::DotOp op);
-  DotStep stepOf(const DotPlan &plan, const DotCell &cell, int64_t at,
-                 int64_t low, int64_t high);
+  DotStep stepOf(const DotPlan &plan, const DotCell &cell, int64_t at);
   Values multiply(const DotStep &step, ArrayRef<Value> sum);
   void sumInChains(const DotPlan &plan, ArrayRef<DotCell> group, Values &total,
                    DenseMap<Value, Value> &copies);
+
+  //===--- Products with vectors (VectorDot.cpp) --------------------------===//
+  DotStep vectorStep(const VectorPlan &plan, int64_t row,
+                     ArrayRef<int64_t> steps);
+  Value vectorSum(const VectorPlan &plan, int64_t row);
+  LogicalResult emitVectorDot(tile::DotOp op);
 
   //===--- Matrices of few different registers (AlikeDot.cpp) -------------===//
   bool areAlike(Value tile) const;

@@ -364,18 +364,26 @@ void KernelEmitter::emitTranspose(TransposeOp op) {
   define(op.getResult(), values);
 }
 
-LogicalResult KernelEmitter::emitExpandScale(ExpandScaleOp op) {
+void KernelEmitter::emitExpandScale(ExpandScaleOp op) {
   Layout place = layout(op.getResult());
   auto format = op.getFormat().get();
   auto part = toFormat(op.getPart());
-  for (const SmallVector<int64_t> &basis : place.lanes)
-    if (basis[0] &&
-        format.bitInByte(part, basis[0]) != format.bitInByte(part, 0))
-      return op.emitOpError("lies so that lanes differ");
+  // Bits of an index add to the place of its code, those of a lane's number
+  // too.
+  Bases lanes = place.lanes;
+  for (SmallVector<int64_t> &basis : lanes)
+    basis[0] = format.bitInByte(part, basis[0]);
+  Value ofLane;
+  if (!llvm::all_of(lanes, isCopy)) {
+    Value exponent =
+        ir.create<arith::SubIOp>(ir.i32(127), sumOfBits(ir, lanes, 0, lane));
+    ofLane = ir.bitcast(ir.shiftLeft(exponent, 23), ir.getF32Type());
+  }
   Values values;
-  for (int64_t i = 0; i < place.registerCount(); ++i)
-    values.push_back(
-        ir.f32(1.0 / double(1 << format.bitInByte(part, place.placeOf(i)[0]))));
+  for (int64_t i = 0; i < place.registerCount(); ++i) {
+    Value scale =
+        ir.f32(1.0 / double(1 << format.bitInByte(part, place.placeOf(i)[0])));
+    values.push_back(ofLane ? ir.mulFloat(ofLane, scale) : scale);
+  }
   define(op.getResult(), values);
-  return success();
 }

@@ -106,58 +106,60 @@ tile.kernel @rows(%z: memref<?x?xf32>, %f: f32) {
   tile.return
 }
 
-// A vector is the same in all rows of the instruction; each lane has the sums of
-// two rows of the left operand, and the lanes beyond the first four copies.
+// With a vector, rows of the left operand are rows of the instruction, which has
+// each of them twice: once for either half of the depth. Even columns have the
+// lower halves of the vector, odd ones the upper: the sums are on the diagonal.
 // CHECK-LABEL: llvm.func @vector
-// CHECK-DAG: %[[C28:.*]] = arith.constant 28 : i32
-// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B0:[0-9]+]], %[[B0]], %[[B1:[0-9]+]], %[[B1]], {{.*}})
+// CHECK-DAG: %[[ZERO:.*]] = arith.constant 0.000000e+00 : f32
+// CHECK-DAG: %[[NONE:.*]] = arith.constant 0 : i32
+// CHECK: %[[HIGH:.*]] = llvm.bitcast %[[NONE]] : i32 to vector<2xf16>
+// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[A0:[0-9]+]], %[[A1:[0-9]+]], %[[A0]], %[[A1]], %{{[0-9]+}}, %[[HIGH]], %[[ZERO]], %[[ZERO]], %[[ZERO]], %[[ZERO]])
+// CHECK-NOT: llvm.call_intrinsic
 // CHECK: %[[D0:.*]] = llvm.extractvalue %[[D]][0]
-// CHECK: %[[D1:.*]] = llvm.extractvalue %[[D]][1]
-// CHECK: arith.andi %{{.*}}, %[[C28]]
+// CHECK: %[[D3:.*]] = llvm.extractvalue %[[D]][3]
+// CHECK: %[[SUM:.*]] = arith.addf %[[D0]], %[[D3]] fastmath<contract> : f32
 // CHECK: scf.if
-// CHECK: llvm.bitcast %[[D0]] : f32 to i32
-// CHECK: llvm.bitcast %[[D1]] : f32 to i32
-tile.kernel @vector(%y: memref<?xf16>, %z: memref<?xf32>, %f: f32) {
+// CHECK: llvm.bitcast %[[SUM]] : f32 to i32
+#v16 = #tile.layout<rank = 1, registers = [(1)], lanes = [(4), (8), (2), (0), (0)], warps = []>
+tile.kernel @vector(%x: memref<?x?xf16>, %y: memref<?xf16>, %z: memref<?xf32>) {
   %c0 = arith.constant 0 : index
-  %h = arith.truncf %f : f32 to f16
-  %zero = arith.constant dense<0.0> : tensor<8xf32, #d_rows>
-  %a = tile.splat %h : tensor<8x16xf16, #a>
-  %b = tile.load %y[%c0] : memref<?xf16>, index -> tensor<16xf16, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (0), (0), (0)], warps = []>>
-  %d = tile.dot %a, %b, %zero : tensor<8x16xf16, #a>, tensor<16xf16, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (0), (0), (0)], warps = []>> -> tensor<8xf32, #d_rows>
-  tile.store %d, %z[%c0] : tensor<8xf32, #d_rows>, memref<?xf32>, index
+  %i = tile.iota 0 : tensor<8xindex, #a_rows>
+  %zero = arith.constant dense<0.0> : tensor<8xf32, #a_rows>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<8xindex, #a_rows>, index -> tensor<8x16xf16, #a>
+  %b = tile.load %y[%c0] : memref<?xf16>, index -> tensor<16xf16, #v16>
+  %d = tile.dot %a, %b, %zero : tensor<8x16xf16, #a>, tensor<16xf16, #v16> -> tensor<8xf32, #a_rows>
+  tile.store %d, %z[%c0] : tensor<8xf32, #a_rows>, memref<?xf32>, index
   tile.return
 }
 
-// Four steps of depth are two chains. Two steps that follow one another share an
-// operand, which has the vector for both: the first step finds its sums in the
-// first half of the rows, the second in the second.
-// CHECK-LABEL: llvm.func @chains
+// Two steps of depth are one instruction: of eight steps there are four, for
+// eight rows each. What the product begins with is added to their sums.
+// CHECK-LABEL: llvm.func @steps
 // CHECK-DAG: %[[ZERO:.*]] = arith.constant 0.000000e+00 : f32
 // CHECK-DAG: %[[ONE:.*]] = arith.constant 1.000000e+00 : f32
-// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B0:[0-9]+]], %[[B1:[0-9]+]], %[[B2:[0-9]+]], %[[B3:[0-9]+]], %{{[0-9]+}}, %{{[0-9]+}}, %[[ONE]], %[[ONE]], %[[ZERO]], %[[ZERO]])
+// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%{{[0-9]+}}, %{{[0-9]+}}, %{{[0-9]+}}, %{{[0-9]+}}, %[[B0:[0-9]+]], %[[B1:[0-9]+]], %[[ZERO]], %[[ZERO]], %[[ZERO]], %[[ZERO]])
 // CHECK: %[[D0:.*]] = llvm.extractvalue %[[D]][0]
-// CHECK: %[[E:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B0]], %[[B1]], %[[B2]], %[[B3]], %{{[0-9]+}}, %{{[0-9]+}}, %[[ZERO]], %[[ZERO]], %[[ZERO]], %[[ZERO]])
-// CHECK: %[[E0:.*]] = llvm.extractvalue %[[E]][0]
-// CHECK: %[[D:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B4:[0-9]+]], %[[B5:[0-9]+]], {{.*}}, %[[D0]], %{{[0-9]+}}, %{{[0-9]+}}, %{{[0-9]+}})
-// CHECK: %[[D0:.*]] = llvm.extractvalue %[[D]][0]
-// CHECK: %[[D1:.*]] = llvm.extractvalue %[[D]][1]
-// CHECK: %[[E:.*]] = llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"(%[[B4]], %[[B5]], {{.*}}, %[[E0]], %{{[0-9]+}}, %{{[0-9]+}}, %{{[0-9]+}})
-// CHECK: %[[E2:.*]] = llvm.extractvalue %[[E]][2]
-// CHECK: %[[E3:.*]] = llvm.extractvalue %[[E]][3]
-// CHECK: arith.addf %[[D0]], %[[E2]] fastmath<contract> : f32
-// CHECK: arith.addf %[[D1]], %[[E3]] fastmath<contract> : f32
+// CHECK: llvm.call_intrinsic {{.*}}, %[[D0]],
+// CHECK-COUNT-2: llvm.call_intrinsic
+// CHECK: %[[LOW:.*]] = llvm.extractvalue %{{.*}}[0]
+// CHECK: %[[HIGH:.*]] = llvm.extractvalue %{{.*}}[3]
+// CHECK: %[[SUM:.*]] = arith.addf %[[LOW]], %[[HIGH]]
+// CHECK: arith.addf %[[SUM]], %[[ONE]]
+// CHECK: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.f32.f32"({{.*}}, %[[B0]], %[[B1]], %[[ZERO]], %[[ZERO]], %[[ZERO]], %[[ZERO]])
+// CHECK-COUNT-3: llvm.call_intrinsic
 // CHECK-NOT: llvm.call_intrinsic
 // CHECK: llvm.return
-#a64 = #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 16), (0, 32)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>
-#b64 = #tile.layout<rank = 1, registers = [(1), (2), (16), (32)], lanes = [(4), (8), (0), (0), (0)], warps = []>
-tile.kernel @chains(%x: memref<?x?xf16>, %y: memref<?xf16>, %z: memref<?xf32>) {
+#a128 = #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 16), (0, 32), (0, 64), (8, 0)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>
+#v128 = #tile.layout<rank = 1, registers = [(1), (16), (32), (64)], lanes = [(4), (8), (2), (0), (0)], warps = []>
+#r16 = #tile.layout<rank = 1, registers = [(8)], lanes = [(0), (0), (1), (2), (4)], warps = []>
+tile.kernel @steps(%x: memref<?x?xf16>, %y: memref<?xf16>, %z: memref<?xf32>) {
   %c0 = arith.constant 0 : index
-  %i = tile.iota 0 : tensor<8xindex, #a_rows>
-  %one = arith.constant dense<1.0> : tensor<8xf32, #d_rows>
-  %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<8xindex, #a_rows>, index -> tensor<8x64xf16, #a64>
-  %b = tile.load %y[%c0] : memref<?xf16>, index -> tensor<64xf16, #b64>
-  %d = tile.dot %a, %b, %one : tensor<8x64xf16, #a64>, tensor<64xf16, #b64> -> tensor<8xf32, #d_rows>
-  tile.store %d, %z[%c0] : tensor<8xf32, #d_rows>, memref<?xf32>, index
+  %i = tile.iota 0 : tensor<16xindex, #r16>
+  %one = arith.constant dense<1.0> : tensor<16xf32, #r16>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf16>, tensor<16xindex, #r16>, index -> tensor<16x128xf16, #a128>
+  %b = tile.load %y[%c0] : memref<?xf16>, index -> tensor<128xf16, #v128>
+  %d = tile.dot %a, %b, %one : tensor<16x128xf16, #a128>, tensor<128xf16, #v128> -> tensor<16xf32, #r16>
+  tile.store %d, %z[%c0] : tensor<16xf32, #r16>, memref<?xf32>, index
   tile.return
 }
 

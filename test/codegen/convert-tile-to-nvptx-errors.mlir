@@ -154,9 +154,12 @@ tile.kernel @shared_bytes(%p: memref<?x?x?xi8>) {
 
 // -----
 
-tile.kernel @scale_lanes(%x: memref<?xf32>) {
-  // expected-error @+1 {{'tile.expand_scale' op lies so that lanes differ}}
-  %s = tile.expand_scale part key format <key_bits = 4, value_bits = 2, group = 64, head_dim = 64, layout = reference> : tensor<32xf32, #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = []>>
+tile.kernel @vector_halves() {
+  %zero = arith.constant dense<0.0> : tensor<8xf32, #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (1), (2), (4)], warps = []>>
+  %a = arith.constant dense<1.0> : tensor<8x16xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>>
+  %b = arith.constant dense<1.0> : tensor<16xf16, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (0), (0), (0)], warps = []>>
+  // expected-error @+1 {{'tile.dot' op has a vector of this layout, expected one where neighbouring columns are halves of a depth: 'tensor<16xf16,}}
+  %d = tile.dot %a, %b, %zero : tensor<8x16xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>>, tensor<16xf16, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (0), (0), (0)], warps = []>> -> tensor<8xf32, #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (1), (2), (4)], warps = []>>
   tile.return
 }
 

@@ -102,14 +102,16 @@ tile.kernel @square(%a: memref<16x16xf16>, %c: memref<16x16xf32>) {
 }
 
 // The product with a vector shares the left operand of the product with a
-// matrix, wherever it stands: the vector lies as one column of the matrix, and
-// all lanes that have a row get its sum.
+// matrix, wherever it stands. The vector has the depth where the matrix has it,
+// but the halves of a step in neighbouring lanes, and the four lanes that have
+// the depth of a row get its sum. Where the instruction has as many columns as
+// rows (AMD), the vector lies as one column of the matrix.
 // CHECK-LABEL: tile.kernel @vector(
-// CHECK: tile.dot %[[X:.*]], %{{.*}}, %{{.*}} : tensor<16x32xf16, [[A:#tile.layout<[^>]*>]]>, tensor<32xf16, #tile.layout<rank = 1, registers = [(1), (2), (4)], lanes = [(8), (16), (0), (0), (0)], warps = []>> -> tensor<16xf32, #tile.layout<rank = 1, registers = [(1), (8)], lanes = [(2), (4), (0), (0), (0)], warps = []>>
+// CHECK: tile.dot %[[X:.*]], %{{.*}}, %{{.*}} : tensor<16x32xf16, [[A:#tile.layout<[^>]*>]]>, tensor<32xf16, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(8), (16), (4), (0), (0)], warps = []>> -> tensor<16xf32, #tile.layout<rank = 1, registers = [(8)], lanes = [(0), (0), (1), (2), (4)], warps = []>>
 // CHECK: tile.dot %[[X]], %{{.*}}, %{{.*}} : tensor<16x32xf16, [[A]]>, tensor<32x32xf16, #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (0, 2), (0, 4)], lanes = [(8, 0), (16, 0), (0, 1), (0, 8), (0, 16)], warps = []>> -> tensor<16x32xf32, #tile.layout<rank = 2, registers = [(1, 0), (8, 0), (0, 2), (0, 4)], lanes = [(2, 0), (4, 0), (0, 1), (0, 8), (0, 16)], warps = []>>
 // Alone it takes the lanes of a matrix of eight columns.
 // CHECK-LABEL: tile.kernel @vector_alone
-// CHECK: tile.dot {{.*}} : tensor<16x32xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 4), (8, 0)], lanes = [(0, 8), (0, 16), (1, 0), (2, 0), (4, 0)], warps = []>>, tensor<32xf16, #tile.layout<rank = 1, registers = [(1), (2), (4)], lanes = [(8), (16), (0), (0), (0)], warps = []>> -> tensor<16xf32, #tile.layout<rank = 1, registers = [(1), (8)], lanes = [(2), (4), (0), (0), (0)], warps = []>>
+// CHECK: tile.dot {{.*}} : tensor<16x32xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 4), (8, 0)], lanes = [(0, 8), (0, 16), (1, 0), (2, 0), (4, 0)], warps = []>>, tensor<32xf16, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(8), (16), (4), (0), (0)], warps = []>> -> tensor<16xf32, #tile.layout<rank = 1, registers = [(8)], lanes = [(0), (0), (1), (2), (4)], warps = []>>
 // AMD-LABEL: tile.kernel @vector(
 tile.kernel @vector(%x: memref<?x?xf16>, %y: memref<?x?xf16>, %z: memref<?xf16>, %out: memref<?x?xf32>, %sums: memref<?xf32>) {
   %c0 = arith.constant 0 : index
