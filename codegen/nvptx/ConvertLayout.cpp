@@ -193,7 +193,20 @@ void KernelEmitter::convertByShuffles(ConvertLayoutOp op, const Layout &from,
     follow(to.warps, warp);
   // Lanes that already have all they need only choose among registers.
   bool stays = staysInLanes(from, to);
-  Values input = registers(op.getInput()), values;
+  // Pairs travel together, if they are in one word.
+  bool inWords = !stays && op.getType().getElementType().isF16() &&
+                 !tiles.count(op.getInput());
+  Values input = inWords ? pairs(op.getInput()) : registers(op.getInput());
+  DenseMap<std::pair<int64_t, Value>, Value> moved;
+  auto element = [&](int64_t index, Value place) -> Value {
+    if (stays)
+      return input[index];
+    Value &value = moved[{inWords ? index / 2 : index, place}];
+    if (!value)
+      value = ir.shuffle(input[inWords ? index / 2 : index], place);
+    return inWords ? ir.half(ir.asPair(value), index % 2) : value;
+  };
+  Values values;
   for (int64_t i = 0; i < to.registerCount(); ++i) {
     int64_t base = 0, laneConstant = 0;
     for (auto [bit, basis] : llvm::enumerate(to.registers))
@@ -210,8 +223,7 @@ void KernelEmitter::convertByShuffles(ConvertLayoutOp op, const Layout &from,
       for (auto [k, choice] : llvm::enumerate(choices))
         if (c >> k & 1)
           index |= choice.second;
-      Value value = input[index];
-      candidates.push_back(stays ? value : ir.shuffle(value, place));
+      candidates.push_back(element(index, place));
     }
     for (auto [bit, part] : choices) {
       Values half;
