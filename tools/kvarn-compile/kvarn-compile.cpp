@@ -341,7 +341,7 @@ int Driver::writeLibrary() {
         if (int code = addProgram(program, compile, writer))
           return code;
     }
-  if (request.tuned && !usesTuned)
+  if (request.tuned && !usesTuned && !request.options.orDefault)
     return request.fail(request.options.schedules +
                         ": has no schedules for these kernels, but for " +
                         request.tuned->describe());
