@@ -17,15 +17,15 @@ namespace {
 /// Instructions of a warp for 32 elements.
 struct Family {
   std::string_view kernel;
-  double instructions; // once
+  double wide, narrow; // once, with operand = f32 and f16
   double iteration;    // of each round of normalizing
 };
 
-constexpr Family kFamilies[] = {{"append", 20, 0},
-                                {"flush", 6, 13},
-                                {"pack", 18, 13},
-                                {"unflush", 25, 0},
-                                {"materialize", 9, 0}};
+constexpr Family kFamilies[] = {{"append", 20, 20, 0},
+                                {"flush", 6, 6, 13},
+                                {"pack", 18, 18, 13},
+                                {"unflush", 25, 25, 0},
+                                {"materialize", 25, 9, 0}};
 
 /// Rows and columns of a tile whose sums a warp exchanges with one other.
 constexpr double kExchange = 7.0 / 32;
@@ -40,6 +40,7 @@ struct StoreWork {
   StoreWork(const VariantKey &key, const Schedule &s, const Bucket &b);
 
   const Family *family = nullptr;
+  double instructions = 0; // once
   double programs = 0;
   double elements = 0; // of a program
   double tile = 0;     // elements of it at a time
@@ -67,6 +68,7 @@ StoreWork::StoreWork(const VariantKey &key, const Schedule &s,
       family = &each;
   if (!family)
     throw InputError("no cost model for kernel '" + key.kernel + "'");
+  instructions = s.narrow ? family->narrow : family->wide;
   Format format = formatOf(key);
   double block = double(format.group * format.headDim);
   auto work = double(b.work());
@@ -92,9 +94,8 @@ StoreWork::StoreWork(const VariantKey &key, const Schedule &s,
 /// Of a program with `warps` warps, which exchange their sums in each round.
 static double programInstructions(const StoreWork &work, double lanes,
                                   double warps) {
-  const Family &family = *work.family;
   return work.elements / lanes *
-             (family.instructions + family.iteration * work.iterations) +
+             (work.instructions + work.family->iteration * work.iterations) +
          work.iterations * work.sums * kExchange * warps * warps;
 }
 

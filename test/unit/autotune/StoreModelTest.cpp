@@ -88,6 +88,20 @@ TEST(StoreModel, TilesThatDoNotFitRegistersCost) {
       ask("materialize", storeSchedule(4, 16, 64, 1), kContexts).instructions);
 }
 
+/// Matrix instructions rotate fp16, which only materialize has.
+TEST(StoreModel, MatrixInstructionsTakeFewer) {
+  auto instructions = [](const char *kernel, const char *operand) {
+    std::string text = storeSchedule(8);
+    text.replace(text.find("f32"), 3, operand);
+    Bucket bucket = kContexts;
+    bucket.pairs = 64;
+    return ask(kernel, text, bucket).instructions;
+  };
+  EXPECT_NEAR(instructions("materialize", "f32"),
+              25.0 / 9 * instructions("materialize", "f16"), 1);
+  EXPECT_EQ(instructions("unflush", "f32"), instructions("unflush", "f16"));
+}
+
 TEST(StoreModel, Cpu) {
   Chip cpu = {false, 16, 2, 1, 0, 1 << 30, 8e9, 15e9};
   for (const char *kernel : {"flush", "unflush"}) {
