@@ -65,6 +65,7 @@ static constexpr SpaceField kSpace[] = {
     {Backend::Nvptx, "append", "warps", kStoreWarps, kThreads},
     {Backend::Nvptx, "flush", "warps", kStoreWarps, kThreads},
     {Backend::Nvptx, "pack", "warps", kStoreWarps, kThreads},
+    {Backend::Nvptx, "relayout", "warps", kStoreWarps, kThreads},
     {Backend::Nvptx, "unflush", "tokens", kTokens, kWithinGroup},
     {Backend::Nvptx, "unflush", "warps", kReadWarps, kThreads},
     {Backend::Nvptx, "unflush", "splits", kNoSplits, kOwnSplits},
