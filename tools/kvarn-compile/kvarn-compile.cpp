@@ -324,7 +324,11 @@ int Driver::addProgram(Program &program, const CompileOptions &compile,
     if (int code = saveStages(name + compile.suffix, *program.module, compile))
       return code;
   OwningOpRef<ModuleOp> copy = program.module->clone();
-  if (failed(addToLibrary(*copy, program.key, compile, writer)))
+  LogicalResult added = addToLibrary(*copy, program.key, compile, writer);
+  if (failed(added) && !compile.suffix.empty())
+    request.err << "kvarn-compile: note: the schedule is of "
+                << request.options.schedules << "\n";
+  if (failed(added))
     return writer.error().empty() ? kUsage : request.fail(writer.error());
   return 0;
 }
