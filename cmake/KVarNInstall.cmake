@@ -71,7 +71,11 @@ configure_file(${CMAKE_CURRENT_LIST_DIR}/kvarn.pc.in
 install(FILES ${PROJECT_BINARY_DIR}/kvarn.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-# Tables of schedules, for kvarn-compile --schedules.
+# Tables of schedules, for kvarn-compile --schedules and for kernels on demand.
+# The runtime finds them in the same place in a build tree.
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_DATADIR}/kvarn)
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/autotune/tuned
+     ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_DATADIR}/kvarn/tuned SYMBOLIC)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/autotune/tuned
         DESTINATION ${CMAKE_INSTALL_DATADIR}/kvarn
         FILES_MATCHING PATTERN "*.json")

@@ -33,6 +33,10 @@ static constexpr VariableRow kVariables[] = {
     {Variable::PtxAssembler, "KVARN_PTX_ASSEMBLER", "compiler",
      "what assembles PTX: nvjitlink, ptxas, none (default: the first that is "
      "there)"},
+    {Variable::Schedules, "KVARN_SCHEDULES", "runtime",
+     "tables of tuned schedules for kernels compiled on demand: a folder, of "
+     "which the table for the device is taken, or one file; none = default "
+     "schedules (default: the folder that is installed with the runtime)"},
     {Variable::CudaHome, "CUDA_HOME", "compiler",
      "folder of a CUDA toolkit (default: /usr/local/cuda)"},
     {Variable::XdgCacheHome, "XDG_CACHE_HOME", "runtime",

@@ -19,6 +19,7 @@ enum class Variable {
   Cpu,
   CudaDriver,
   PtxAssembler,
+  Schedules,
   CudaHome,
   XdgCacheHome,
   Home,

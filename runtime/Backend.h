@@ -54,6 +54,14 @@ struct LaunchCall {
   std::vector<int64_t> params;
 };
 
+/// A device, as tables of schedules name it.
+struct DeviceIdentity {
+  std::string name;       // "NVIDIA H200"
+  int64_t processors = 0; // multiprocessors; of a CPU threads
+
+  bool operator==(const DeviceIdentity &) const = default;
+};
+
 /// A variant whose binary is loaded. Safe to use from several threads.
 class LoadedVariant {
 public:
@@ -81,6 +89,9 @@ public:
 
   /// The name that the compiler has for the current device, or why it has none.
   virtual kvarn_status compilerTarget(std::string &name) const = 0;
+
+  /// The current device; nothing if there is none.
+  virtual DeviceIdentity identity() const = 0;
 
   /// Loads the binary at `path`, whose hash has been checked.
   virtual kvarn_status load(const Variant &variant, const std::string &path,

@@ -19,6 +19,15 @@ std::string compilerOfThisBuild() {
   return std::string("kvarn " KVARN_VERSION " (build ") + kFingerprint + ")";
 }
 
+std::string runtimeFolder() {
+  static const char here = 0; // unlike a function, surely in libkvarn.so
+  Dl_info info;
+  std::error_code ignored;
+  if (!dladdr(&here, &info) || !info.dli_fname)
+    return {};
+  return fs::canonical(info.dli_fname, ignored).parent_path();
+}
+
 //===----------------------------------------------------------------------===//
 // In this process
 //===----------------------------------------------------------------------===//
@@ -37,16 +46,11 @@ struct CompilerLibrary {
 
 /// The file beside libkvarn.so, or else its plain name, for the loader.
 static std::string findCompilerLibrary() {
-  static const char here = 0; // unlike a function, surely in libkvarn.so
-  Dl_info info;
+  fs::path beside = runtimeFolder() / fs::path(KVARN_COMPILER_LIBRARY);
   std::error_code ignored;
-  if (dladdr(&here, &info) && info.dli_fname) {
-    fs::path self = fs::canonical(info.dli_fname, ignored);
-    fs::path beside = self.parent_path() / KVARN_COMPILER_LIBRARY;
-    if (fs::exists(beside, ignored))
-      return beside;
-  }
-  return KVARN_COMPILER_LIBRARY;
+  return beside.has_parent_path() && fs::exists(beside, ignored)
+             ? beside.string()
+             : KVARN_COMPILER_LIBRARY;
 }
 
 static CompilerLibrary openCompilerLibrary() {

@@ -43,6 +43,9 @@ private:
   std::string program; // of a child
 };
 
+/// Where libkvarn.so is; "" if that is not known.
+std::string runtimeFolder();
+
 /// How a manifest of the compiler of this build begins: "kvarn 0.1.0 (build
 /// 0123456789ab)".
 std::string compilerOfThisBuild();

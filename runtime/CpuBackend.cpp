@@ -2,6 +2,7 @@
 
 #include "runtime/Backend.h"
 #include "runtime/Cpu.h"
+#include "runtime/CpuName.h"
 #include "runtime/Status.h"
 
 #include <algorithm>
@@ -90,6 +91,10 @@ public:
   std::string missing(const Variant &variant) const override;
   bool isPresent() const override { return true; }
   kvarn_status compilerTarget(std::string &name) const override;
+  DeviceIdentity identity() const override {
+    int threads = cpuThreads();
+    return {cpuName(threads), threads};
+  }
   kvarn_status load(const Variant &variant, const std::string &path,
                     std::unique_ptr<LoadedVariant> &loaded) const override;
   std::array<int64_t, 2> preference(const Variant &variant) const override {

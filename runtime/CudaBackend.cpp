@@ -87,6 +87,7 @@ public:
     return Driver::get(error) != nullptr;
   }
   kvarn_status compilerTarget(std::string &name) const override;
+  DeviceIdentity identity() const override;
   std::array<int64_t, 2> preference(const Variant &variant) const override;
   kvarn_status load(const Variant &variant, const std::string &path,
                     std::unique_ptr<LoadedVariant> &loaded) const override;
@@ -224,6 +225,16 @@ kvarn_status CudaBackend::compilerTarget(std::string &name) const {
       name = chip;
   }
   return KVARN_STATUS_OK;
+}
+
+DeviceIdentity CudaBackend::identity() const {
+  std::string error;
+  const Driver *driver = Driver::get(error);
+  if (!driver)
+    return {};
+  const DeviceInfo &info =
+      driver->devices()[static_cast<size_t>(driver->currentDevice())];
+  return {info.name, info.multiprocessors};
 }
 
 /// The chip first: code for a later one may use more of it. A cubin before PTX

@@ -212,9 +212,7 @@ kvarn_status kvarn_jit::compile(const Recipe &recipe,
   Staged staged;
   KVARN_TRY(cache->stage(staged.path));
   std::string made = staged.path + kStagedName;
-  std::vector<std::string> arguments = recipe.arguments;
-  arguments.insert(arguments.end(), {"-o", made});
-  Compilation compilation = compiler.run(arguments);
+  Compilation compilation = compiler.run(recipe.command(made));
   if (!compilation.missing.empty() || !compilation.failure.empty())
     return explainFailure(recipe, compilation, damage);
   std::unique_ptr<kvarn_library> opened;
@@ -229,13 +227,14 @@ kvarn_status kvarn_jit::compile(const Recipe &recipe,
     return fail(KVARN_STATUS_INVALID_ARGUMENT,
                 recipe.kernel + ": the compiler makes none as requested: " +
                     selection.reasons[0]);
+  if (!recipe.schedules.path.empty())
+    KVARN_TRY(recipe.schedules.checkUnchanged());
   return cache->publish(made, recipe.key());
 }
 
 std::string kvarn_jit::commandText(const Recipe &recipe) const {
-  std::vector<std::string> words = {compiler.programName()};
-  words.insert(words.end(), recipe.arguments.begin(), recipe.arguments.end());
-  words.insert(words.end(), {"-o", "NAME.kvlib"});
+  std::vector<std::string> words = recipe.command("NAME.kvlib");
+  words.insert(words.begin(), compiler.programName());
   return kvarn::commandText(words);
 }
 

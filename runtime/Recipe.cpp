@@ -80,9 +80,9 @@ static kvarn_status checkRequest(const kvarn_request &request) {
 }
 
 /// A family is compiled for the member that fits the device, anything else as
-/// it is named.
+/// it is named; with the schedules of the device, if it is for its chip.
 static kvarn_status findTarget(const kvarn_request &request,
-                               std::string &target) {
+                               std::string &target, ScheduleTable &schedules) {
   const Backend *backend = backendOfTarget(request.target);
   if (!backend)
     return fail(KVARN_STATUS_INVALID_ARGUMENT,
@@ -92,8 +92,8 @@ static kvarn_status findTarget(const kvarn_request &request,
                     "of these");
   target = request.target ? request.target : "";
   if (target.empty() || target == "nvidia" || target == "x86_64")
-    return backend->compilerTarget(target);
-  return KVARN_STATUS_OK;
+    KVARN_TRY(backend->compilerTarget(target));
+  return findSchedules(backend->identity(), target, schedules);
 }
 
 static kvarn_status addOptions(const kvarn_request &request,
@@ -125,7 +125,7 @@ kvarn_status makeRecipe(const kvarn_request &request, Recipe &recipe) {
   RequestLists lists;
   KVARN_TRY(parseLists(request, lists));
   std::string target;
-  KVARN_TRY(findTarget(request, target));
+  KVARN_TRY(findTarget(request, target, recipe.schedules));
   std::string layout = request.layout ? request.layout : kDefaultLayout;
   recipe.kernel = "kernel '" + std::string(request.kernel) + "'";
   recipe.arguments = {"--kernels=" + std::string(request.kernel),
@@ -148,10 +148,19 @@ kvarn_status makeRecipe(const kvarn_request &request, Recipe &recipe) {
   return addOptions(request, lists, recipe.arguments);
 }
 
+std::vector<std::string> Recipe::command(const std::string &output) const {
+  std::vector<std::string> words = arguments;
+  if (!schedules.path.empty())
+    words.insert(words.end(),
+                 {"--schedules=" + schedules.path, "--or-default"});
+  words.insert(words.end(), {"-o", output});
+  return words;
+}
+
 std::string Recipe::key() const {
   const char *assembler = environment(Variable::PtxAssembler);
-  std::string text =
-      compilerOfThisBuild() + '\0' + (assembler ? assembler : "");
+  std::string text = compilerOfThisBuild() + '\0' +
+                     (assembler ? assembler : "") + '\0' + schedules.sha256;
   for (const std::string &argument : arguments)
     text += '\0' + argument;
   return sha256Hex(text).substr(0, 32);

@@ -3,7 +3,7 @@
 #ifndef KVARN_RUNTIME_RECIPE_H
 #define KVARN_RUNTIME_RECIPE_H
 
-#include "runtime/kvarn.h"
+#include "runtime/Schedules.h"
 
 #include <string>
 #include <vector>
@@ -14,9 +14,13 @@ namespace kvarn::runtime {
 /// arguments are served by the same kernel.
 struct Recipe {
   std::string kernel;                 // for messages: "kernel 'attend'"
-  std::vector<std::string> arguments; // of kvarn-compile, without -o
+  std::vector<std::string> arguments; // what is made, for kvarn-compile
+  ScheduleTable schedules;            // tuned for the device, if there are any
 
-  /// The name in the cache: a hash of the arguments and of the compiler.
+  /// All arguments of kvarn-compile that make the library `output`.
+  std::vector<std::string> command(const std::string &output) const;
+  /// The name in the cache: a hash of the arguments, of the text of the
+  /// schedules, and of the compiler.
   std::string key() const;
 };
 

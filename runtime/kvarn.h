@@ -233,12 +233,18 @@ KVARN_API kvarn_status kvarn_library_explain(const kvarn_library *library,
  * The cache is KVARN_CACHE_DIR, else XDG_CACHE_HOME/kvarn, else
  * HOME/.cache/kvarn. It must belong to the user and be closed to others (mode
  * 0700); it is made so. An entry is a kernel library. Its name is a hash of the
- * compiler's build and of all that the compiler is told: the request and the
- * chip. Among all threads and processes that share a cache each kernel is
- * compiled once; the others wait. Entries appear whole. An entry is checked
- * when it is loaded; one that is damaged is made again. What failed to compile
- * is not remembered. When the folder outgrows its size, the kernels that were
- * not used for the longest time go; kernels that are loaded stay usable.
+ * compiler's build and of all that the compiler is told: the request, the chip
+ * and the table of schedules. Among all threads and processes that share a
+ * cache each kernel is compiled once; the others wait. Entries appear whole. An
+ * entry is checked when it is loaded; one that is damaged is made again. What
+ * failed to compile is not remembered. When the folder outgrows its size, the
+ * kernels that were not used for the longest time go; kernels that are loaded
+ * stay usable.
+ *
+ * If there is a table of schedules that were tuned on this device, the compiler
+ * takes those of the kernels that it has. Tables are those installed with the
+ * library, or what the environment variable KVARN_SCHEDULES names: a folder, a
+ * file, or "none".
  *
  * The compiler is libkvarn-compiler.so, which is opened when the first kernel
  * is missing; it lies beside libkvarn.so or where the loader looks. If it
@@ -293,9 +299,11 @@ KVARN_API void kvarn_jit_destroy(kvarn_jit *jit);
  *   INVALID_ARGUMENT  the request is not whole, or the compiler refuses it
  *   COMPILER          there is no compiler, or it failed; names the kernel and
  *                     the command that builds it
- *   IO                the cache cannot be used; says what is wrong with it
+ *   IO                the cache or a table of schedules cannot be used; says
+ *                     what is wrong with it
  *   UNSUPPORTED       nothing can be compiled for this CPU or device
- *   CORRUPT           the library that has the kernel is damaged
+ *   CORRUPT           the library that has the kernel, or a table of schedules,
+ *                     is damaged
  * and whatever kvarn_select returns. */
 KVARN_API kvarn_status kvarn_jit_get(kvarn_jit *jit,
                                      const kvarn_request *request,

@@ -91,6 +91,11 @@ Grid gridOf(const Work &work, const Schedule &s, double together) {
 // GPUs
 //===----------------------------------------------------------------------===//
 
+/// Of a thread, for the fp16 query of its warp.
+double queryRegisters(const Format &f, const Schedule &s) {
+  return double(f.headDim * s.rows) / 64;
+}
+
 /// Instructions of a warp for one record and one row tile.
 double gpuInstructions(const Format &f, const Schedule &s) {
   double codes = 2.0 * double(f.group * f.headDim);
@@ -100,13 +105,15 @@ double gpuInstructions(const Format &f, const Schedule &s) {
   double tiles = double(f.group) / double(s.tokens);
   double fold = tiles * (3 * double(f.headDim * s.rows) / 32 + 60);
   double load = s.async ? 0 : double(f.recordBytes()) / 512;
-  return expand + products + softmax + fold + load + 200;
+  // Of a query in shared memory, four registers of a lane at a time.
+  double query = s.sharedQuery ? tiles * queryRegisters(f, s) / 4 : 0;
+  return expand + products + softmax + fold + load + query + 200;
 }
 
 /// Registers that a thread would like to have.
 double registersWanted(const Format &f, const Schedule &s) {
   double tile = double((s.tokens + f.headDim) * s.rows) / 32;
-  return 130 + 1.6 * tile + double(f.headDim * s.rows) / 64;
+  return 130 + 1.6 * tile + (s.sharedQuery ? 0 : queryRegisters(f, s));
 }
 
 double programsTogether(const Chip &chip, const Work &work, const Schedule &s) {
@@ -116,9 +123,11 @@ double programsTogether(const Chip &chip, const Work &work, const Schedule &s) {
   double registers = std::min(255.0, registersWanted(work.format, s));
   double most = std::min(double(chip.threads) / threads,
                          double(chip.registers) / (threads * registers));
-  if (s.async)
-    most = std::min(most, double(chip.sharedBytes) /
-                              double(s.warps * work.format.recordBytes()));
+  double query = s.sharedQuery ? 128 * queryRegisters(work.format, s) : 0;
+  double shared = (s.async ? double(work.format.recordBytes()) : 0) + query;
+  if (shared > 0)
+    most =
+        std::min(most, double(chip.sharedBytes) / (double(s.warps) * shared));
   return std::max(1.0, std::floor(most));
 }
 

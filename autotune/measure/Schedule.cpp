@@ -53,6 +53,8 @@ std::optional<Schedule> parseSchedule(std::string_view text) {
   s.async = word("copy", "async", "direct");
   s.subnormal = word("expand", "subnormal", "convert");
   s.narrow = word("operand", "f16", "f32");
+  fields.emplace("query", "registers"); // what is left out
+  s.sharedQuery = word("query", "shared", "registers");
   number("register_rows", s.registerRows);
   number("register_columns", s.registerColumns);
   s.programs = 0;
@@ -78,6 +80,7 @@ std::string describe(const Schedule &s, std::string_view kernel) {
   text += ", pool_tokens " + std::to_string(s.poolTokens);
   text += s.async ? ", async" : ", direct";
   text += s.subnormal ? ", subnormal" : ", convert";
+  text += s.sharedQuery ? ", shared query" : "";
   if (!s.narrow)
     text += ", register tile " + std::to_string(s.registerRows) + " x " +
             std::to_string(s.registerColumns);

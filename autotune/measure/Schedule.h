@@ -13,7 +13,7 @@ namespace kvarn::tune {
 /// The fields of #kvarn.schedule (docs/dialect.md).
 struct Schedule {
   int64_t rows = 1, tokens = 32, poolTokens = 32, warps = 1, splits = 0;
-  bool async = false, subnormal = false, narrow = false;
+  bool async = false, subnormal = false, narrow = false, sharedQuery = false;
   int64_t registerRows = 1, registerColumns = 1;
   int64_t programs = 1; // of a multiprocessor, with splits = 0
 

@@ -17,32 +17,33 @@ namespace {
 /// Instructions of a warp for 32 elements.
 struct Family {
   std::string_view kernel;
-  double instructions; // once
+  double wide, narrow; // once, with operand = f32 and f16
   double iteration;    // of each round of normalizing
+  /// Of a thread, for an element of the tile; of fp16 there are two in one.
+  double registers = 2.5;
 };
 
-constexpr Family kFamilies[] = {{"append", 20, 0},
-                                {"flush", 6, 13},
-                                {"pack", 18, 13},
-                                {"unflush", 25, 0},
-                                {"materialize", 9, 0}};
+constexpr Family kFamilies[] = {
+    {"append", 20, 20, 0},     {"flush", 6, 6, 13},
+    {"pack", 18, 18, 13},      {"unflush", 25, 25, 0},
+    {"materialize", 25, 9, 0}, {"relayout", 6, 6, 0, 0.25}};
 
 /// Rows and columns of a tile whose sums a warp exchanges with one other.
 constexpr double kExchange = 7.0 / 32;
 
-// Registers of a thread: for what is not the tile, and for an element of it.
-// Of fp16 there are two in one.
-constexpr double kOwnRegisters = 40, kRegistersPerElement = 2.5;
-constexpr double kMostRegisters = 255;
+/// Registers of a thread: for what is not the tile, and at most.
+constexpr double kOwnRegisters = 40, kMostRegisters = 255;
 
 /// The work of one call. A program goes over tiles, one after the other.
 struct StoreWork {
   StoreWork(const VariantKey &key, const Schedule &s, const Bucket &b);
 
   const Family *family = nullptr;
+  double instructions = 0; // once
   double programs = 0;
   double elements = 0; // of a program
   double tile = 0;     // elements of it at a time
+  double bytes = 4;    // of an element, read and written
   double iterations = 0;
   double sums = 0; // rows and columns of a tile that is normalized
 };
@@ -67,6 +68,7 @@ StoreWork::StoreWork(const VariantKey &key, const Schedule &s,
       family = &each;
   if (!family)
     throw InputError("no cost model for kernel '" + key.kernel + "'");
+  instructions = s.narrow ? family->narrow : family->wide;
   Format format = formatOf(key);
   double block = double(format.group * format.headDim);
   auto work = double(b.work());
@@ -82,6 +84,8 @@ StoreWork::StoreWork(const VariantKey &key, const Schedule &s,
     programs = 2 * work; // K and V apart
     if (key.kernel == "unflush")
       tile = double(s.tokens * format.headDim);
+    if (key.kernel == "relayout")
+      bytes = double(format.recordBytes()) / block;
   }
   if (family->iteration > 0) {
     iterations = double(iterationsOf(key));
@@ -92,9 +96,8 @@ StoreWork::StoreWork(const VariantKey &key, const Schedule &s,
 /// Of a program with `warps` warps, which exchange their sums in each round.
 static double programInstructions(const StoreWork &work, double lanes,
                                   double warps) {
-  const Family &family = *work.family;
   return work.elements / lanes *
-             (family.instructions + family.iteration * work.iterations) +
+             (work.instructions + work.family->iteration * work.iterations) +
          work.iterations * work.sums * kExchange * warps * warps;
 }
 
@@ -104,7 +107,7 @@ static Prediction predictGpu(const Chip &chip, const StoreWork &work,
   double threads = warps * double(chip.lanes);
   Prediction p;
   p.instructions = programInstructions(work, double(chip.lanes), warps);
-  double each = s.narrow ? kRegistersPerElement / 2 : kRegistersPerElement;
+  double each = work.family->registers / (s.narrow ? 2 : 1);
   double wanted = kOwnRegisters + each * work.tile / threads;
   double most = kMostRegisters;
   if (s.programs > 0) // the compiler sees to it that they fit
@@ -123,7 +126,7 @@ static Prediction predictGpu(const Chip &chip, const StoreWork &work,
   double issue = p.occupancy * p.instructions /
                  (chip.instructionRate * busy / (busy + kHidingWarps));
   double alone = p.instructions / warps * kSlotsPerIssue / chip.instructionRate;
-  p.bytesInFlight = p.occupancy * work.tile * 4; // read, then written
+  p.bytesInFlight = p.occupancy * work.tile * work.bytes;
   double share = chip.readBandwidth / processors;
   double rate = std::min(
       chip.readBandwidth,
@@ -144,7 +147,7 @@ static Prediction predictCpu(const Chip &chip, const StoreWork &work,
   p.occupancy = 1;
   p.waves = std::ceil(work.programs / processors);
   p.instructions = programInstructions(work, double(chip.lanes), 1);
-  p.bytesInFlight = work.tile * 4;
+  p.bytesInFlight = work.tile * work.bytes;
   double memory = bytes / work.programs * std::min(processors, work.programs) /
                   chip.readBandwidth;
   p.seconds = kCpuLaunchSeconds +
@@ -162,6 +165,8 @@ double storeBytes(const VariantKey &key, const Bucket &bucket) {
   if (key.kernel == "materialize")
     return work * (blocksOf(bucket.context, format) * record +
                    double(bucket.context) * row);
+  if (key.kernel == "relayout")
+    return 2 * work * record;
   return work * (record + double(format.group) * row);
 }
 

@@ -30,8 +30,7 @@ Format formatOf(const VariantKey &key);
 
 } // namespace cost
 
-/// As predict() and movedBytes(), for append, flush, pack, unflush and
-/// materialize.
+/// As predict() and movedBytes(), for all kernels but attend.
 Prediction predictStore(const Chip &chip, const VariantKey &key,
                         const Schedule &schedule, const Bucket &bucket);
 double storeBytes(const VariantKey &key, const Bucket &bucket);

@@ -22,7 +22,7 @@ struct Bucket {
   int64_t context = 0;     // tokens of each of them
   int64_t queryTokens = 0; // of each of them
   int64_t kvHeads = 1;     // any number with the same ratio is served
-  int64_t pairs = 0;       // blocks that are flushed, packed, un-flushed
+  int64_t pairs = 0;       // blocks that are flushed, packed, ...
   int64_t tokens = 0;      // that are appended
 
   bool operator==(const Bucket &) const = default;
@@ -48,10 +48,10 @@ inline constexpr BucketMember kBucketMembers[] = {
     {"batch", &Bucket::batch, "attend materialize"},
     {"context", &Bucket::context, "attend materialize"},
     {"query_tokens", &Bucket::queryTokens, "attend"},
-    {"pairs", &Bucket::pairs, "flush pack unflush"},
+    {"pairs", &Bucket::pairs, "flush pack unflush relayout"},
     {"tokens", &Bucket::tokens, "append"},
     {"kv_heads", &Bucket::kvHeads,
-     "attend materialize flush pack unflush append"}};
+     "attend materialize flush pack unflush relayout append"}};
 
 /// Whether `kernel` can be tuned: it has buckets.
 bool isTunable(std::string_view kernel);

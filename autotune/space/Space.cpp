@@ -28,9 +28,14 @@ static constexpr Values kPrograms = {"1", "2", "3", "4"};
 static constexpr Values kSplits = {"0", "1", "2", "4", "8", "16", "32", "64"};
 static constexpr Values kCopies = {"direct", "async"};
 static constexpr Values kExpands = {"convert", "subnormal"};
+static constexpr Values kQueries = {"registers", "shared"};
 static constexpr Values kRows = {"4", "8", "16", "32"};
 static constexpr Values kRegisterRows = {"1", "2", "4", "8"};
 static constexpr Values kRegisterColumns = {"16", "32", "64", "128"};
+
+/// Elements of a query in one register of the lanes of a warp, and how many
+/// registers are worth another place.
+static constexpr int64_t kQueryOfRegister = 2 * 32, kLargeRegisters = 32;
 
 static constexpr StringLiteral kWithinGroup = "at most the group";
 static constexpr StringLiteral kShared = "programs with splits = 0 only; "
@@ -38,6 +43,9 @@ static constexpr StringLiteral kShared = "programs with splits = 0 only; "
                                          "threads and shared memory";
 static constexpr StringLiteral kThreads = "within the threads and the shared "
                                           "memory of a program";
+static constexpr StringLiteral kLargeQuery =
+    "shared if a lane has 32 registers of it, with team = warp, operand = f16; "
+    "within the shared memory of a program";
 static constexpr StringLiteral kWithinRows = "at most rows";
 static constexpr StringLiteral kOwnSplits =
     "so that programs count; 1 by default";
@@ -52,10 +60,12 @@ static constexpr SpaceField kSpace[] = {
     {Backend::Nvptx, "attend", "programs", kPrograms, kShared},
     {Backend::Nvptx, "attend", "copy", kCopies, kThreads},
     {Backend::Nvptx, "attend", "expand", kExpands, ""},
+    {Backend::Nvptx, "attend", "query", kQueries, kLargeQuery},
     {Backend::Nvptx, "append", "rows", kRows, ""},
     {Backend::Nvptx, "append", "warps", kStoreWarps, kThreads},
     {Backend::Nvptx, "flush", "warps", kStoreWarps, kThreads},
     {Backend::Nvptx, "pack", "warps", kStoreWarps, kThreads},
+    {Backend::Nvptx, "relayout", "warps", kStoreWarps, kThreads},
     {Backend::Nvptx, "unflush", "tokens", kTokens, kWithinGroup},
     {Backend::Nvptx, "unflush", "warps", kReadWarps, kThreads},
     {Backend::Nvptx, "unflush", "splits", kNoSplits, kOwnSplits},
@@ -113,7 +123,8 @@ static std::string &valueOf(Fields &fields, StringRef name) {
   for (auto &[each, value] : fields)
     if (each == name)
       return value;
-  // `programs` is there with splits = 0 only, and last.
+  // What the attribute leaves out, until it has a value: `programs` without
+  // splits = 0, `query` in registers.
   return fields.emplace_back(name.str(), "").second;
 }
 
@@ -122,7 +133,7 @@ static ScheduleAttr scheduleOf(MLIRContext *context, Fields fields) {
   bool balanced = valueOf(fields, "splits") == "0";
   std::string text;
   for (auto &[name, value] : fields)
-    if (balanced || name != "programs")
+    if (!value.empty() && (balanced || name != "programs"))
       text += (text.empty() ? "<" : ", ") + name + " = " + value;
   // What the verifier refuses is no point of the space.
   ScopedDiagnosticHandler quiet(context, [](Diagnostic &) {});
@@ -143,6 +154,10 @@ static bool isWithin(Fields &fields, StringRef family, FormatAttr format) {
   if (family == "materialize" && valueOf(fields, "copy") == "async" &&
       valueOf(fields, "operand") != "f16")
     return false;
+  // What takes few registers is no worse in them: a schedule less to try.
+  if (valueOf(fields, "query") == "shared" && format &&
+      number("rows") * format.getHeadDim() / kQueryOfRegister < kLargeRegisters)
+    return false;
   return (family != "attend" || number("register_rows") <= number("rows")) &&
          (!format || (number("tokens") <= format.getGroup() &&
                       number("pool_tokens") <= format.getGroup()));
@@ -156,13 +171,14 @@ static bool isWithin(Fields &fields, StringRef family, FormatAttr format) {
 /// may have its query.
 static int64_t leastMemory(const Target &target, ScheduleAttr schedule,
                            FormatAttr format) {
-  if (target.backend == Backend::Cpu || !format ||
-      schedule.getCopy() != CopyMode::Async)
+  if (target.backend == Backend::Cpu || !format)
     return 0;
+  int64_t slot =
+      schedule.getCopy() == CopyMode::Async ? format.get().recordBytes() : 0;
   int64_t query = schedule.getQuery() == QueryPlace::Shared
                       ? schedule.getRows() * format.getHeadDim() * 2
                       : 0;
-  return schedule.getWarps() * (format.get().recordBytes() + query);
+  return schedule.getWarps() * (slot + query);
 }
 
 static std::string breaks(const Target &target, ScheduleAttr schedule,

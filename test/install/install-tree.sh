@@ -45,6 +45,16 @@ for table in "$source"/autotune/tuned/*.json; do
   [ ! -e "$table" ] || [ -e "$prefix/share/kvarn/tuned/${table##*/}" ]
 done
 
+# The runtime reads them there: it names one that is damaged.
+if [ -e "$prefix/bin/kvarn-run" ]; then
+  damaged=$prefix/share/kvarn/tuned/damaged.json
+  echo "{" >"$damaged"
+  "$prefix/bin/kvarn-run" jit --command --kernel=append --target=x86_64 \
+    --format=kvarn_k4v2_g64 --head-dim=64 >"$scratch/damaged.log" 2>&1 && exit 1
+  grep -q "share/kvarn/tuned/damaged.json: is no table" "$scratch/damaged.log"
+  rm "$damaged"
+fi
+
 # With the compiler: use it from CMake, then run what it made.
 if [ -x "$prefix/bin/kvarn-compile" ]; then
   cmake -S "$source/test/install/compiler" -B "$scratch/compiler" \

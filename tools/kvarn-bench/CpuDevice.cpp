@@ -1,14 +1,13 @@
 //===- CpuDevice.cpp - Measuring on a CPU ---------------------------------===//
 
+#include "runtime/CpuName.h"
 #include "tools/kvarn-bench/Device.h"
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstring>
-#include <fstream>
 #include <latch>
-#include <sched.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -65,9 +64,10 @@ private:
 
 class CpuDevice : public Device {
 public:
-  explicit CpuDevice(int threads);
+  explicit CpuDevice(int threads)
+      : threads(threads), cores(threads > 0 ? threads : cpuThreads()) {}
 
-  std::string name() const override;
+  std::string name() const override { return cpuName(cores); }
   int64_t processors() const override { return cores; }
   std::string driver() const override { return ""; }
   int64_t cacheBytes() const override;
@@ -93,29 +93,6 @@ private:
 };
 
 } // namespace
-
-CpuDevice::CpuDevice(int threads) : threads(threads), cores(threads) {
-  if (cores > 0)
-    return;
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  cores = sched_getaffinity(0, sizeof allowed, &allowed) == 0
-              ? CPU_COUNT(&allowed)
-              : static_cast<int>(std::thread::hardware_concurrency());
-  cores = std::max(cores, 1);
-}
-
-std::string CpuDevice::name() const {
-  std::ifstream file("/proc/cpuinfo");
-  std::string model = "CPU";
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("model name")) {
-      model = line.substr(std::min(line.find(':') + 2, line.size()));
-      break;
-    }
-  return model + ", " + std::to_string(cores) +
-         (cores == 1 ? " thread" : " threads");
-}
 
 int64_t CpuDevice::cacheBytes() const {
   long bytes = 0;

@@ -82,7 +82,8 @@ static void addOptions(CLI::App &sub, Suite &suite) {
   };
   text("--format", suite.shape.format, "kvarn_k4v2_g128, ...");
   text("--layout", suite.shape.layout, "reference or mma16816");
-  text("--dtype", suite.shape.dtype, "f16 or bf16");
+  if (suite.shape.has("dtype"))
+    text("--dtype", suite.shape.dtype, "f16 or bf16");
   sub.add_option("--head-dim", suite.shape.headDim, "Elements of a head")
       ->type_name("N")
       ->group("Kernel");

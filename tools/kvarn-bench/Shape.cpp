@@ -59,6 +59,7 @@ static constexpr struct {
     {"query_heads", "attend"},
     {"new", "attend"},
     {"compare_pool", "attend"},
+    {"dtype", "attend append flush pack unflush materialize"},
 };
 
 /// Whether `word` is one of the `words`.

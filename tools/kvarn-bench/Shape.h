@@ -28,14 +28,14 @@ struct Shape {
   int64_t contextFrom = 0;
   int64_t queryHeads = 64;
   int64_t kvHeads = 8;
-  int64_t pairs = 256;     // blocks that are flushed, packed, un-flushed
+  int64_t pairs = 256;     // blocks that are flushed, packed, ...
   int64_t tokens = 4096;   // that are appended
   int64_t queryTokens = 1; // of each request
   bool newTokens = false;  // their K and V are given raw: "new" in a suite
   double poolFraction = 0; // of the blocks, in the fp16 pool
   bool poolEnds = false;   // in the pool: first blocks and unfinished last ones
   bool comparePool = false; // measure with every block in the pool too
-  // The kernel; "" and 0 = any.
+  // The kernel; "" and 0 = any. The layout of relayout is the one written.
   std::string format, layout, dtype;
   int64_t headDim = 0;
 

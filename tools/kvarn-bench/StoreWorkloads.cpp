@@ -1,4 +1,4 @@
-//===- StoreWorkloads.cpp - append, flush, pack, unflush ------------------===//
+//===- StoreWorkloads.cpp - append, flush, pack, unflush, relayout --------===//
 
 #include "tools/kvarn-bench/Workload.h"
 
@@ -191,6 +191,47 @@ private:
   }
 };
 
+/// From pages to pages. Any bytes are a record.
+class RelayoutWorkload : public StoreWorkload {
+public:
+  explicit RelayoutWorkload(const WorkloadOptions &o)
+      : StoreWorkload(o, o.shape.pairs) {
+    movedBytes = 2 * blocks * recordBytes(o.shape);
+    packed = false;
+    int64_t layers = countLayers(o.device, movedBytes, movedBytes, o.memory);
+    Tiles tiles;
+    tiles.pages =
+        HostTensor(DType::U8, {std::min<int64_t>(blocks, 32), o.shape.kvHeads,
+                               format.recordBytes()});
+    for (uint8_t &byte : tiles.pages.bytes())
+      byte = static_cast<uint8_t>(random());
+    makePages(o, tiles, layers, false);
+    source = std::move(pages);
+    makePages(o, tiles, layers, true);
+    std::vector<int32_t> written = shuffled(layers * blocks);
+    makePairs(o, layers, [&](int64_t layer, int64_t i) {
+      return written[static_cast<size_t>(layer * blocks + i)];
+    });
+  }
+
+private:
+  std::vector<const Placed *> outputs() const override { return {&pages}; }
+  void prepareLaunches() override {
+    for (const Placed &list : pairs) {
+      kvarn_relayout_args args = {};
+      args.pairs = list->descriptor();
+      args.count = count->descriptor();
+      args.source_pages = source->descriptor();
+      args.pages = pages->descriptor();
+      launches.push_back(prepareLaunch(device, kernel, args,
+                                       kvarn_relayout_workspace_bytes,
+                                       kvarn_relayout));
+    }
+  }
+
+  Placed source;
+};
+
 /// Tokens of a prompt, one block after the other.
 class AppendWorkload : public StoreWorkload {
 public:
@@ -263,6 +304,10 @@ std::unique_ptr<Workload> makeFlush(const WorkloadOptions &options) {
 std::unique_ptr<Workload> makeUnflush(const WorkloadOptions &options) {
   return std::make_unique<SlotWorkload<kvarn_unflush_args>>(
       options, /*toPool=*/true, kvarn_unflush_workspace_bytes, kvarn_unflush);
+}
+
+std::unique_ptr<Workload> makeRelayout(const WorkloadOptions &options) {
+  return std::make_unique<RelayoutWorkload>(options);
 }
 
 std::unique_ptr<Workload> makePack(const WorkloadOptions &options) {

@@ -38,7 +38,8 @@ std::optional<run::Kernel> Suite::select(const Shape &shape) const {
   wanted.kernel = shape.kernel;
   wanted.format = shape.format;
   wanted.layout = shape.layout;
-  wanted.dtype = shape.dtype;
+  if (shape.has("dtype"))
+    wanted.dtype = shape.dtype;
   wanted.headDim = shape.headDim;
   if (shape.kernel == "attend") {
     wanted.features = featuresFor(shape);
@@ -142,11 +143,11 @@ static std::string timingText(const Timing &timing, double bandwidth) {
 }
 
 void Suite::print(const Result &result, const Bandwidth &bandwidth) const {
-  std::printf("%s %s %s D %lld %s%s\n", result.format.c_str(),
-              result.layout.c_str(), result.dtype.c_str(),
-              static_cast<long long>(result.headDim),
-              result.shape.describe().c_str(),
-              result.reallyPacked ? "" : " (random records)");
+  std::printf(
+      "%s %s %s%sD %lld %s%s\n", result.format.c_str(), result.layout.c_str(),
+      result.dtype.c_str(), result.dtype.empty() ? "" : " ",
+      static_cast<long long>(result.headDim), result.shape.describe().c_str(),
+      result.reallyPacked ? "" : " (random records)");
   double limit = bandwidth.of(result.shape);
   std::printf("  %-11s %s\n", result.shape.kernel.c_str(),
               timingText(result.timing, limit).c_str());

@@ -55,6 +55,7 @@ std::unique_ptr<Workload> makeAppend(const WorkloadOptions &options);
 std::unique_ptr<Workload> makeFlush(const WorkloadOptions &options);
 std::unique_ptr<Workload> makePack(const WorkloadOptions &options);
 std::unique_ptr<Workload> makeUnflush(const WorkloadOptions &options);
+std::unique_ptr<Workload> makeRelayout(const WorkloadOptions &options);
 
 /// The kernels that can be measured.
 struct MeasuredKernel {
@@ -69,6 +70,7 @@ inline constexpr MeasuredKernel kMeasuredKernels[] = {
     {"pack", "Blocks of new keys and values into pages", makePack},
     {"unflush", "Blocks of pages back to the pool", makeUnflush},
     {"materialize", "Keys and values of whole requests", makeMaterialize},
+    {"relayout", "Records of the other layout into pages", makeRelayout},
 };
 
 /// `kernel` on `args`, ready to run. `Args` is a struct of kvarn.h, `measure`

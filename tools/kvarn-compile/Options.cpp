@@ -92,10 +92,16 @@ static void addTargetOptions(CLI::App &app, Options &o) {
   app.add_option("--schedule", o.schedule,
                  "schedule to use, as --print-schedule writes it")
       ->group(group);
-  app.add_option("--schedules", o.schedules,
-                 "take schedules from this table, which 'kvarn-tune select' "
-                 "made")
-      ->type_name("FILE")
+  CLI::Option *schedules =
+      app.add_option("--schedules", o.schedules,
+                     "take schedules from this table, which 'kvarn-tune "
+                     "select' made")
+          ->type_name("FILE")
+          ->group(group);
+  app.add_flag("--or-default", o.orDefault,
+               "it is no error if the table has nothing for these kernels, "
+               "they have the default schedule")
+      ->needs(schedules)
       ->group(group);
   app.add_flag("--print-schedule", o.printSchedule,
                "print the schedule of each kernel and stop")

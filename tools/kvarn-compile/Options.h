@@ -20,7 +20,7 @@ struct Options {
   std::string range = "minmax", frame = "original";
   std::string target = "x86_64", scheduleFrom, schedule, schedules;
   bool printSchedule = false, printResources = false;
-  bool noFuse = false, saveTemps = false;
+  bool orDefault = false, noFuse = false, saveTemps = false;
   bool printStages = false, listTargets = false, listFormats = false;
   std::string inspect;
   bool header = false;

@@ -175,7 +175,7 @@ static int checkTuned(Request &request) {
   if (!request.tuned)
     return request.fail(error);
   for (const Target *target : request.targets)
-    if (target->name == request.tuned->chip)
+    if (o.orDefault || target->name == request.tuned->chip)
       return 0;
   return request.fail(o.schedules + ": is for " + request.tuned->chip +
                       ", which --target=" + o.target + " has not");

@@ -324,7 +324,11 @@ int Driver::addProgram(Program &program, const CompileOptions &compile,
     if (int code = saveStages(name + compile.suffix, *program.module, compile))
       return code;
   OwningOpRef<ModuleOp> copy = program.module->clone();
-  if (failed(addToLibrary(*copy, program.key, compile, writer)))
+  LogicalResult added = addToLibrary(*copy, program.key, compile, writer);
+  if (failed(added) && !compile.suffix.empty())
+    request.err << "kvarn-compile: note: the schedule is of "
+                << request.options.schedules << "\n";
+  if (failed(added))
     return writer.error().empty() ? kUsage : request.fail(writer.error());
   return 0;
 }
@@ -341,7 +345,7 @@ int Driver::writeLibrary() {
         if (int code = addProgram(program, compile, writer))
           return code;
     }
-  if (request.tuned && !usesTuned)
+  if (request.tuned && !usesTuned && !request.options.orDefault)
     return request.fail(request.options.schedules +
                         ": has no schedules for these kernels, but for " +
                         request.tuned->describe());

@@ -377,7 +377,7 @@ void Building::buildTask(Task &task, const json &listed,
 
 /// What else a library needs, and what packs the caches that are measured: all
 /// of the library that was given but what is tuned, else all that kvarn-compile
-/// makes but attend.
+/// makes but attend. relayout needs nothing else.
 void Building::addOthers(LibraryFolder &folder) {
   auto isTuned = [&](const Variant &variant) {
     return isFor(variant, options.target) &&
@@ -395,7 +395,8 @@ void Building::addOthers(LibraryFolder &folder) {
   std::set<std::string> done;
   for (const Task &task : pack.tasks) {
     // The ratio is no part of them.
-    if (!done.insert(task.key.format + " " + task.key.layout + " " +
+    if (task.key.kernel == "relayout" ||
+        !done.insert(task.key.format + " " + task.key.layout + " " +
                      task.key.dtype + " " + std::to_string(task.key.headDim))
              .second)
       continue;

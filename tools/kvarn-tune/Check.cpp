@@ -175,6 +175,30 @@ private:
   run::HostTensor records; // for unflush
 };
 
+/// Any bytes are a record; padding is between them.
+class RelayoutChecker : public ConformanceChecker {
+public:
+  RelayoutChecker(const Format &format, Layout source)
+      : format(format), source(source),
+        records(run::DType::U8, {4, format.recordBytes() + 64}) {
+    oracle::Rng random(1);
+    for (uint8_t &byte : records.bytes())
+      byte = static_cast<uint8_t>(random.next());
+    name = "4 records";
+  }
+
+private:
+  void check(const run::Context &context,
+             const run::Kernel &kernel) const override {
+    run::checkRelayout(context, "relayout", kernel, records, format, source,
+                       format.layout);
+  }
+
+  Format format;
+  Layout source;
+  run::HostTensor records;
+};
+
 } // namespace
 
 std::unique_ptr<Checker> makeChecker(const VariantKey &key,
@@ -189,7 +213,14 @@ std::unique_ptr<Checker> makeChecker(const VariantKey &key,
     return std::make_unique<AttendChecker>(key, *format, queryTokens);
   if (key.kernel == "materialize")
     return std::make_unique<MaterializeChecker>(key, *format);
-  return std::make_unique<StoreChecker>(key, *format);
+  if (key.kernel != "relayout")
+    return std::make_unique<StoreChecker>(key, *format);
+  auto option = key.options.find("source");
+  std::optional<Layout> source =
+      parseLayout(option == key.options.end() ? "" : option->second);
+  if (!source)
+    throw InputError("cannot be checked: " + describe(key));
+  return std::make_unique<RelayoutChecker>(*format, *source);
 }
 
 } // namespace kvarn::tune

@@ -4,6 +4,7 @@
 
 #include "autotune/measure/Error.h"
 #include "autotune/measure/LibraryFolder.h"
+#include "format/Format.h"
 #include "tools/kvarn-run/Compiler.h"
 
 #include <algorithm>
@@ -96,7 +97,12 @@ VariantKey Wanted::keyFor(const bench::Shape &shape) const {
   key.format = shape.format;
   key.layout = shape.layout.empty() ? "reference" : shape.layout;
   key.headDim = shape.headDim ? shape.headDim : 128;
-  key.dtype = shape.dtype.empty() ? "f16" : shape.dtype;
+  if (shape.has("dtype"))
+    key.dtype = shape.dtype.empty() ? "f16" : shape.dtype;
+  if (key.kernel == "relayout") // from the other layout
+    key.options["source"] = layoutName(
+        key.layout == layoutName(Layout::Reference) ? Layout::Mma16816
+                                                    : Layout::Reference);
   if (key.kernel == "attend") {
     key.ratio = shape.queryHeads / shape.kvHeads;
     for (const std::string &feature : options.features)
@@ -114,7 +120,8 @@ VariantKey Wanted::keyFor(const bench::Shape &shape) const {
     if (each.kernel == key.kernel && each.ratio == key.ratio &&
         (shape.format.empty() || each.format == shape.format) &&
         (shape.layout.empty() || each.layout == shape.layout) &&
-        (shape.dtype.empty() || each.dtype == shape.dtype) &&
+        (shape.dtype.empty() || !shape.has("dtype") ||
+         each.dtype == shape.dtype) &&
         (shape.headDim == 0 || each.headDim == shape.headDim)) {
       VariantKey found = each;
       found.queryRows = 0;
@@ -152,7 +159,9 @@ std::vector<std::string> Wanted::command(const VariantKey &key,
   }
   // As kvarn-compile writes its options into keys.
   for (auto &[name, value] : key.options)
-    if (name != "prescale")
+    if (name == "source")
+      words.push_back("--source-layout=" + value);
+    else if (name != "prescale")
       words.push_back("--" + name + "=" + value);
     else if (value == "on")
       words.push_back("--prescale");

@@ -73,6 +73,32 @@ TEST(CostModel, RegistersThatDoNotFitCost) {
             1.5 * ask(scheduleText(4, 0, 2), kLarge).instructions);
 }
 
+/// 16 rows want the registers, 8 do not, and loading the query takes a little.
+TEST(CostModel, AQueryInSharedMemoryLeavesRegisters) {
+  auto ofRows = [](const char *rows, bool shared) {
+    std::string text = scheduleText(4, 0);
+    text.replace(text.find("rows = 8"), 8, std::string("rows = ") + rows);
+    if (shared)
+      text.replace(text.size() - 1, 1, ", query = shared>");
+    return ask(text, kLarge).instructions;
+  };
+  EXPECT_LT(ofRows("16", true), 0.95 * ofRows("16", false));
+  EXPECT_GT(ofRows("8", true), ofRows("8", false));
+  EXPECT_LT(ofRows("8", true), 1.01 * ofRows("8", false));
+}
+
+/// Two warps with slots of 25856 bytes: four programs, with queries of 4096
+/// bytes three.
+TEST(CostModel, AQueryInSharedMemoryTakesRoom) {
+  kvarn::VariantKey key = attendKey(16);
+  key.format = "kvarn_k8v4_g128";
+  std::string text = scheduleText(2, 16);
+  text.replace(text.find("rows = 8"), 8, "rows = 16");
+  EXPECT_EQ(predict(hopper(), key, *parseSchedule(text), kLarge).occupancy, 4);
+  text.replace(text.size() - 1, 1, ", query = shared>");
+  EXPECT_EQ(predict(hopper(), key, *parseSchedule(text), kLarge).occupancy, 3);
+}
+
 TEST(CostModel, Cpu) {
   Chip cpu = {false, 16, 2, 1, 0, 1 << 30, 8e9, 15e9};
   std::string text =
@@ -123,6 +149,15 @@ TEST(Schedule, Parse) {
   EXPECT_EQ(describe(*parseSchedule(storeSchedule(4, 8, 64, 2)), "append"),
             "warps 4, rows 8, tokens 64, programs 2");
   EXPECT_EQ(parseSchedule(scheduleText(8, 16))->splits, 16);
+  std::string query = scheduleText(4, 0);
+  query.replace(query.size() - 1, 1, ", query = shared>");
+  EXPECT_FALSE(s->sharedQuery);
+  EXPECT_TRUE(parseSchedule(query)->sharedQuery);
+  EXPECT_EQ(describe(*parseSchedule(query), "attend"),
+            "warps 4, balanced over 2 programs, tokens 128, "
+            "pool_tokens 32, async, subnormal, shared query");
+  query.replace(query.find("= shared"), 8, "= magical");
+  EXPECT_FALSE(parseSchedule(query));
   for (const char *bad :
        {"", "<", "><", "<rows = 8>", "#kvarn.schedule<rows = x, tokens = 1>"})
     EXPECT_FALSE(parseSchedule(bad)) << bad;

@@ -120,8 +120,8 @@ TEST(Tuned, Errors) {
   auto kernelError = [&](const std::function<void(json &)> &change) {
     return errorOf([&](json &o) { change(o["kernels"][0]); });
   };
-  EXPECT_EQ(kernelError([](json &k) { k["key"]["kernel"] = "relayout"; }),
-            "kernel 'relayout' is never tuned");
+  EXPECT_EQ(kernelError([](json &k) { k["key"]["kernel"] = "combine"; }),
+            "kernel 'combine' is never tuned");
   EXPECT_EQ(kernelError([](json &k) { k["schedules"] = json::array(); }),
             "expected schedules of attend kvarn_k4v2_g128 mma16816 f16 "
             "head_dim 128 ratio 8 rows 8 (causal)");

@@ -92,6 +92,54 @@ TEST_F(CudaJit, CompilesForTheCurrentDevice) {
   EXPECT_EQ(y.read(), (std::vector<float>{2, 4, 6, 8}));
 }
 
+/// A table of schedules, as far as the runtime reads it.
+static std::string head(const std::string &chip, const std::string &device,
+                        int processors) {
+  return "{\"chip\": \"" + chip + "\", \"device\": {\"gpu\": \"" + device +
+         "\", \"sm_count\": " + std::to_string(processors) + "}}";
+}
+
+TEST_F(CudaJit, TheTableOfSchedulesIsThatOfTheCurrentDevice) {
+  std::string tables = folder.path("tables");
+  fs::create_directory(tables);
+  ScopedEnvironment place("KVARN_SCHEDULES", tables.c_str());
+  auto write = [&](const char *name, const std::string &text) {
+    std::ofstream(tables + "/" + name) << text;
+  };
+  // As the shipped one of an H200, an H100 of the same chip, half an H200.
+  write("0.json", head("sm_90a", "Fake H100", 132));
+  write("1.json", head("sm_90a", "Fake H200", 132));
+  write("2.json", head("sm_90a", "Fake H200", 66));
+  write("3.json", head("sm_80", "Fake A100", 108));
+  Jit jit({}, options());
+  auto table = [&](const Request &request) {
+    std::string command = jit.command(request);
+    size_t begin = command.find(" --schedules=");
+    return begin == std::string::npos
+               ? "none"
+               : command.substr(begin + 13 + tables.size() + 1, 6);
+  };
+  EXPECT_EQ(table(request()), "1.json");
+  EXPECT_EQ(table(request().target("auto")), "1.json");
+  EXPECT_EQ(table(request().target("sm_90a")), "1.json");
+  EXPECT_EQ(table(request().target("sm_80")), "none"); // not for its chip
+  EXPECT_EQ(table(request().target("x86_64")), "none");
+  {
+    ScopedDevice other(1);
+    EXPECT_EQ(table(request()), "3.json");
+  }
+  jit.get(request());
+  EXPECT_EQ(jit.stats().compiled, 1);
+  write("0.json", head("sm_90a", "Fake H100", 132) + "\n");
+  Jit again({}, options());
+  again.get(request());
+  EXPECT_EQ(again.stats().from_cache, 1);
+  write("1.json", head("sm_90a", "Fake H200", 132) + "\n");
+  Jit anew({}, options());
+  anew.get(request());
+  EXPECT_EQ(anew.stats().compiled, 1);
+}
+
 // What the driver cannot load is no damage: it is not compiled again.
 TEST_F(CudaJit, AnErrorOfTheDriverIsReported) {
   Jit jit({}, options());

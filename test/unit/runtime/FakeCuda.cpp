@@ -25,6 +25,8 @@ FakeCuda::FakeCuda() {
     devices[0].major = std::atoi(chip) / 10;
     devices[0].minor = std::atoi(chip) % 10;
   }
+  if (const char *name = std::getenv("KVARN_FAKE_CUDA_NAME"))
+    devices[0].name = name;
   if (const char *code = std::getenv("KVARN_FAKE_CUDA_CRASH"))
     crash = std::atoi(code);
   const char *list = std::getenv("KVARN_FAKE_CUDA_FAIL");
@@ -317,7 +319,8 @@ FAKE(cuModuleLoadDataEx, CUmodule *module, const void *image, unsigned count,
   if (contextStack().empty())
     return kInvalidContext;
   const char *text = static_cast<const char *>(image);
-  bool ptx = std::string_view(text, 8) == ".version";
+  bool ptx = std::string_view(text, 8) == ".version" ||
+             std::string_view(text, 2) == "//"; // as LLVM begins
   void *object = ptx ? nullptr : openImage(text);
   if (!ptx && !object) {
     for (unsigned i = 0; i < count; ++i)

@@ -9,9 +9,10 @@
 //
 // A test program that links it finds it under the name libcuda.so.1; others
 // take it by KVARN_CUDA_DRIVER. KVARN_FAKE_CUDA_FAIL="cuMemAlloc=2,..." makes
-// functions fail there, KVARN_FAKE_CUDA_CHIP=80 changes the first device, and
-// with KVARN_FAKE_CUDA_CRASH=719 kernels fail while they run. With
-// KVARN_FAKE_CUDA_COUNT=1 it prints at the end how often what was called.
+// functions fail there, KVARN_FAKE_CUDA_CHIP=80 and KVARN_FAKE_CUDA_NAME=...
+// change the first device, and with KVARN_FAKE_CUDA_CRASH=719 kernels fail
+// while they run. With KVARN_FAKE_CUDA_COUNT=1 it prints at the end how often
+// what was called.
 //
 //===----------------------------------------------------------------------===//
 

@@ -110,14 +110,20 @@ HostTensor storeTiles(const TileSet &tiles);
 void checkUnflush(const Context &context, const Kernel &kernel,
                   const TileSet &tiles, const HostTensor &records);
 
+/// Records [tiles, stride] of layout `from` to layout `to`, and over
+/// themselves. `format` has any layout.
+void checkRelayout(const Context &context, const std::string &name,
+                   const Kernel &kernel, const HostTensor &records,
+                   const Format &format, Layout from, Layout to);
+
 struct RelayoutKernels {
   Kernel there, back; // from layout reference to mma16816, and back
 };
 
-/// Records [tiles, stride] of layout reference, there and back, and over
-/// themselves. `format` has any layout.
-void checkRelayout(const Context &context, const RelayoutKernels &kernels,
-                   const HostTensor &records, Format format);
+/// Records of layout reference, there and back.
+void checkRelayouts(const Context &context, const RelayoutKernels &kernels,
+                    const HostTensor &records, const Format &format);
+
 //===-- Reading -----------------------------------------------------------===//
 
 /// Attention against `exact`. Returns `out`.

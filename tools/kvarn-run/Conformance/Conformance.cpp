@@ -130,7 +130,7 @@ void FileRun::checkStoreCase(const Context &context, const Library &library,
     checkUnflush(context, unflush, tiles, each["record"]);
   }
   if (auto kernels = relayoutKernels(source, library, need))
-    checkRelayout(context, *kernels, each["record"], each.format);
+    checkRelayouts(context, *kernels, each["record"], each.format);
   if (!source.wants("materialize"))
     return;
   Kernel materialize = source.select(library, need, "materialize");

@@ -243,7 +243,7 @@ static void checkBothLayouts(const Context &context,
                                             rng.pick<int64_t>({0, 64, 512})});
   for (uint8_t &byte : records.bytes())
     byte = static_cast<uint8_t>(rng.next());
-  checkRelayout(context, *kernels, records, plan.format);
+  checkRelayouts(context, *kernels, records, plan.format);
 }
 
 //===----------------------------------------------------------------------===//

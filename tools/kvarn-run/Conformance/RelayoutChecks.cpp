@@ -61,10 +61,9 @@ private:
 
 } // namespace
 
-/// One way: `records` are in layout `from`.
-static void checkWay(const Context &context, const std::string &name,
-                     const Kernel &kernel, const HostTensor &records,
-                     const Format &format, Layout from, Layout to) {
+void checkRelayout(const Context &context, const std::string &name,
+                   const Kernel &kernel, const HostTensor &records,
+                   const Format &format, Layout from, Layout to) {
   Copies copies(records, format);
   HostTensor converted = records.clone();
   relayout(converted.bytes(), records.extent(1), format, from, to);
@@ -100,15 +99,15 @@ static void checkWay(const Context &context, const std::string &name,
   context.add(name + " in place", sameBytes(source, wantInPlace), kernel);
 }
 
-void checkRelayout(const Context &context, const RelayoutKernels &kernels,
-                   const HostTensor &records, Format format) {
-  checkWay(context, "relayout", kernels.there, records, format,
-           Layout::Reference, Layout::Mma16816);
+void checkRelayouts(const Context &context, const RelayoutKernels &kernels,
+                    const HostTensor &records, const Format &format) {
+  checkRelayout(context, "relayout", kernels.there, records, format,
+                Layout::Reference, Layout::Mma16816);
   HostTensor converted = records.clone();
   relayout(converted.bytes(), records.extent(1), format, Layout::Reference,
            Layout::Mma16816);
-  checkWay(context, "return", kernels.back, converted, format, Layout::Mma16816,
-           Layout::Reference);
+  checkRelayout(context, "return", kernels.back, converted, format,
+                Layout::Mma16816, Layout::Reference);
 }
 
 } // namespace kvarn::run
