@@ -158,11 +158,11 @@ Value AttendKernel::masked(const QueryRows &r, Value x, Value firstPosition) {
 }
 
 /// Takes new scores in: returns their weights in parts of kUnitWeight, as an
-/// operand, and shrinks `state` where the maximum grows. As long as no weight
-/// is above kLargestWeight the maximum stays behind and nothing has to shrink,
-/// which is so for all but the first tiles.
-Weights AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
-                            Value firstPosition) {
+/// operand, adds their sums to `state` and shrinks it where the maximum grows.
+/// As long as no weight is above kLargestWeight the maximum stays behind and
+/// nothing has to shrink, which is so for all but the first tiles.
+Value AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
+                          Value firstPosition) {
   s = capped(s);
   Type operand = spec.schedule.getOperand();
   SmallVector<int64_t> shape(shapeOf(s.tile));
@@ -198,14 +198,10 @@ Weights AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
   state = {results[1], results[2], results[3]};
   // As a product it costs no exchange between lanes, and weights are summed
   // as they are multiplied.
-  return {p, operand.isF32() ? b.sum(p, 1)
-                             : b.dot(p, b.tileOf(1.0, {shape[1]}, operand))};
-}
-
-/// Adds weights, and the sum over their tokens of weighted values.
-void AttendKernel::add(Softmax &state, const Weights &p, Value values) {
-  state.sum = b.add(state.sum, b.mul(p.sums, b.f32(1 / kUnitWeight)));
-  state.out = b.add(state.out, values);
+  state.sum = operand.isF32()
+                  ? b.add(state.sum, b.sum(p, 1))
+                  : b.dot(p, b.tileOf(1.0, {shape[1]}, operand), state.sum);
+  return p;
 }
 
 //===----------------------------------------------------------------------===//
@@ -221,8 +217,8 @@ Softmax AttendKernel::packedBlock(const QueryRows &r, const Query &q,
     auto [raw, factor] = record.scores(query, start, tokens);
     if (tokens == spec.format.getGroup())
       record.keysDone();
-    Weights p = weigh(r, state, {raw, factor}, b.add(firstPosition, start));
-    add(state, p, record.weightedValues(p.tile, start));
+    Value p = weigh(r, state, {raw, factor}, b.add(firstPosition, start));
+    state.out = b.add(state.out, record.weightedValues(p, start));
     return state;
   };
   Softmax state;
@@ -264,9 +260,9 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
           [&] { return ScaledOperand{load(source.v), {}}; }, [] {});
     Value k = load(source.k), v = load(source.v);
     Value raw = b.dot(q.rows, b.transpose(k));
-    Weights p = weigh(r, state, {raw, q.factor}, b.add(firstPosition, start));
-    Value sum = b.dot(p.tile, v);
-    add(state, p, b.mul(sum, b.f32(1 / kUnitWeight)));
+    Value p = weigh(r, state, {raw, q.factor}, b.add(firstPosition, start));
+    Value sum = b.mul(b.dot(p, v), b.f32(1 / kUnitWeight));
+    state.out = b.add(state.out, sum);
     return state;
   };
   if (tokens == step)
@@ -436,7 +432,12 @@ Softmax AttendKernel::everyBlock(const QueryRows &r, const Blocks &range,
   Softmax state = empty();
   if (args.newK)
     state = newTiles(r, start(range.firstNew), range.lastNew, step);
-  return blockLoop(rowsOfCache(r), start(range.first), range.last, step, state);
+  state =
+      blockLoop(rowsOfCache(r), start(range.first), range.last, step, state);
+  // Until here weights are summed as they are multiplied.
+  if (!together())
+    state.sum = b.mul(state.sum, b.f32(1 / kUnitWeight));
+  return state;
 }
 
 /// The softmax of several warps, stacked along dimension 0, in one.

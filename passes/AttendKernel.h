@@ -87,11 +87,6 @@ struct Scores {
   Value tile, factor;
 };
 
-/// Weights of a tile in parts of kUnitWeight, as an operand, and their sums.
-struct Weights {
-  Value tile, sums;
-};
-
 /// The query rows of one tile and what each may see.
 struct QueryRows {
   Value valid;       // rows that exist
@@ -198,9 +193,8 @@ private:
   Value scaled(Value x, const Scores &s);
   Value onlySeen(const QueryRows &r, Value x, Value firstPosition);
   Value masked(const QueryRows &r, Value x, Value firstPosition);
-  Weights weigh(const QueryRows &r, Softmax &state, Scores s,
-                Value firstPosition);
-  void add(Softmax &state, const Weights &p, Value values);
+  Value weigh(const QueryRows &r, Softmax &state, Scores s,
+              Value firstPosition);
   Softmax merge(ArrayRef<Value> stacked);
   void finish(const QueryRows &r, Softmax state);
   void finishPartial(const QueryRows &r, const Softmax &state,

@@ -106,8 +106,10 @@ private:
   MLIRContext *context;
   OpBuilder builder;
   Products products;
-  bool rotates = false; // and does nothing else
-  int64_t ownWarps = 0; // of regions of warps, 0 = there are none
+  bool rotates = false;  // and does nothing else
+  bool onlySums = false; // spreads from products to what they add to
+  SmallVector<Value> sums;
+  int64_t ownWarps = 0;  // of regions of warps, 0 = there are none
   DenseMap<Value, Layout> layouts;
   DenseMap<std::pair<Value, Attribute>, Value> copies;
   std::deque<Value> reached;
@@ -155,8 +157,15 @@ Layout Distributor::sharedOut(Value vector, const Layout &layout) {
   return products.empty() && numbers ? withoutCopies(layout) : layout;
 }
 
+/// Ops that hand a tile on as it is.
+static bool handsOn(Operation *op) {
+  return isa<DotOp, scf::ForOp, scf::IfOp, scf::YieldOp>(op);
+}
+
 void Distributor::spreadToOperands(Operation *op, Value result,
                                    const Layout &layout) {
+  if (onlySums && !handsOn(op))
+    return;
   if (isElementwise(op)) {
     // What all warps need is made by all of them together, and narrowed before
     // it is handed around.
@@ -197,6 +206,8 @@ void Distributor::setSums(ReduceOp reduce, const Layout &layout) {
 void Distributor::spreadToUser(OpOperand &use, const Layout &layout) {
   Operation *op = use.getOwner();
   unsigned index = use.getOperandNumber();
+  if (onlySums && !handsOn(op))
+    return;
   if (isElementwise(op)) {
     // A narrowed tile moves to other lanes for half the price.
     if (!isa<arith::TruncFOp>(op) || products.empty())
@@ -225,6 +236,8 @@ void Distributor::spread() {
   while (!reached.empty()) {
     Value value = reached.front();
     reached.pop_front();
+    if (onlySums)
+      sums.push_back(value);
     Layout layout = at(value);
     if (Operation *op = value.getDefiningOp()) {
       spreadToOperands(op, value, layout);
@@ -534,9 +547,13 @@ LogicalResult Distributor::run() {
   kernel.walk([&](HadamardOp) { rotates = products.empty(); });
   kernel.walk([&](StoreCodesOp) { rotates = false; });
   kernel.walk([&](WarpsOp warps) { ownWarps = warps.getCount(); });
-  // The result of a product is what the instruction makes of it.
+  // The result of a product is what the instruction makes of it, also where
+  // products of a loop add to it.
+  onlySums = true;
   for (auto &[dot, product] : products)
-    layouts.try_emplace(dot->getResult(0), product.result);
+    set(dot->getResult(0), product.result);
+  spread();
+  onlySums = false;
   // In program order: what several products reach belongs to the first.
   for (auto &[op, product] : products) {
     auto dot = cast<DotOp>(op);
@@ -545,6 +562,8 @@ LogicalResult Distributor::run() {
     set(dot.getRhs(), product.rhs);
     spread();
   }
+  llvm::append_range(reached, sums);
+  spread();
   setCodes();
   if (worksTogether(kernel))
     setStaged();

@@ -54,18 +54,21 @@ static constexpr Defaults kDefaults[] = {
     {Backend::Cpu, kAnyFamily, Team::Warp, 0, 256, kAnyLayout, 16, 128, 128, 1,
      1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
     {Backend::Nvptx, Family::Attend, Team::Warpgroup, 128, 128, kAnyLayout, 128,
-     128, 128, 8, 0, 1, CopyMode::Async, ExpandMode::Convert, true, 8},
+     128, 64, 8, 0, 1, CopyMode::Async, ExpandMode::Convert, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warpgroup, 64, 128, kAnyLayout, 64,
      128, 64, 4, 0, 2, CopyMode::Async, ExpandMode::Convert, true, 8},
-    {Backend::Nvptx, Family::Attend, Team::Warp, 0, 64, kAnyLayout, 16, 128, 32,
-     4, 0, 3, CopyMode::Async, ExpandMode::Subnormal, true, 8},
-    {Backend::Nvptx, Family::Attend, Team::Warp, 9, 128, RecordLayout::Mma16816,
-     16, 128, 16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
+    {Backend::Nvptx, Family::Attend, Team::Warp, 9, 128, kAnyLayout, 16, 128,
+     16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
      QueryPlace::Shared},
+    {Backend::Nvptx, Family::Attend, Team::Warp, 0, 64, RecordLayout::Mma16816,
+     16, 128, 32, 4, 0, 3, CopyMode::Async, ExpandMode::Subnormal, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 128, RecordLayout::Mma16816,
      16, 128, 32, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
-    {Backend::Nvptx, Family::Attend, Team::Warp, 0, 256, kAnyLayout, 16, 128,
+    {Backend::Nvptx, Family::Attend, Team::Warp, 0, 128, kAnyLayout, 16, 128,
      16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Attend, Team::Warp, 0, 256, kAnyLayout, 8, 128, 16,
+     4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
+     QueryPlace::Shared},
     {Backend::Nvptx, Family::Materialize, Team::Warp, 0, 128,
      RecordLayout::Mma16816, 16, 32, 32, 1, 1, 0, CopyMode::Async,
      ExpandMode::Convert, true, 8},
@@ -94,20 +97,33 @@ static bool rotatesBack(Operation *op) {
          });
 }
 
-/// Whether each warp has room for its query beside a slot of `recordBytes`, so
-/// that a multiprocessor still holds as many programs. PTX for older chips also
-/// runs on some that have less memory than its own.
+/// Shared memory for barriers, and what the driver takes.
+constexpr int64_t kReserved = 2048;
+
+/// Of those of the table, the warps whose slots of `recordBytes` fit a program.
+static int64_t warpsWithSlots(const Target &target, const Defaults &row,
+                              int64_t recordBytes) {
+  int64_t warps = row.warps;
+  if (row.team == Team::Warp && row.copy == CopyMode::Async)
+    while (warps > 1 &&
+           warps * recordBytes + kReserved > target.chip->programSharedBytes)
+      warps /= 2;
+  return warps;
+}
+
+/// Whether each warp has room for `queryBytes` beside a slot of `recordBytes`,
+/// so that a multiprocessor still holds as many programs. PTX for older chips
+/// also runs on some that have less memory than its own.
 static bool hasRoomForQuery(const Target &target, const Defaults &row,
-                            int64_t rows, int64_t headDim,
-                            int64_t recordBytes) {
-  constexpr int64_t kReserved = 2048; // barriers, and what the driver takes
+                            int64_t warps, int64_t recordBytes,
+                            int64_t queryBytes) {
   auto bytesWith = [&](int64_t query) {
-    return row.warps * (recordBytes + query) + kReserved;
+    return warps * (recordBytes + query) + kReserved;
   };
   auto together = [&](int64_t bytes) {
     return std::min(row.programs, target.chip->sharedBytes / bytes);
   };
-  int64_t bytes = bytesWith(rows * headDim * 2);
+  int64_t bytes = bytesWith(queryBytes);
   return target.warpgroupProducts && bytes <= target.chip->programSharedBytes &&
          together(bytes) == together(bytesWith(0));
 }
@@ -117,7 +133,7 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
                                           func::FuncOp program) {
   Family family = Family::Store;
   int64_t group = ::kvarn::kGroups.back(), ratio = 0, block = 0, headDim = 0,
-          recordBytes = 0;
+          recordBytes = 0, queries = 1;
   auto layout = RecordLayout::Mma16816;
   program.walk([&](Operation *op) {
     for (Value operand : op->getOperands())
@@ -133,6 +149,8 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
       ratio = attention.getRatio();
       headDim = attention.getQ().getType().getDimSize(2);
       family = Family::Attend;
+      // New tokens have the query in a frame of their own.
+      queries = attention.getNewK() ? 2 : 1;
     };
     // What fusion makes of it is no other family.
     if (isa<DequantizeOp, MaterializeOp, UnflushOp>(op))
@@ -163,7 +181,7 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
     rows = std::min<int64_t>(
         rows, std::max<int64_t>(int64_t(1) << target.matrix->outerLanes.size(),
                                 llvm::PowerOf2Ceil(queryRows)));
-  int64_t warps = row->warps;
+  int64_t warps = warpsWithSlots(target, *row, recordBytes);
   if (family == Family::Store && block && target.backend == Backend::Nvptx)
     warps = std::clamp<int64_t>(
         block / (target.vectorBits / 32 * kStoredElements), 1, 32);
@@ -173,7 +191,8 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
     programs = std::min<int64_t>(programs, 1);
   QueryPlace query = row->query;
   if (query == QueryPlace::Shared &&
-      !hasRoomForQuery(target, *row, rows, headDim, recordBytes))
+      !hasRoomForQuery(target, *row, warps, recordBytes,
+                       queries * rows * headDim * 2))
     query = QueryPlace::Registers;
   Builder builder(context);
   Type operand =

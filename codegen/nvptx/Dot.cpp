@@ -32,8 +32,10 @@ SmallVector<int64_t> nvptx::sums(ArrayRef<int64_t> strides) {
   return all;
 }
 
-/// Chains of products that do not wait for one another.
-static constexpr size_t kChainsAtOnce = 8;
+/// Sums that are made at once, so that instructions share operands and do not
+/// wait for one another; and how many chains of instructions are enough for
+/// that where there are few sums.
+static constexpr size_t kCellsAtOnce = 8, kChains = 4;
 
 /// What a product adds to what it begins with.
 Value KernelEmitter::plus(Value total, Value value) {
@@ -143,7 +145,7 @@ void KernelEmitter::sumInChains(const DotPlan &plan, ArrayRef<DotCell> group,
                                 Values &total, DenseMap<Value, Value> &copies) {
   // A few cells are summed in several parts of the depth.
   size_t parts = std::max<size_t>(
-      1, std::min(kChainsAtOnce / group.size(), plan.steps.size() / 2));
+      1, std::min(kChains / group.size(), plan.steps.size() / 2));
   SmallVector<SmallVector<Values>> running(parts);
   for (auto [part, sums] : llvm::enumerate(running))
     for (const DotCell &cell : group) {
@@ -181,8 +183,8 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
     sumAlike(plan, total);
   else
     for (; !cells.empty();
-         cells = cells.drop_front(std::min(kChainsAtOnce, cells.size())))
-      sumInChains(plan, cells.take_front(kChainsAtOnce), total, copies);
+         cells = cells.drop_front(std::min(kCellsAtOnce, cells.size())))
+      sumInChains(plan, cells.take_front(kCellsAtOnce), total, copies);
   define(op.getResult(), total);
   return success();
 }
