@@ -143,10 +143,11 @@ private:
                function_ref<SmallVector<Value>(const RequestWork &)> count);
   Value cutWork();
   Value shareOf(Value items);
-  /// A share that leaves row tiles whole or in equal parts, what each tile
-  /// counts for, and whether that is close enough to equal shares.
+  /// Ranges that are row tiles or equal parts of them: the items of each, what
+  /// each tile counts for, how many there are, and whether a program then takes
+  /// little more than an equal share.
   struct EvenCut {
-    Value share, items, fits;
+    Value share, items, ranges, fits;
   };
   EvenCut cutEvenly(Value blocks, Value tiles, Value mostBlocks);
   RequestWork workOfRequests(Value first, Value &valid);
@@ -156,6 +157,7 @@ private:
     Value first, last, before;
   };
   Range findRequests(Value firstItem, Value lastItem);
+  void walkRange(Value number);
   Value evenTile(Value index, Value rowTiles);
   void requestSegments(Value itemsBefore, Value from, Value to);
   void segment(const WorkUnit &unit, Value firstRow, const RequestWork &work,
@@ -244,8 +246,8 @@ private:
   // Of this program.
   Value kvHead, request, split, queryBegin, queryCount, length;
   Value cached; // tokens of the request in the cache, or in k and v
-  // Of a balanced call: the programs, and the items that each of them takes.
-  Value program, programs, share, kvHeads;
+  // Of a balanced call: the programs, and the ranges with so many items each.
+  Value program, programs, ranges, share, kvHeads;
   // Negative: every row tile counts for so many items. Else what a program
   // would take if blocks were all there is to do.
   Value tileRule;

@@ -3,11 +3,13 @@
 // An item of work is one block for one row tile of one KV head, and a few more
 // stand for what short row tiles take besides their blocks. Items are
 // numbered request by request, head by head, row tile by row tile, block by
-// block. Program p of P takes the p-th of P equal ranges. Of a row tile that
-// lies in several ranges, each program leaves a partial result: of one that
-// begins before its range in place 0 of the program's two, of one that begins
-// in its range and goes on behind it in place 1. Whoever is the last of them to
-// finish sums the parts. All programs find their ranges by themselves, from the
+// block, and cut in equal ranges. Program p takes the p-th, and if row tiles
+// are ranges, each P-th from there on: heads of a request, which lie side by
+// side in a page, are then read at the same time. Of a row tile that lies in
+// several ranges, each program leaves a partial result: of one that begins
+// before its range in place 0 of the program's two, of one that begins in its
+// range and goes on behind it in place 1. Whoever is the last of them to finish
+// sums the parts. All programs find their ranges by themselves, from the
 // lengths on the device.
 //
 //===----------------------------------------------------------------------===//
@@ -113,7 +115,7 @@ SmallVector<Value> AttendKernel::overRequests(
                 });
 }
 
-/// Sets the share of each program. True if some requests have query rows but
+/// Sets the ranges and their length. True if some requests have query rows but
 /// nothing to see.
 Value AttendKernel::cutWork() {
   programs = b.dim(args.partialOut, 0);
@@ -142,18 +144,19 @@ Value AttendKernel::cutWork() {
         return SmallVector<Value>{shareOf(items[0])};
       })[0];
   tileRule = b.select(even.fits, b.sub(zero, even.items), tileRule);
+  ranges = b.select(even.fits, even.ranges, programs);
   return b.less(zero, totals[2]);
 }
 
-/// Of each program, at least one block for each warp.
+/// Of each range, at least one block for each warp.
 Value AttendKernel::shareOf(Value items) {
   return b.max(b.ceilDiv(items, programs), b.index(blocksAtOnce()));
 }
 
 /// If all `tiles` row tiles are about as long as the longest of them, they are
-/// best cut alike: a program takes so many whole ones, or each is for so many
-/// programs. That saves most of the cuts, and parts of one row tile are ready
-/// at the same time.
+/// best cut alike: into so many ranges each, or every one is a range. That
+/// saves most of the cuts, and parts of one row tile are ready at the same
+/// time.
 AttendKernel::EvenCut AttendKernel::cutEvenly(Value blocks, Value tiles,
                                               Value mostBlocks) {
   Value one = b.index(1);
@@ -164,15 +167,17 @@ AttendKernel::EvenCut AttendKernel::cutEvenly(Value blocks, Value tiles,
   Value parts = b.max(b.div(longest, padded), one);
   Value part = b.ceilDiv(longest, parts);
   EvenCut cut;
-  cut.share = b.mul(part, b.ceilDiv(padded, part));
+  cut.share = part;
   cut.items = b.mul(part, parts);
+  cut.ranges = b.mul(tiles, parts);
+  Value most = b.mul(part, b.ceilDiv(padded, part)); // of a program
   Value worth = b.min(b.div(needed, b.index(kUneven)), b.index(kMostUneven));
   // With 32 bits for an index, tiles as long as the longest may be too many
   // items to count; then they are not alike either.
-  Value most =
+  Value countableItems =
       b.div(b.index(std::numeric_limits<int32_t>::max()), b.max(tiles, one));
-  Value countable = b.lessEqual(longest, most);
-  Value close = b.lessEqual(cut.share, b.add(needed, worth));
+  Value countable = b.lessEqual(longest, countableItems);
+  Value close = b.lessEqual(most, b.add(needed, worth));
   cut.fits = b.both(countable, close);
   return cut;
 }
@@ -214,7 +219,16 @@ void AttendKernel::buildBalanced() {
   Value someAreEmpty = cutWork();
   // First, so that nothing has to be kept for it.
   b.when(someAreEmpty, [&] { finishEmptyRequests(); });
-  Value from = b.mul(program, share), to = b.add(from, share);
+  b.loop(program, ranges, programs, {},
+         [&](Value number, ValueRange) -> SmallVector<Value> {
+           walkRange(number);
+           return {};
+         });
+}
+
+/// The row tiles that have items in range `number`.
+void AttendKernel::walkRange(Value number) {
+  Value from = b.mul(number, share), to = b.add(from, share);
   Range range = findRequests(from, b.sub(to, b.index(1)));
   // Later requests have no items in the range.
   Value stop = b.min(b.add(range.last, b.index(1)), b.dim(args.seqLens, 0));

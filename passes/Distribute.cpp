@@ -109,7 +109,7 @@ private:
   bool rotates = false;  // and does nothing else
   bool onlySums = false; // spreads from products to what they add to
   SmallVector<Value> sums;
-  int64_t ownWarps = 0;  // of regions of warps, 0 = there are none
+  int64_t ownWarps = 0; // of regions of warps, 0 = there are none
   DenseMap<Value, Layout> layouts;
   DenseMap<std::pair<Value, Attribute>, Value> copies;
   std::deque<Value> reached;

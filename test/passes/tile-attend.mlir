@@ -232,17 +232,25 @@
 // blocks and row tiles, and the most blocks that a row tile has.
 // SHARES: %[[TOTALS:.*]]:4 = scf.for
 // SHARES: %[[SHORT:.*]] = arith.divui %[[TOTALS]]#0, %[[P:.*]] : index
-// Where that costs at most 16 items more, and one in 16, each program takes so
-// many whole row tiles, or each of them is for so many programs.
+// Where a program then takes at most 16 items more than an equal share, and one
+// in 16, each row tile is a range, or is cut in as many equal ones.
+// SHARES: arith.maxsi %{{.*}}, %c4 : index
+// SHARES: %[[EQUAL_OF_ALL:.*]] = arith.maxsi %{{.*}}, %c4 : index
+// SHARES-NEXT: %[[FIT:.*]] = arith.divui %{{.*}}, %[[EQUAL_OF_ALL]] : index
+// SHARES-NEXT: %[[PARTS:.*]] = arith.maxsi %[[FIT]], %c1 : index
+// SHARES: %[[PART:.*]] = arith.divui %{{.*}}, %[[PARTS]] : index
+// SHARES: %[[ITEMS:.*]] = arith.muli %[[PART]], %[[PARTS]] : index
+// SHARES-NEXT: %[[RANGES:.*]] = arith.muli %[[TOTALS]]#1, %[[PARTS]] : index
+// SHARES: %[[TAKEN:.*]] = arith.muli %[[PART]], %{{.*}} : index
 // SHARES: %[[ONE_IN:.*]] = arith.divui %[[EQUAL:.*]], %c16 : index
 // SHARES-NEXT: %[[WORTH:.*]] = arith.minsi %[[ONE_IN]], %c16 : index
 // SHARES: %[[MANY:.*]] = arith.divui %c2147483647, %{{.*}} : index
 // SHARES-NEXT: %[[COUNTABLE:.*]] = arith.cmpi sle, %{{.*}}, %[[MANY]] : index
 // SHARES-NEXT: %[[MOST:.*]] = arith.addi %[[EQUAL]], %[[WORTH]] : index
-// SHARES-NEXT: %[[CLOSE:.*]] = arith.cmpi sle, %[[TILES:.*]], %[[MOST]] : index
+// SHARES-NEXT: %[[CLOSE:.*]] = arith.cmpi sle, %[[TAKEN]], %[[MOST]] : index
 // SHARES-NEXT: %[[FITS:.*]] = arith.andi %[[COUNTABLE]], %[[CLOSE]] : i1
 // SHARES-NEXT: scf.if %[[FITS]] -> (index)
-// SHARES-NEXT: scf.yield %[[TILES]]
+// SHARES-NEXT: scf.yield %[[PART]]
 // Else shares are equal: row tiles shorter than half a share count five blocks
 // more; a share has a block for each warp at least.
 // SHARES: scf.for
@@ -253,8 +261,11 @@
 // SHARES-NEXT: arith.addi %{{.*}}, %[[END]] : tensor<32xindex>
 // SHARES: %[[SHARE:.*]] = arith.divui %{{.*}}, %[[P]] : index
 // SHARES: arith.maxsi %[[SHARE]], %c4 : index
-// SHARES: %[[EVEN:.*]] = arith.subi %c0, %{{.*}} : index
+// SHARES: %[[EVEN:.*]] = arith.subi %c0, %[[ITEMS]] : index
 // SHARES-NEXT: arith.select %[[FITS]], %[[EVEN]], %[[SHORT]] : index
+// SHARES-NEXT: %[[COUNT:.*]] = arith.select %[[FITS]], %[[RANGES]], %[[P]] : index
+// A program takes every P-th range.
+// SHARES: scf.for %{{.*}} = %{{.*}} to %[[COUNT]] step %[[P]]
 // SHARES: tile.scan {{.*}} : tensor<32xindex
 // SHARES: tile.warps 4
 // The last program of a row tile sums its parts; no second kernel.
