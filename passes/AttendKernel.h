@@ -143,7 +143,7 @@ private:
                function_ref<SmallVector<Value>(const RequestWork &)> count);
   Value cutWork();
   Value shareOf(Value items);
-  /// Ranges that are row tiles or equal parts of them: the items of each, what
+  /// Ranges of whole row tiles or equal parts of one: the items of each, what
   /// each tile counts for, how many there are, and whether a program then takes
   /// little more than an equal share.
   struct EvenCut {

@@ -3,14 +3,14 @@
 // An item of work is one block for one row tile of one KV head, and a few more
 // stand for what short row tiles take besides their blocks. Items are
 // numbered request by request, head by head, row tile by row tile, block by
-// block, and cut in equal ranges. Program p takes the p-th, and if row tiles
-// are ranges, each P-th from there on: heads of a request, which lie side by
-// side in a page, are then read at the same time. Of a row tile that lies in
-// several ranges, each program leaves a partial result: of one that begins
-// before its range in place 0 of the program's two, of one that begins in its
-// range and goes on behind it in place 1. Whoever is the last of them to finish
-// sums the parts. All programs find their ranges by themselves, from the
-// lengths on the device.
+// block, and cut in equal ranges. Program p takes the p-th, and if row tiles of
+// a few requests are ranges, each P-th from there on: heads of a request, which
+// lie side by side in a page, are then read at the same time. Of a row tile
+// that lies in several ranges, each program leaves a partial result: of one
+// that begins before its range in place 0 of the program's two, of one that
+// begins in its range and goes on behind it in place 1. Whoever is the last of
+// them to finish sums the parts. All programs find their ranges by themselves,
+// from the lengths on the device.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,6 +28,10 @@ static constexpr int64_t kRequests = 32, kParts = 8;
 
 /// What the beginning and the end of a row tile take, in blocks: about 5 us.
 static constexpr int64_t kShortTileItems = 5;
+
+/// The most requests with which row tiles go round the programs: each time a
+/// program looks for its range among all requests.
+static constexpr int64_t kFewRequests = 64;
 
 /// What fewer cuts are worth: of an equal share one item in so many, and not
 /// more than so many items.
@@ -154,8 +158,8 @@ Value AttendKernel::shareOf(Value items) {
 }
 
 /// If all `tiles` row tiles are about as long as the longest of them, they are
-/// best cut alike: into so many ranges each, or every one is a range. That
-/// saves most of the cuts, and parts of one row tile are ready at the same
+/// best cut alike: into so many ranges each, or a range is one or more of them.
+/// That saves most of the cuts, and parts of one row tile are ready at the same
 /// time.
 AttendKernel::EvenCut AttendKernel::cutEvenly(Value blocks, Value tiles,
                                               Value mostBlocks) {
@@ -167,10 +171,11 @@ AttendKernel::EvenCut AttendKernel::cutEvenly(Value blocks, Value tiles,
   Value parts = b.max(b.div(longest, padded), one);
   Value part = b.ceilDiv(longest, parts);
   EvenCut cut;
-  cut.share = part;
-  cut.items = b.mul(part, parts);
-  cut.ranges = b.mul(tiles, parts);
   Value most = b.mul(part, b.ceilDiv(padded, part)); // of a program
+  Value few = b.lessEqual(b.dim(args.seqLens, 0), b.index(kFewRequests));
+  cut.share = b.select(few, part, most);
+  cut.items = b.mul(part, parts);
+  cut.ranges = b.select(few, b.mul(tiles, parts), programs);
   Value worth = b.min(b.div(needed, b.index(kUneven)), b.index(kMostUneven));
   // With 32 bits for an index, tiles as long as the longest may be too many
   // items to count; then they are not alike either.

@@ -97,33 +97,98 @@ static bool rotatesBack(Operation *op) {
          });
 }
 
-/// Shared memory for barriers, and what the driver takes.
-constexpr int64_t kReserved = 2048;
+namespace {
+/// What a program says of the kernel that it becomes.
+struct Facts {
+  Family family = Family::Store;
+  int64_t group = ::kvarn::kGroups.back(), queryRows = 0;
+  int64_t headDim = 0, blockElements = 0, recordBytes = 0;
+  int64_t queries = 1; // tiles of query rows at once
+  RecordLayout layout = RecordLayout::Mma16816;
+};
+} // namespace
 
-/// Of those of the table, the warps whose slots of `recordBytes` fit a program.
-static int64_t warpsWithSlots(const Target &target, const Defaults &row,
-                              int64_t recordBytes) {
+static Facts factsOf(func::FuncOp program) {
+  Facts facts;
+  auto isOver = [&](FormatAttr format) {
+    facts.group = std::min(facts.group, format.getGroup());
+    facts.layout = format.getLayout();
+    facts.headDim = std::max(facts.headDim, format.getHeadDim());
+    facts.blockElements =
+        std::max(facts.blockElements, format.getGroup() * format.getHeadDim());
+    facts.recordBytes = std::max(facts.recordBytes, format.get().recordBytes());
+  };
+  auto isAttention = [&](auto attention) {
+    facts.family = Family::Attend;
+    facts.queryRows = attention.getRatio();
+    facts.headDim = attention.getQ().getType().getDimSize(2);
+    // New tokens have the query in a frame of their own.
+    facts.queries = attention.getNewK() ? 2 : 1;
+  };
+  program.walk([&](Operation *op) {
+    for (Value operand : op->getOperands())
+      if (auto cache = dyn_cast<CacheType>(operand.getType()))
+        isOver(cache.getFormat());
+    // What fusion makes of it is no other family.
+    if (isa<DequantizeOp, MaterializeOp, UnflushOp>(op))
+      facts.family = Family::Read;
+    if (rotatesBack(op))
+      facts.family = Family::Materialize;
+    if (isa<AppendOp>(op))
+      facts.family = Family::Append;
+    if (auto attend = dyn_cast<AttendOp>(op))
+      isAttention(attend);
+    else if (auto attention = dyn_cast<AttentionOp>(op))
+      isAttention(attention);
+  });
+  if (auto tokens = program->getAttrOfType<IntegerAttr>(kQueryTokensAttr))
+    facts.queryRows *= std::clamp<int64_t>(tokens.getInt(), 1, kManyTokens);
+  return facts;
+}
+
+/// Empty rows cost time; matrix instructions have a few at least.
+static int64_t rowsOf(const Target &target, const Defaults &row,
+                      const Facts &facts) {
+  if (facts.family != Family::Attend)
+    return row.rows;
+  if (target.backend == Backend::Cpu)
+    return std::min(row.rows, facts.queryRows);
+  int64_t fewest = int64_t(1) << target.matrix->outerLanes.size();
+  int64_t wanted = llvm::PowerOf2Ceil(facts.queryRows);
+  return std::min(row.rows, std::max(fewest, wanted));
+}
+
+/// Shared memory for barriers, and what the driver takes.
+static constexpr int64_t kReserved = 2048;
+
+static int64_t warpsOf(const Target &target, const Defaults &row,
+                       const Facts &facts) {
+  if (facts.family == Family::Store && facts.blockElements &&
+      target.backend == Backend::Nvptx)
+    return std::clamp<int64_t>(facts.blockElements /
+                                   (target.vectorBits / 32 * kStoredElements),
+                               1, 32);
   int64_t warps = row.warps;
+  // As many as have slots in the memory of a program.
   if (row.team == Team::Warp && row.copy == CopyMode::Async)
-    while (warps > 1 &&
-           warps * recordBytes + kReserved > target.chip->programSharedBytes)
+    while (warps > 1 && warps * facts.recordBytes + kReserved >
+                            target.chip->programSharedBytes)
       warps /= 2;
   return warps;
 }
 
-/// Whether each warp has room for `queryBytes` beside a slot of `recordBytes`,
-/// so that a multiprocessor still holds as many programs. PTX for older chips
-/// also runs on some that have less memory than its own.
+/// Whether each warp has room for its query beside its slot, so that a
+/// multiprocessor still holds as many programs. PTX for older chips also runs
+/// on some that have less memory than its own.
 static bool hasRoomForQuery(const Target &target, const Defaults &row,
-                            int64_t warps, int64_t recordBytes,
-                            int64_t queryBytes) {
-  auto bytesWith = [&](int64_t query) {
-    return warps * (recordBytes + query) + kReserved;
+                            const Facts &facts, int64_t rows, int64_t warps) {
+  auto bytesWith = [&](int64_t queryBytes) {
+    return warps * (facts.recordBytes + queryBytes) + kReserved;
   };
   auto together = [&](int64_t bytes) {
     return std::min(row.programs, target.chip->sharedBytes / bytes);
   };
-  int64_t bytes = bytesWith(queryBytes);
+  int64_t bytes = bytesWith(facts.queries * rows * facts.headDim * 2);
   return target.warpgroupProducts && bytes <= target.chip->programSharedBytes &&
          together(bytes) == together(bytesWith(0));
 }
@@ -131,68 +196,23 @@ static bool hasRoomForQuery(const Target &target, const Defaults &row,
 ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
                                           const Target &target,
                                           func::FuncOp program) {
-  Family family = Family::Store;
-  int64_t group = ::kvarn::kGroups.back(), ratio = 0, block = 0, headDim = 0,
-          recordBytes = 0, queries = 1;
-  auto layout = RecordLayout::Mma16816;
-  program.walk([&](Operation *op) {
-    for (Value operand : op->getOperands())
-      if (auto cache = dyn_cast<CacheType>(operand.getType())) {
-        FormatAttr format = cache.getFormat();
-        group = std::min(group, format.getGroup());
-        layout = format.getLayout();
-        headDim = std::max(headDim, format.getHeadDim());
-        block = std::max(block, format.getGroup() * format.getHeadDim());
-        recordBytes = std::max(recordBytes, format.get().recordBytes());
-      }
-    auto isAttention = [&](auto attention) {
-      ratio = attention.getRatio();
-      headDim = attention.getQ().getType().getDimSize(2);
-      family = Family::Attend;
-      // New tokens have the query in a frame of their own.
-      queries = attention.getNewK() ? 2 : 1;
-    };
-    // What fusion makes of it is no other family.
-    if (isa<DequantizeOp, MaterializeOp, UnflushOp>(op))
-      family = Family::Read;
-    if (rotatesBack(op))
-      family = Family::Materialize;
-    if (isa<AppendOp>(op))
-      family = Family::Append;
-    if (auto attend = dyn_cast<AttendOp>(op))
-      isAttention(attend);
-    else if (auto attention = dyn_cast<AttentionOp>(op))
-      isAttention(attention);
-  });
-  int64_t queryRows = ratio;
-  if (auto tokens = program->getAttrOfType<IntegerAttr>(kQueryTokensAttr))
-    queryRows *= std::clamp<int64_t>(tokens.getInt(), 1, kManyTokens);
+  Facts facts = factsOf(program);
   const Defaults *row = llvm::find_if(kDefaults, [&](const Defaults &d) {
-    return d.backend == target.backend && (!d.family || *d.family == family) &&
+    return d.backend == target.backend &&
+           (!d.family || *d.family == facts.family) &&
            (d.team == Team::Warp || target.warpgroupProducts) &&
-           queryRows >= d.queryRows && headDim <= d.headDim &&
-           (!d.layout || *d.layout == layout);
+           facts.queryRows >= d.queryRows && facts.headDim <= d.headDim &&
+           (!d.layout || *d.layout == facts.layout);
   });
-  int64_t rows = row->rows;
-  // Empty rows cost time; matrix instructions have a few at least.
-  if (family == Family::Attend && target.backend == Backend::Cpu)
-    rows = std::min(rows, queryRows);
-  else if (family == Family::Attend)
-    rows = std::min<int64_t>(
-        rows, std::max<int64_t>(int64_t(1) << target.matrix->outerLanes.size(),
-                                llvm::PowerOf2Ceil(queryRows)));
-  int64_t warps = warpsWithSlots(target, *row, recordBytes);
-  if (family == Family::Store && block && target.backend == Backend::Nvptx)
-    warps = std::clamp<int64_t>(
-        block / (target.vectorBits / 32 * kStoredElements), 1, 32);
+  int64_t rows = rowsOf(target, *row, facts);
+  int64_t warps = warpsOf(target, *row, facts);
   // Two programs of more warps would leave a lane less than its share needs.
   int64_t programs = row->programs;
-  if (family == Family::Store && warps > kStoreWarps)
+  if (facts.family == Family::Store && warps > kStoreWarps)
     programs = std::min<int64_t>(programs, 1);
   QueryPlace query = row->query;
   if (query == QueryPlace::Shared &&
-      !hasRoomForQuery(target, *row, warps, recordBytes,
-                       queries * rows * headDim * 2))
+      !hasRoomForQuery(target, *row, facts, rows, warps))
     query = QueryPlace::Registers;
   Builder builder(context);
   Type operand =
@@ -203,11 +223,11 @@ ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
   int64_t lanes = target.vectorBits / 32;
   int64_t vectors =
       std::clamp<int64_t>(lanes / registerRows, 1, kMaxRegisterVectors);
-  return ScheduleAttr::get(context, rows, std::min(row->tokens, group),
-                           std::min(row->poolTokens, group), warps, row->splits,
-                           row->copy, row->expand, operand, registerRows,
-                           std::min<int64_t>(vectors * lanes, 128), programs,
-                           row->team, query);
+  return ScheduleAttr::get(
+      context, rows, std::min(row->tokens, facts.group),
+      std::min(row->poolTokens, facts.group), warps, row->splits, row->copy,
+      row->expand, operand, registerRows,
+      std::min<int64_t>(vectors * lanes, 128), programs, row->team, query);
 }
 
 ScheduleAttr mlir::kvarn::parseSchedule(MLIRContext *context, StringRef text) {

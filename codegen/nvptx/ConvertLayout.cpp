@@ -197,13 +197,15 @@ void KernelEmitter::convertByShuffles(ConvertLayoutOp op, const Layout &from,
   bool inWords = !stays && op.getType().getElementType().isF16() &&
                  !tiles.count(op.getInput());
   Values input = inWords ? pairs(op.getInput()) : registers(op.getInput());
-  DenseMap<std::pair<int64_t, Value>, Value> moved;
-  auto element = [&](int64_t index, Value place) -> Value {
+  DenseMap<std::pair<int64_t, int64_t>, Value> moved;
+  auto element = [&](int64_t index, int64_t laneConstant) -> Value {
     if (stays)
       return input[index];
-    Value &value = moved[{inWords ? index / 2 : index, place}];
+    int64_t source = inWords ? index / 2 : index;
+    Value &value = moved[{source, laneConstant}];
     if (!value)
-      value = ir.shuffle(input[inWords ? index / 2 : index], place);
+      value =
+          ir.shuffle(input[source], ir.add(sourceLane, ir.i32(laneConstant)));
     return inWords ? ir.half(ir.asPair(value), index % 2) : value;
   };
   Values values;
@@ -217,13 +219,12 @@ void KernelEmitter::convertByShuffles(ConvertLayoutOp op, const Layout &from,
           base |= from.registerAt(basis);
       }
     Values candidates;
-    Value place = ir.add(sourceLane, ir.i32(laneConstant));
     for (int64_t c = 0; c < int64_t(1) << choices.size(); ++c) {
       int64_t index = base;
       for (auto [k, choice] : llvm::enumerate(choices))
         if (c >> k & 1)
           index |= choice.second;
-      candidates.push_back(element(index, place));
+      candidates.push_back(element(index, laneConstant));
     }
     for (auto [bit, part] : choices) {
       Values half;

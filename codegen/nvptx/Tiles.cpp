@@ -368,22 +368,23 @@ void KernelEmitter::emitExpandScale(ExpandScaleOp op) {
   Layout place = layout(op.getResult());
   auto format = op.getFormat().get();
   auto part = toFormat(op.getPart());
-  // Bits of an index add to the place of its code, those of a lane's number
-  // too.
-  Bases lanes = place.lanes;
-  for (SmallVector<int64_t> &basis : lanes)
-    basis[0] = format.bitInByte(part, basis[0]);
-  Value ofLane;
-  if (!llvm::all_of(lanes, isCopy)) {
+  // Bits of an index add to the place of its code, those of the numbers of lane
+  // and warp too.
+  for (Bases *bases : {&place.lanes, &place.warps})
+    for (SmallVector<int64_t> &basis : *bases)
+      basis[0] = format.bitInByte(part, basis[0]);
+  Value own;
+  if (!llvm::all_of(place.lanes, isCopy) ||
+      !llvm::all_of(place.warps, isCopy)) {
     Value exponent =
-        ir.create<arith::SubIOp>(ir.i32(127), sumOfBits(ir, lanes, 0, lane));
-    ofLane = ir.bitcast(ir.shiftLeft(exponent, 23), ir.getF32Type());
+        ir.create<arith::SubIOp>(ir.i32(127), laneOffset(place, 0));
+    own = ir.bitcast(ir.shiftLeft(exponent, 23), ir.getF32Type());
   }
   Values values;
   for (int64_t i = 0; i < place.registerCount(); ++i) {
     Value scale =
         ir.f32(1.0 / double(1 << format.bitInByte(part, place.placeOf(i)[0])));
-    values.push_back(ofLane ? ir.mulFloat(ofLane, scale) : scale);
+    values.push_back(own ? ir.mulFloat(own, scale) : scale);
   }
   define(op.getResult(), values);
 }

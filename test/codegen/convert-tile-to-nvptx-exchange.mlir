@@ -466,3 +466,19 @@ tile.kernel @arrive(%n: memref<?xi32>, %x: memref<?xi32>) {
   }
   tile.return
 }
+
+// Pairs of fp16 travel as words, each once from each lane that it comes from:
+// four, not one for each of four elements and both registers that a lane
+// chooses from.
+// CHECK-LABEL: llvm.func @words
+// CHECK-COUNT-4: nvvm.shfl.sync idx
+// CHECK-NOT: nvvm.shfl
+// CHECK: llvm.return
+tile.kernel @words(%x: memref<?xf32>, %y: memref<?xf16>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<128xf32, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (16), (32), (64)], warps = []>>
+  %h = arith.truncf %a : tensor<128xf32, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (16), (32), (64)], warps = []>> to tensor<128xf16, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (16), (32), (64)], warps = []>>
+  %b = tile.convert_layout %h : tensor<128xf16, #tile.layout<rank = 1, registers = [(1), (2)], lanes = [(4), (8), (16), (32), (64)], warps = []>> -> tensor<128xf16, #tile.layout<rank = 1, registers = [(1), (64)], lanes = [(2), (4), (8), (16), (32)], warps = []>>
+  tile.store %b, %y[%c0] : tensor<128xf16, #tile.layout<rank = 1, registers = [(1), (64)], lanes = [(2), (4), (8), (16), (32)], warps = []>>, memref<?xf16>, index
+  tile.return
+}

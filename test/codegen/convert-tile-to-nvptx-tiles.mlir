@@ -301,3 +301,19 @@ tile.kernel @mask_any(%x: memref<?xf32>, %n: i32) {
   tile.store %b, %x[%c0] : tensor<64xf32, #mask>, memref<?xf32>, index
   tile.return
 }
+
+// Where lanes have codes at other places of their bytes, the exponent is made of
+// the lane's number.
+// CHECK-LABEL: llvm.func @scale_of_lanes
+// CHECK-DAG: %[[C127:.*]] = arith.constant 127 : i32
+// CHECK-DAG: %[[C23:.*]] = arith.constant 23 : i32
+// CHECK: %[[OF_LANE:.*]] = arith.shli %{{.*}}, %{{.*}} : i32
+// CHECK: %[[EXPONENT:.*]] = arith.subi %[[C127]], %[[OF_LANE]] : i32
+// CHECK: %[[BITS:.*]] = arith.shli %[[EXPONENT]], %[[C23]] : i32
+// CHECK: llvm.store %[[BITS]]
+tile.kernel @scale_of_lanes(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %s = tile.expand_scale part key format <key_bits = 4, value_bits = 2, group = 64, head_dim = 64, layout = reference> : tensor<32xf32, #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = []>>
+  tile.store %s, %x[%c0] : tensor<32xf32, #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = []>>, memref<?xf32>, index
+  tile.return
+}

@@ -233,15 +233,19 @@
 // SHARES: %[[TOTALS:.*]]:4 = scf.for
 // SHARES: %[[SHORT:.*]] = arith.divui %[[TOTALS]]#0, %[[P:.*]] : index
 // Where a program then takes at most 16 items more than an equal share, and one
-// in 16, each row tile is a range, or is cut in as many equal ones.
+// in 16, each row tile is a range, or is cut in as many equal ones; of more than
+// 64 requests, several row tiles are one range.
 // SHARES: arith.maxsi %{{.*}}, %c4 : index
 // SHARES: %[[EQUAL_OF_ALL:.*]] = arith.maxsi %{{.*}}, %c4 : index
 // SHARES-NEXT: %[[FIT:.*]] = arith.divui %{{.*}}, %[[EQUAL_OF_ALL]] : index
 // SHARES-NEXT: %[[PARTS:.*]] = arith.maxsi %[[FIT]], %c1 : index
 // SHARES: %[[PART:.*]] = arith.divui %{{.*}}, %[[PARTS]] : index
-// SHARES: %[[ITEMS:.*]] = arith.muli %[[PART]], %[[PARTS]] : index
-// SHARES-NEXT: %[[RANGES:.*]] = arith.muli %[[TOTALS]]#1, %[[PARTS]] : index
 // SHARES: %[[TAKEN:.*]] = arith.muli %[[PART]], %{{.*}} : index
+// SHARES: %[[FEW:.*]] = arith.cmpi sle, %{{.*}}, %c64 : index
+// SHARES-NEXT: %[[LENGTH:.*]] = arith.select %[[FEW]], %[[PART]], %[[TAKEN]] : index
+// SHARES-NEXT: %[[ITEMS:.*]] = arith.muli %[[PART]], %[[PARTS]] : index
+// SHARES-NEXT: %[[ALL:.*]] = arith.muli %[[TOTALS]]#1, %[[PARTS]] : index
+// SHARES-NEXT: %[[RANGES:.*]] = arith.select %[[FEW]], %[[ALL]], %[[P]] : index
 // SHARES: %[[ONE_IN:.*]] = arith.divui %[[EQUAL:.*]], %c16 : index
 // SHARES-NEXT: %[[WORTH:.*]] = arith.minsi %[[ONE_IN]], %c16 : index
 // SHARES: %[[MANY:.*]] = arith.divui %c2147483647, %{{.*}} : index
@@ -250,7 +254,7 @@
 // SHARES-NEXT: %[[CLOSE:.*]] = arith.cmpi sle, %[[TAKEN]], %[[MOST]] : index
 // SHARES-NEXT: %[[FITS:.*]] = arith.andi %[[COUNTABLE]], %[[CLOSE]] : i1
 // SHARES-NEXT: scf.if %[[FITS]] -> (index)
-// SHARES-NEXT: scf.yield %[[PART]]
+// SHARES-NEXT: scf.yield %[[LENGTH]]
 // Else shares are equal: row tiles shorter than half a share count five blocks
 // more; a share has a block for each warp at least.
 // SHARES: scf.for
