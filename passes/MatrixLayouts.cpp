@@ -10,6 +10,14 @@ using namespace mlir;
 using namespace mlir::kvarn;
 using namespace mlir::kvarn::tile;
 
+Strides mlir::kvarn::registerStrides(const Layout &layout, int64_t dim) {
+  Strides strides;
+  for (const SmallVector<int64_t> &basis : layout.registers)
+    if (basis[dim])
+      strides.push_back(basis[dim]);
+  return strides;
+}
+
 static int64_t laneBits(const MatrixInstruction &matrix) {
   return matrix.depthLanes.size() + matrix.outerLanes.size();
 }
@@ -162,10 +170,8 @@ Layout mlir::kvarn::vectorLayout(const MatrixInstruction &matrix,
   Layout layout = rhs.without(1);
   if (!rowsArePairs(matrix))
     return layout;
-  SmallVector<int64_t> strides;
-  for (const SmallVector<int64_t> &basis : layout.registers)
-    strides.push_back(basis[0]);
-  auto half = layout.registers.begin() + halfOfDepth(strides);
+  auto half =
+      layout.registers.begin() + halfOfDepth(registerStrides(layout, 0));
   layout.lanes[matrix.outerLanes[0]] = *half;
   layout.registers.erase(half);
   return layout;

@@ -18,6 +18,9 @@ namespace mlir::kvarn {
 /// Strides along one dimension that lane bits add, lowest bit first.
 using Strides = SmallVector<int64_t>;
 
+/// What register bits add along one dimension, lowest first.
+Strides registerStrides(const tile::Layout &layout, int64_t dim);
+
 /// How a right operand [depth, columns] is spread over lanes.
 struct OperandLanes {
   Strides depth, outer;
@@ -44,9 +47,9 @@ tile::Layout resultLayout(const MatrixInstruction &matrix,
 /// word.
 int64_t halfOfDepth(ArrayRef<int64_t> strides);
 /// A vector beside a matrix that `rhs` is the layout of, and what products with
-/// it come to, [rows]. Where the instruction has more rows than columns the
-/// halves of a step's depth lie in neighbouring columns, and sixteen rows of
-/// the result in lanes (codegen/nvptx/VectorDot.cpp).
+/// it come to, [rows]. If rows of the instruction are pairs of its columns, the
+/// left operand is used as rows, and the halves of a step's depth are columns
+/// of their own (codegen/nvptx/VectorDot.cpp).
 tile::Layout vectorLayout(const MatrixInstruction &matrix,
                           const tile::Layout &rhs);
 tile::Layout vectorResultLayout(const MatrixInstruction &matrix, int64_t rows,

@@ -16,14 +16,6 @@ using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
-SmallVector<int64_t> nvptx::registerStrides(const Layout &layout, int64_t dim) {
-  SmallVector<int64_t> strides;
-  for (const SmallVector<int64_t> &basis : layout.registers)
-    if (basis[dim])
-      strides.push_back(basis[dim]);
-  return strides;
-}
-
 SmallVector<int64_t> nvptx::sums(ArrayRef<int64_t> strides) {
   SmallVector<int64_t> all = {0};
   for (int64_t stride : strides)

@@ -65,8 +65,6 @@ struct Opposite {
   bool isNegative = false;
 };
 
-/// What register bits add along one dimension, lowest first.
-SmallVector<int64_t> registerStrides(const tile::Layout &layout, int64_t dim);
 /// All sums of `strides`, the first one fastest.
 SmallVector<int64_t> sums(ArrayRef<int64_t> strides);
 

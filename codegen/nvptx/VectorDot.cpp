@@ -17,6 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/KernelEmitter.h"
+#include "passes/MatrixLayouts.h"
 
 using namespace mlir;
 using namespace mlir::kvarn;
