@@ -130,15 +130,22 @@ Value AttendKernel::scaled(Value x, const Scores &s) {
   return b.mul(x, ofColumns ? b.along(s.factor, 1, shapeOf(x)) : s.factor);
 }
 
+/// Whether all rows see all of `tokens` tokens.
+Value AttendKernel::seenByAll(const QueryRows &r, Value firstPosition,
+                              int64_t tokens) {
+  Value last = b.add(firstPosition, b.index(tokens));
+  Value seen = b.lessEqual(last, r.commonEnd);
+  if (r.commonBegin)
+    seen = b.both(seen, b.lessEqual(r.commonBegin, firstPosition));
+  return seen;
+}
+
 /// `x`, a number for each row and token, and -inf where a row may not see.
 Value AttendKernel::onlySeen(const QueryRows &r, Value x, Value firstPosition) {
   // Only tiles at a border are worth looking at element by element.
-  Value last = b.add(firstPosition, b.index(shapeOf(x)[1]));
-  Value seenByAll = b.lessEqual(last, r.commonEnd);
-  if (r.commonBegin)
-    seenByAll = b.both(seenByAll, b.lessEqual(r.commonBegin, firstPosition));
   return b.branch(
-      seenByAll, [&]() -> SmallVector<Value> { return {x}; },
+      seenByAll(r, firstPosition, shapeOf(x)[1]),
+      [&]() -> SmallVector<Value> { return {x}; },
       [&]() -> SmallVector<Value> { return {masked(r, x, firstPosition)}; })[0];
 }
 
@@ -176,11 +183,12 @@ Value AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
   auto max = [&](Value x, int64_t dim) {
     return b.reduce(tile::ReduceKind::Max, x, dim);
   };
-  Value old =
-      onlySeen(r, exponents(scaled(s.tile, s), state.max), firstPosition);
-  Value p = weights(old);
+  Value p = weights(exponents(scaled(s.tile, s), state.max));
   // Of weights as they are rounded, of which there are two in a register.
   Value fits = b.lessEqual(b.toF32(max(max(p, 1), 0)), b.f32(kLargestWeight));
+  // Tiles at a border go that way too: a branch of their own would stand
+  // between the products and these exponentials.
+  fits = b.both(fits, seenByAll(r, firstPosition, shape[1]));
   auto results = b.branch(
       fits,
       [&]() -> SmallVector<Value> {

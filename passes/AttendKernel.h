@@ -193,6 +193,7 @@ private:
                      int64_t tokens, int64_t step);
   Scores capped(Scores s);
   Value scaled(Value x, const Scores &s);
+  Value seenByAll(const QueryRows &r, Value firstPosition, int64_t tokens);
   Value onlySeen(const QueryRows &r, Value x, Value firstPosition);
   Value masked(const QueryRows &r, Value x, Value firstPosition);
   Value weigh(const QueryRows &r, Softmax &state, Scores s,

@@ -193,23 +193,14 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   Power power =
       powerToFit(b, b.mul(reach, b.f32(1 / middle)), 16384.0 / largest);
   Value units = b.splat(power.factor, {shape[1]});
-  Value middleUnits = b.tileOf(middle, {shape[1]});
-  if (subnormal() && bitAxis(part) == foldedAxis(part)) {
-    Value place = expandScale(part, shape[1]);
-    units = b.mul(units, place);
-    middleUnits = b.mul(middleUnits, inverseOfPower(b, place));
-  }
-  Value folded = b.mul(scale, b.truncate(units, half));
+  if (subnormal() && bitAxis(part) == foldedAxis(part))
+    units = b.mul(units, expandScale(part, shape[1]));
   RoundedOperand result;
+  Value folded = b.mul(scale, b.truncate(units, half));
   result.operand = b.mul(x, b.along(folded, 1, shape));
-  // Rounded products count exactly with codes relative to the middle one: what
-  // rounding took is given back with that.
-  Value lost = b.op<math::FmaOp>(x, b.along(folded, 1, shape),
-                                 b.op<arith::NegFOp>(result.operand));
   Value offsets = b.mul(b.dot(x, offset), power.factor);
-  Value bias = b.dot(lost, b.truncate(middleUnits, half), offsets);
   double unit = subnormal() ? kSubnormalUnit : 1.0;
-  result.bias = b.mul(bias, b.f32(1 / unit));
+  result.bias = b.mul(offsets, b.f32(1 / unit));
   result.factor = b.mul(power.inverse, b.f32(unit));
   return result;
 }

@@ -6,6 +6,8 @@
 
 #include "codegen/nvptx/KernelEmitter.h"
 
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
 using namespace mlir;
 using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
@@ -96,13 +98,42 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
   return success();
 }
 
+/// Whether the assembler sees that all lanes of a warp have the same scalar:
+/// not of what is loaded inside of tile.warps (see `ownZero`), and maybe
+/// carried around a loop.
+static bool isSharedByLanes(Value value) {
+  Operation *owner = value.getParentBlock()->getParentOp();
+  if (!isa<WarpsOp>(owner) && !owner->getParentOfType<WarpsOp>())
+    return true;
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto loop = dyn_cast<scf::ForOp>(owner);
+    return !loop || argument == loop.getInductionVar();
+  }
+  Operation *op = value.getDefiningOp();
+  if (isa<memref::LoadOp, scf::IfOp, scf::ForOp>(op))
+    return false;
+  return llvm::all_of(op->getOperands(), [](Value operand) {
+    return isTile(operand) || isSharedByLanes(operand);
+  });
+}
+
+/// As the assembler knows that lanes stay together: then it may move what is
+/// done together, and needs no way for lanes that come one by one.
+Value KernelEmitter::conditionOf(scf::IfOp op) {
+  Value condition = scalar(op.getCondition());
+  if (!insideWarps || isSharedByLanes(op.getCondition()))
+    return condition;
+  return ir.intrinsic("llvm.nvvm.vote.any.sync", ir.getI1Type(),
+                      {ir.i32(-1), condition});
+}
+
 LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
   waitForProducts();
   SmallVector<Type> types;
   for (Value result : op.getResults())
     flatTypes(result, types);
   bool hasElse = !op.getElseRegion().empty();
-  auto branch = ir.create<scf::IfOp>(types, scalar(op.getCondition()), hasElse);
+  auto branch = ir.create<scf::IfOp>(types, conditionOf(op), hasElse);
   auto emitBranch = [&](Block &from, Block *to) -> LogicalResult {
     OpBuilder::InsertionGuard guard(ir);
     ir.setInsertionPointToStart(to);

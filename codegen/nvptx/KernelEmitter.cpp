@@ -223,9 +223,16 @@ void KernelEmitter::mapArguments(LLVM::LLVMFuncOp function) {
   Type i32 = ir.getI32Type();
   Value thread = special(ir.create<NVVM::ThreadIdXOp>(i32));
   lane = warps > 1 ? ir.both(thread, ir.i32(31)) : thread;
-  warp = ir.shiftRight(thread, 5);
-  if (warps == 1)
-    warp = ir.i32(0);
+  warp = warps > 1 ? ir.shiftRight(thread, 5) : ir.i32(0);
+  // Loops of one warp are then known not to divide its lanes.
+  auto isOfOneWarp = [](WarpsOp) { return WalkResult::interrupt(); };
+  if (warps > 1 && kernel.walk(isOfOneWarp).wasInterrupted())
+    warp = ir.shuffle(warp, ir.i32(0));
+  // The sign of an extent, which the assembler does not know to be positive.
+  for (BlockArgument argument : kernel.getBody().getArguments())
+    for (Value extent : memories.lookup(argument).sizes)
+      if (isa<BlockArgument>(extent) && !ownZero)
+        ownZero = ir.both(ir.toI64(lane), ir.shiftRight(extent, 63));
   programId = {special(ir.create<NVVM::BlockIdXOp>(i32)),
                special(ir.create<NVVM::BlockIdYOp>(i32)),
                special(ir.create<NVVM::BlockIdZOp>(i32))};
@@ -309,9 +316,11 @@ void KernelEmitter::emitScalarOp(Operation &op) {
     for (Value index : load.getIndices())
       indices.push_back(ir.toI64(scalar(index)));
     Type type = load.getType();
+    Value from = address(load.getMemref(), indices);
+    if (insideWarps && ownZero)
+      from = ir.at(from, ownZero);
     scalars.map(load.getResult(),
-                ir.load(address(load.getMemref(), indices), type,
-                        (type.getIntOrFloatBitWidth() + 7) / 8));
+                ir.load(from, type, (type.getIntOrFloatBitWidth() + 7) / 8));
   } else if (auto dim = dyn_cast<memref::DimOp>(op)) {
     const Memory &memory = memories.find(dim.getSource())->second;
     int64_t index = dim.getConstantIndex().value_or(0);

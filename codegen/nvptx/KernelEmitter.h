@@ -70,6 +70,7 @@ private:
   //===--- Control flow (ControlFlow.cpp) ---------------------------------===//
   LogicalResult emitFor(scf::ForOp op);
   LogicalResult emitIf(scf::IfOp op);
+  Value conditionOf(scf::IfOp op);
   LogicalResult emitWarps(tile::WarpsOp op);
   /// The body of a loop or branch, and in `yielded` the scalars it ends with.
   LogicalResult emitBody(Block &block, Values &yielded);
@@ -249,7 +250,13 @@ private:
   int64_t scratchOffset = 0; // of what warps exchange
   int64_t scratchBytes = 0;
   Value copies; // i32 on the stack: asynchronous copies of this warp so far
-  Value lane, warp, shared, scratch;
+  Value lane, shared, scratch;
+  // With tile.warps that of lane 0: the assembler then knows that all lanes
+  // have the same.
+  Value warp;
+  // 0, of which it does not know that: what is loaded ahead shall stay in the
+  // registers of lanes, because moving it to shared ones is to wait for it.
+  Value ownZero;
   IRMapping scalars;
   DenseMap<Value, Memory> memories;
   DenseMap<Value, Values> tiles, packed;

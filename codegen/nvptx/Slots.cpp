@@ -144,9 +144,15 @@ void KernelEmitter::emitAsyncCopy(AsyncCopyOp op) {
 
 void KernelEmitter::emitBulkCopy(const Slot &slot, Value predicate, Value from,
                                  Value to) {
-  Value starts = ir.both(predicate, isFirst());
+  // Of an elected lane the assembler knows that it is alone: it need not go
+  // through the lanes in a loop, which nothing could be moved over. Warps that
+  // work together are faster with the loop.
+  Value starts = together ? ir.both(predicate, isFirst()) : predicate;
+  StringRef isStarting = together ? " setp.ne.b32 p, $0, 0;\n"
+                                  : " elect.sync _|p, 0xffffffff;\n"
+                                    " setp.ne.and.b32 p, $0, 0, p;\n";
   std::string text =
-      "{\n .reg .pred p;\n setp.ne.b32 p, $0, 0;\n"
+      "{\n .reg .pred p;\n" + isStarting.str() +
       " @p mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;\n"
       " @p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
       "[$2], [$3], $4, [$1];\n}";

@@ -36,16 +36,15 @@
 // BULK-NEXT: llvm.inline_asm has_side_effects "fence.proxy.async.shared::cta;", "~{memory}"
 // BULK: %[[SLOTS:.*]] = llvm.getelementptr %[[SHARED]][128]
 // BULK: arith.muli %{{.*}}, %[[C3840]]
-// A copy is one instruction of one lane: where the predicate is known, that
-// alone decides. It comes after all lanes have read what was there.
+// A copy is one instruction of one lane, an elected one. It comes after all
+// lanes have read what was there.
 // BULK: nvvm.bar.warp.sync %[[ALL]]
-// BULK: %[[STARTS:.*]] = arith.extui %[[FIRST]] : i1 to i32
-// BULK: llvm.inline_asm has_side_effects "{{.*}}@p mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;{{.*}}@p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [$2], [$3], $4, [$1];{{.*}}", "r,r,r,l,r,~{memory}" %[[STARTS]], %[[BARRIER:.*]], %[[SLOT:.*]], %{{.*}}, %[[KEYS]] : (i32, i32, i32, i64, i32) -> ()
+// BULK: llvm.inline_asm has_side_effects "{{.*}}elect.sync _|p, 0xffffffff;{{.*}}setp.ne.and.b32 p, $0, 0, p;{{.*}}@p mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;{{.*}}@p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [$2], [$3], $4, [$1];{{.*}}", "r,r,r,l,r,~{memory}" %[[C1]], %[[BARRIER:.*]], %[[SLOT:.*]], %{{.*}}, %[[KEYS]] : (i32, i32, i32, i64, i32) -> ()
 // Values lie behind the keys, in the record and in the slots.
 // BULK: llvm.getelementptr %{{.*}}[2432] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i8
 // BULK: llvm.getelementptr %{{.*}}[2432] : (!llvm.ptr<3>) -> !llvm.ptr<3>, i8
 // BULK: nvvm.bar.warp.sync %[[ALL]]
-// BULK: llvm.inline_asm has_side_effects "{{.*}}cp.async.bulk{{.*}} %[[STARTS]], %[[SECOND:.*]], %{{.*}}, %{{.*}}, %[[VALUES]] :
+// BULK: llvm.inline_asm has_side_effects "{{.*}}cp.async.bulk{{.*}} %[[C1]], %[[SECOND:.*]], %{{.*}}, %{{.*}}, %[[VALUES]] :
 // The token is the number of the copy; its parity is what the wait is for.
 // BULK: scf.for {{.*}} iter_args(%[[TOKEN:.*]] = %{{.*}}) -> (i32)
 // BULK: %[[PARITY:.*]] = arith.andi %[[TOKEN]], %[[C1]]
@@ -58,8 +57,7 @@
 // BULK: %[[COUNT:.*]] = arith.addi %[[NUMBER]], %[[ONE]]
 // BULK: llvm.store %[[COUNT]], %[[COUNTER]]
 // BULK: nvvm.bar.warp.sync %[[ALL]]
-// BULK: arith.andi %[[NEXT]], %[[FIRST]] : i1
-// BULK: cp.async.bulk
+// BULK: cp.async.bulk{{.*}} %[[ONE]], %[[BARRIER]],
 // BULK: scf.yield %[[NUMBER]] : i32
 // BULK: llvm.inline_asm has_side_effects "{{.*}}mbarrier.try_wait{{.*}} %[[SECOND]], %{{.*}} : (i32, i32) -> ()
 // BULK: llvm.load {{.*}} !llvm.ptr<3> -> vector<4xi32>

@@ -35,9 +35,10 @@ tile.kernel @iota(%x: memref<?x?xi32>) {
   tile.return
 }
 
-// The number of the warp counts where the layout says so.
+// The number of the warp counts where the layout says so. It is that of lane 0.
 // CHECK-LABEL: llvm.func @stacked_iota
-// CHECK: %[[W:.*]] = arith.shrui
+// CHECK: %[[OWN:.*]] = arith.shrui
+// CHECK: %[[W:.*]] = nvvm.shfl.sync idx %{{.*}}, %[[OWN]], %c0_i32,
 // CHECK: arith.andi %[[W]]
 // CHECK: nvvm.barrier0
 tile.kernel @stacked_iota(%x: memref<?xf32>) {

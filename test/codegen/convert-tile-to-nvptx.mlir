@@ -153,7 +153,8 @@ tile.kernel @branch_of_halves(%x: memref<?xf16>, %n: i64) {
 // CHECK-DAG: %[[C5:.*]] = arith.constant 5 : i32
 // CHECK-DAG: %[[T:.*]] = nvvm.read.ptx.sreg.tid.x
 // CHECK-DAG: arith.andi %[[T]], %[[C31]]
-// CHECK-DAG: %[[W:.*]] = arith.shrui %[[T]], %[[C5]]
+// CHECK-DAG: %[[OWN:.*]] = arith.shrui %[[T]], %[[C5]]
+// CHECK: %[[W:.*]] = nvvm.shfl.sync idx %{{.*}}, %[[OWN]], %{{.*}}, %[[C31]]
 // CHECK: nvvm.barrier0
 // CHECK: %[[W64:.*]] = arith.extsi %[[W]] : i32 to i64
 // CHECK: arith.muli %[[W64]], %{{.*}} : i64
@@ -169,6 +170,51 @@ tile.kernel @warps(%x: memref<?x?xf32>, %y: memref<?xf32>) {
     tile.store %one, %x[%w, %c0] : tensor<64xf32, #v>, memref<?x?xf32>, index, index
   }
   tile.store %one, %y[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
+  tile.return
+}
+
+// What is loaded in a region of warps and carried around a loop stays in the
+// registers of lanes: to the address is added what the assembler does not know
+// to be 0, the sign of an extent in each lane. Where it decides, lanes vote, so
+// that they are known to stay together; an index needs no vote.
+// CHECK-LABEL: llvm.func @ahead
+// CHECK-SAME: i64, %[[EXTENT:[^:]*]]: i64, %{{[^:]*}}: i64) attributes
+// CHECK: %[[LANE:.*]] = arith.andi %{{.*}}, %c31_i32
+// CHECK: %[[WIDE:.*]] = arith.extsi %[[LANE]] : i32 to i64
+// CHECK: %[[SIGN:.*]] = arith.shrui %[[EXTENT]], %c63_i64
+// CHECK: %[[ZERO:.*]] = arith.andi %[[WIDE]], %[[SIGN]]
+// CHECK: %[[AT:.*]] = llvm.getelementptr %{{.*}}[%[[ZERO]]]
+// CHECK: %[[FIRST:.*]] = llvm.load %[[AT]]
+// CHECK: scf.for {{.*}} iter_args(%[[CARRIED:.*]] = %[[FIRST]])
+// CHECK: %[[NEAR:.*]] = arith.cmpi slt
+// CHECK-NEXT: %[[NEXT:.*]] = scf.if %[[NEAR]]
+// CHECK: llvm.getelementptr %{{.*}}[%[[ZERO]]]
+// CHECK: %[[NEGATIVE:.*]] = arith.cmpi slt, %[[CARRIED]]
+// CHECK-NEXT: %[[ANY:.*]] = llvm.call_intrinsic "llvm.nvvm.vote.any.sync"(%c-1_i32, %[[NEGATIVE]])
+// CHECK-NEXT: scf.if %[[ANY]]
+tile.kernel @ahead(%t: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %zero = arith.constant 0 : i32
+  %one = arith.constant dense<1> : tensor<64xi32, #v>
+  tile.warps 4 (%w) {
+    %first = memref.load %t[%w] : memref<?xi32>
+    %last = scf.for %i = %c0 to %c8 step %c1 iter_args(%entry = %first) -> (i32) {
+      %near = arith.cmpi slt, %i, %w : index
+      %next = scf.if %near -> i32 {
+        %there = memref.load %t[%i] : memref<?xi32>
+        scf.yield %there : i32
+      } else {
+        scf.yield %zero : i32
+      }
+      %negative = arith.cmpi slt, %entry, %zero : i32
+      scf.if %negative {
+        tile.store %one, %t[%i] : tensor<64xi32, #v>, memref<?xi32>, index
+      }
+      scf.yield %next : i32
+    }
+  }
   tile.return
 }
 

@@ -65,18 +65,22 @@
 // CHECK-DAG: %[[KC:.*]] = tile.load_codes key %{{.*}} start %[[C0]] {{.*}} -> tensor<64x128xi8
 // CHECK-DAG: %[[KX:.*]] = tile.expand convert %[[KC]] part key {{.*}} -> tensor<64x128xf32
 // CHECK-DAG: tile.dot %{{.*}}, %[[KX]], %{{.*}} -> tensor<4x128xf32
-// Only tiles at a border are looked at element by element.
-// CHECK: scf.if {{.*}} -> (tensor<4x128xf32>) {
-// CHECK: } else {
-// CHECK: arith.select
-// As long as all weights fit, the maximum stays behind and nothing shrinks.
+// No branch stands between products and exponentials. As long as all weights
+// fit, the maximum stays behind and nothing shrinks.
+// CHECK-NOT: scf.if
 // CHECK: %[[P:.*]] = math.exp2 {{.*}} tensor<4x128xf32
 // CHECK: tile.reduce max %[[P]] dim 1
 // CHECK: %[[MOST:.*]] = tile.reduce max {{.*}} dim 0 : tensor<4xf32> -> f32
 // CHECK: %[[FITS:.*]] = arith.cmpf ole, %[[MOST]]
-// CHECK: scf.if %[[FITS]] -> (tensor<4x128xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4x64xf32>) {
+// CHECK: %[[SEEN:.*]] = arith.cmpi sle
+// CHECK: %[[BOTH:.*]] = arith.andi %[[FITS]], %[[SEEN]]
+// CHECK: scf.if %[[BOTH]] -> (tensor<4x128xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4x64xf32>) {
 // CHECK-NEXT: scf.yield %[[P]]
 // CHECK-NEXT: } else {
+// Only tiles at a border are looked at element by element.
+// CHECK: scf.if %[[SEEN]] -> (tensor<4x128xf32>) {
+// CHECK: } else {
+// CHECK: arith.select
 // CHECK: tile.reduce max {{.*}} dim 1
 // CHECK-DAG: math.exp2 {{.*}} tensor<4xf32
 // CHECK-DAG: math.exp2 {{.*}} tensor<4x128xf32
