@@ -158,6 +158,7 @@ private:
   };
   Range findRequests(Value firstItem, Value lastItem);
   void walkRange(Value number);
+  bool pairsTiles() const { return spec.causal && args.newK; }
   Value evenTile(Value index, Value rowTiles);
   void requestSegments(Value itemsBefore, Value from, Value to);
   void segment(const WorkUnit &unit, Value firstRow, const RequestWork &work,

@@ -173,6 +173,9 @@ AttendKernel::EvenCut AttendKernel::cutEvenly(Value blocks, Value tiles,
   EvenCut cut;
   Value most = b.mul(part, b.ceilDiv(padded, part)); // of a program
   Value few = b.lessEqual(b.dim(args.seqLens, 0), b.index(kFewRequests));
+  // Going round, a program would get the longer half of them, or the shorter.
+  if (pairsTiles())
+    few = b.i1(false);
   cut.share = b.select(few, part, most);
   cut.items = b.mul(part, parts);
   cut.ranges = b.select(few, b.mul(tiles, parts), programs);
@@ -270,7 +273,7 @@ void AttendKernel::finishEmptyRequests() {
 /// the new tokens: one from the end follows each, so that tiles that follow
 /// each other have as much to do wherever they are.
 Value AttendKernel::evenTile(Value index, Value rowTiles) {
-  if (!spec.causal || !args.newK)
+  if (!pairsTiles())
     return index;
   Value half = b.div(index, b.index(2));
   Value isFirst = b.equal(b.rem(index, b.index(2)), b.index(0));

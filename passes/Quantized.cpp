@@ -193,14 +193,28 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   Power power =
       powerToFit(b, b.mul(reach, b.f32(1 / middle)), 16384.0 / largest);
   Value units = b.splat(power.factor, {shape[1]});
-  if (subnormal() && bitAxis(part) == foldedAxis(part))
-    units = b.mul(units, expandScale(part, shape[1]));
+  Value place; // of each code in its word, as a power of two
+  if (subnormal() && bitAxis(part) == foldedAxis(part)) {
+    place = expandScale(part, shape[1]);
+    units = b.mul(units, place);
+  }
+  Value folded = b.along(b.mul(scale, b.truncate(units, half)), 1, shape);
   RoundedOperand result;
-  Value folded = b.mul(scale, b.truncate(units, half));
-  result.operand = b.mul(x, b.along(folded, 1, shape));
-  Value offsets = b.mul(b.dot(x, offset), power.factor);
+  result.operand = b.mul(x, folded);
+  result.bias = b.mul(b.dot(x, offset), power.factor);
+  if (part == RecordPart::Key) {
+    // Rounded products count exactly with codes relative to the middle one:
+    // what rounding took is given back with that, since it is the same for all
+    // tokens. Of weights every token has its own, which add up to little.
+    Value lost =
+        b.op<math::FmaOp>(x, folded, b.op<arith::NegFOp>(result.operand));
+    Value middles = b.tileOf(middle, {shape[1]});
+    if (place)
+      middles = b.mul(middles, inverseOfPower(b, place));
+    result.bias = b.dot(lost, b.truncate(middles, half), result.bias);
+  }
   double unit = subnormal() ? kSubnormalUnit : 1.0;
-  result.bias = b.mul(offsets, b.f32(1 / unit));
+  result.bias = b.mul(result.bias, b.f32(1 / unit));
   result.factor = b.mul(power.inverse, b.f32(unit));
   return result;
 }

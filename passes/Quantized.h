@@ -19,13 +19,13 @@ namespace mlir::kvarn {
 /// Query rows with the key scales of one record folded in.
 struct ScaledQuery {
   Value operand; // [M, D]
-  Value bias;    // [M]: q · Kzero
+  Value bias;    // [M]: q · Kzero and what rounding took
   Value factor;  // scalar by which scores are too small; null = 1
 };
 
 /// The left operand of a product with codes, one side's scales folded in: the
-/// product with codes plus `bias`, all times `factor` (null = 1), is what that
-/// with dequantized codes would give.
+/// product with codes plus `bias`, all times `factor` (null = 1), is what exact
+/// operands would give.
 struct RoundedOperand {
   Value operand, bias, factor;
 };
@@ -96,7 +96,7 @@ private:
   Value inUnits(Value bias, Value units, Value &scale);
   Value copy(Value slot);
   /// fp16 `x` [M, n], at most `largest`, times `scale` [n] as an operand, and
-  /// x · `offset` in the bias. The operand is rounded once more, as x is.
+  /// x · `offset` in the bias, and for a query what rounding took.
   RoundedOperand narrowOperand(RecordPart part, Value x, Value scale,
                                Value offset, double largest);
   /// The axis of the part's codes that a product sums over.

@@ -13,11 +13,18 @@
 // KEPT: %[[Q:.*]] = arith.truncf %{{.*}} to tensor<16x128xf16>
 // KEPT: %[[KEPT:.*]] = tile.keep %[[Q]] : tensor<16x128xf16>
 // CHECK: scf.for
-// Scales are folded in, and zero points are a product of their own.
+// Scales are folded in, and what rounding of the query took is a product too.
 // KEPT: tile.load_vector key_scale
-// KEPT: %[[X:.*]] = arith.mulf %[[KEPT]], %{{.*}} : tensor<16x128xf16>
-// KEPT: tile.dot %[[KEPT]], %{{.*}} : tensor<16x128xf16>, tensor<128xf16> -> tensor<16xf32>
+// KEPT: %[[X:.*]] = arith.mulf %[[KEPT]], %[[SCALE:.*]] : tensor<16x128xf16>
+// KEPT: %[[EXACT:.*]] = tile.dot %[[KEPT]]
+// KEPT: %[[OFFSETS:.*]] = arith.mulf %[[EXACT]]
+// KEPT: %[[MINUS:.*]] = arith.negf %[[X]]
+// KEPT: %[[LOST:.*]] = math.fma %[[KEPT]], %[[SCALE]], %[[MINUS]]
+// KEPT: %[[BIAS:.*]] = tile.dot %[[LOST]], %{{.*}}, %[[OFFSETS]] : tensor<16x128xf16>, tensor<128xf16> -> tensor<16xf32>
 // KEPT: tile.dot %[[X]], %{{.*}} -> tensor<16x128xf32>
+// Of weights that is too little to count.
+// KEPT: tile.load_vector value_scale
+// KEPT-NOT: math.fma {{.*}} tensor<16x128xf16>
 // CHECK: tile.return
 
 func.func @f(%q: tensor<?x?x128xf16>, %start: tensor<?xi32>, %pages: tensor<?x?x?xi8>, %pool: tensor<?x128x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>, %scale: f32) -> tensor<?x?x128xf16> {
