@@ -32,8 +32,9 @@ struct Defaults {
 constexpr std::nullopt_t kAnyLayout = std::nullopt, kAnyFamily = std::nullopt;
 
 /// Warps of a program that stores share its tiles, the block of a head being
-/// the largest: what a lane has of it leaves room for what becomes of it.
-constexpr int64_t kStoredElements = 64;
+/// the largest: what a lane has of it leaves room for what becomes of it. Codes
+/// that only move remain bytes.
+constexpr int64_t kStoredElements = 64, kMovedElements = 128;
 
 /// Warps of programs of which a multiprocessor has registers for two.
 constexpr int64_t kStoreWarps = 8;
@@ -103,7 +104,8 @@ struct Facts {
   Family family = Family::Store;
   int64_t group = ::kvarn::kGroups.back(), queryRows = 0;
   int64_t headDim = 0, blockElements = 0, recordBytes = 0;
-  int64_t queries = 1; // tiles of query rows at once
+  int64_t queries = 1;                    // tiles of query rows at once
+  int64_t laneElements = kStoredElements; // of a block, when storing
   RecordLayout layout = RecordLayout::Mma16816;
 };
 } // namespace
@@ -136,6 +138,8 @@ static Facts factsOf(func::FuncOp program) {
       facts.family = Family::Materialize;
     if (isa<AppendOp>(op))
       facts.family = Family::Append;
+    if (isa<RelayoutOp>(op))
+      facts.laneElements = kMovedElements;
     if (auto attend = dyn_cast<AttendOp>(op))
       isAttention(attend);
     else if (auto attention = dyn_cast<AttentionOp>(op))
@@ -165,9 +169,9 @@ static int64_t warpsOf(const Target &target, const Defaults &row,
                        const Facts &facts) {
   if (facts.family == Family::Store && facts.blockElements &&
       target.backend == Backend::Nvptx)
-    return std::clamp<int64_t>(facts.blockElements /
-                                   (target.vectorBits / 32 * kStoredElements),
-                               1, 32);
+    return std::clamp<int64_t>(
+        facts.blockElements / (target.vectorBits / 32 * facts.laneElements), 1,
+        32);
   int64_t warps = row.warps;
   // As many as have slots in the memory of a program.
   if (row.team == Team::Warp && row.copy == CopyMode::Async)

@@ -7,7 +7,7 @@
 
 // A program copies one part of one record; pairs behind the count are nothing.
 // CHECK: tile.kernel @relayout_relayout(%[[PAIRS:[a-z0-9]+]]: memref<?x2xi32, {{.*}}>, %[[COUNT:[a-z0-9]+]]: memref<1xi32>, %[[SOURCE:[a-z0-9]+]]: memref<?x?x?xi8, {{.*}}>, %[[PAGES:[a-z0-9]+]]: memref<?x?x?xi8, {{.*}}>) attributes
-// CHECK-SAME: warps = 4, splits = 1, copy = direct
+// CHECK-SAME: warps = 2, splits = 1, copy = direct
 // CHECK: %[[HEAD:.*]] = tile.program_id x
 // CHECK: %[[PAIR:.*]] = tile.program_id y
 // CHECK: %[[PART:.*]] = tile.program_id z
