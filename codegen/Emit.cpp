@@ -10,6 +10,8 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/InlineAsm.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -77,6 +79,13 @@ static void setAttributes(llvm::Module &module, const Target &target) {
                          std::to_string(target.vectorBits));
     if (target.backend == Backend::Amdgpu)
       function.setCallingConv(llvm::CallingConv::AMDGPU_KERNEL);
+    // Instructions for all lanes together stay where all lanes come by.
+    for (llvm::Instruction &instruction : llvm::instructions(function))
+      if (auto *call = llvm::dyn_cast<llvm::CallBase>(&instruction))
+        if (auto *text =
+                llvm::dyn_cast<llvm::InlineAsm>(call->getCalledOperand());
+            text && StringRef(text->getAsmString()).contains(".sync"))
+          call->addFnAttr(llvm::Attribute::Convergent);
   }
 }
 

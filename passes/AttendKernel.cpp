@@ -167,7 +167,8 @@ Value AttendKernel::masked(const QueryRows &r, Value x, Value firstPosition) {
 /// Takes new scores in: returns their weights in parts of kUnitWeight, as an
 /// operand, adds their sums to `state` and shrinks it where the maximum grows.
 /// As long as no weight is above kLargestWeight the maximum stays behind and
-/// nothing has to shrink, which is so for all but the first tiles.
+/// nothing has to shrink, which is so for all but the first tiles and those at
+/// a border.
 Value AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
                           Value firstPosition) {
   s = capped(s);
@@ -186,7 +187,7 @@ Value AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
   Value p = weights(exponents(scaled(s.tile, s), state.max));
   // Of weights as they are rounded, of which there are two in a register.
   Value fits = b.lessEqual(b.toF32(max(max(p, 1), 0)), b.f32(kLargestWeight));
-  // Tiles at a border go that way too: a branch of their own would stand
+  // Tiles at a border do not fit either: a branch of their own would stand
   // between the products and these exponentials.
   fits = b.both(fits, seenByAll(r, firstPosition, shape[1]));
   auto results = b.branch(

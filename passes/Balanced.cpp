@@ -5,7 +5,8 @@
 // numbered request by request, head by head, row tile by row tile, block by
 // block, and cut in equal ranges. Program p takes the p-th, and if row tiles of
 // a few requests are ranges, each P-th from there on: heads of a request, which
-// lie side by side in a page, are then read at the same time. Of a row tile
+// lie side by side in a page, are then read at the same time (not if tiles are
+// in pairs, see `evenTile`). Of a row tile
 // that lies in several ranges, each program leaves a partial result: of one
 // that begins before its range in place 0 of the program's two, of one that
 // begins in its range and goes on behind it in place 1. Whoever is the last of
@@ -173,7 +174,8 @@ AttendKernel::EvenCut AttendKernel::cutEvenly(Value blocks, Value tiles,
   EvenCut cut;
   Value most = b.mul(part, b.ceilDiv(padded, part)); // of a program
   Value few = b.lessEqual(b.dim(args.seqLens, 0), b.index(kFewRequests));
-  // Going round, a program would get the longer half of them, or the shorter.
+  // Going round, a program would get the longer ones of all pairs, or the
+  // shorter.
   if (pairsTiles())
     few = b.i1(false);
   cut.share = b.select(few, part, most);

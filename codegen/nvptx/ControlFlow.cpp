@@ -98,9 +98,9 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
   return success();
 }
 
-/// Whether the assembler sees that all lanes of a warp have the same scalar:
-/// not of what is loaded inside of tile.warps (see `ownZero`), and maybe
-/// carried around a loop.
+/// Whether the assembler may see that all lanes of a warp have the same scalar,
+/// as they do: not if it is loaded inside of tile.warps (see `ownZero`), and
+/// maybe carried around a loop or out of a branch.
 static bool isSharedByLanes(Value value) {
   Operation *owner = value.getParentBlock()->getParentOp();
   if (!isa<WarpsOp>(owner) && !owner->getParentOfType<WarpsOp>())

@@ -224,9 +224,9 @@ void KernelEmitter::mapArguments(LLVM::LLVMFuncOp function) {
   Value thread = special(ir.create<NVVM::ThreadIdXOp>(i32));
   lane = warps > 1 ? ir.both(thread, ir.i32(31)) : thread;
   warp = warps > 1 ? ir.shiftRight(thread, 5) : ir.i32(0);
-  // Loops of one warp are then known not to divide its lanes.
-  auto isOfOneWarp = [](WarpsOp) { return WalkResult::interrupt(); };
-  if (warps > 1 && kernel.walk(isOfOneWarp).wasInterrupted())
+  // What a warp does by itself is then known not to divide its lanes.
+  auto found = [](WarpsOp) { return WalkResult::interrupt(); };
+  if (warps > 1 && kernel.walk(found).wasInterrupted())
     warp = ir.shuffle(warp, ir.i32(0));
   // The sign of an extent, which the assembler does not know to be positive.
   for (BlockArgument argument : kernel.getBody().getArguments())

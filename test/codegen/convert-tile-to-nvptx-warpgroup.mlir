@@ -98,12 +98,13 @@ tile.kernel @branches(%k: memref<64x64xf16>, %o: memref<64x64xf32>, %way: i32) a
   tile.return
 }
 
-// Warps that work together share their slots: thread 0 starts a copy, and all
-// wait before it if one of them may still read the slot.
+// Warps that work together share their slots: thread 0, which is not elected,
+// starts a copy, and all wait before it if one of them may still read the slot.
 // CHECK-LABEL: llvm.func @slots
 // CHECK: mbarrier.init
 // CHECK: nvvm.barrier0
 // CHECK-NOT: nvvm.barrier0
+// CHECK-NOT: elect.sync
 // CHECK: cp.async.bulk.shared::cluster.global.mbarrier
 // CHECK: mbarrier.try_wait
 // CHECK: llvm.load {{.*}} !llvm.ptr<3>

@@ -84,8 +84,10 @@
 // SPLITS-NOT: %[[NK]]
 // SPLITS: return
 
-// A row tile from the end follows one from the beginning.
+// A row tile from the end follows one from the beginning, so they do not go
+// round the programs: each has one range.
 // SHARES: tile.kernel @prompt_attend(
+// SHARES: scf.for %{{.*}} = %{{.*}} to %[[PROGRAMS:.*]] step %[[PROGRAMS]] {
 // SHARES: %[[HALF:.*]] = arith.divui %[[UNIT:.*]], %c2
 // SHARES: arith.remui %[[UNIT]], %c2
 // SHARES: arith.select %{{.*}}, %[[HALF]],
