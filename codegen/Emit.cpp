@@ -64,6 +64,18 @@ createMachine(ModuleOp module, const Target &target) {
       std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
+/// Instructions for all lanes together stay where all lanes come by.
+static void keepTogether(llvm::Function &function) {
+  for (llvm::Instruction &instruction : llvm::instructions(function)) {
+    auto *call = llvm::dyn_cast<llvm::CallBase>(&instruction);
+    if (!call || !call->isInlineAsm())
+      continue;
+    auto *text = llvm::cast<llvm::InlineAsm>(call->getCalledOperand());
+    if (StringRef(text->getAsmString()).contains(".sync"))
+      call->addFnAttr(llvm::Attribute::Convergent);
+  }
+}
+
 static void setAttributes(llvm::Module &module, const Target &target) {
   for (llvm::Function &function : module) {
     if (function.isDeclaration())
@@ -79,13 +91,8 @@ static void setAttributes(llvm::Module &module, const Target &target) {
                          std::to_string(target.vectorBits));
     if (target.backend == Backend::Amdgpu)
       function.setCallingConv(llvm::CallingConv::AMDGPU_KERNEL);
-    // Instructions for all lanes together stay where all lanes come by.
-    for (llvm::Instruction &instruction : llvm::instructions(function))
-      if (auto *call = llvm::dyn_cast<llvm::CallBase>(&instruction))
-        if (auto *text =
-                llvm::dyn_cast<llvm::InlineAsm>(call->getCalledOperand());
-            text && StringRef(text->getAsmString()).contains(".sync"))
-          call->addFnAttr(llvm::Attribute::Convergent);
+    if (target.backend == Backend::Nvptx)
+      keepTogether(function);
   }
 }
 

@@ -6,12 +6,11 @@
 // block, and cut in equal ranges. Program p takes the p-th, and if row tiles of
 // a few requests are ranges, each P-th from there on: heads of a request, which
 // lie side by side in a page, are then read at the same time (not if tiles are
-// in pairs, see `evenTile`). Of a row tile
-// that lies in several ranges, each program leaves a partial result: of one
-// that begins before its range in place 0 of the program's two, of one that
-// begins in its range and goes on behind it in place 1. Whoever is the last of
-// them to finish sums the parts. All programs find their ranges by themselves,
-// from the lengths on the device.
+// in pairs, see `evenTile`). Of a row tile that lies in several ranges, each
+// program leaves a partial result: of one that begins before its range in place
+// 0 of the program's two, of one that begins in its range and goes on behind it
+// in place 1. Whoever is the last of them to finish sums the parts. All
+// programs find their ranges by themselves, from the lengths on the device.
 //
 //===----------------------------------------------------------------------===//
 
@@ -173,11 +172,11 @@ AttendKernel::EvenCut AttendKernel::cutEvenly(Value blocks, Value tiles,
   Value part = b.ceilDiv(longest, parts);
   EvenCut cut;
   Value most = b.mul(part, b.ceilDiv(padded, part)); // of a program
-  Value few = b.lessEqual(b.dim(args.seqLens, 0), b.index(kFewRequests));
   // Going round, a program would get the longer ones of all pairs, or the
   // shorter.
-  if (pairsTiles())
-    few = b.i1(false);
+  Value few = pairsTiles()
+                  ? b.i1(false)
+                  : b.lessEqual(b.dim(args.seqLens, 0), b.index(kFewRequests));
   cut.share = b.select(few, part, most);
   cut.items = b.mul(part, parts);
   cut.ranges = b.select(few, b.mul(tiles, parts), programs);

@@ -121,7 +121,7 @@ static bool isSharedByLanes(Value value) {
 /// done together, and needs no way for lanes that come one by one.
 Value KernelEmitter::conditionOf(scf::IfOp op) {
   Value condition = scalar(op.getCondition());
-  if (!insideWarps || isSharedByLanes(op.getCondition()))
+  if (isSharedByLanes(op.getCondition()))
     return condition;
   return ir.intrinsic("llvm.nvvm.vote.any.sync", ir.getI1Type(),
                       {ir.i32(-1), condition});

@@ -125,6 +125,7 @@ LogicalResult KernelEmitter::checkSupported() {
         if (failed(checkTile(op, value, lanes)))
           return WalkResult::interrupt();
     if (auto op_ = dyn_cast<WarpsOp>(op)) {
+      hasOwnWarps = true;
       int64_t count = op_.getCount();
       if (!llvm::isPowerOf2_64(count) || count > 32 ||
           (warps > 1 && warps != count))
@@ -225,8 +226,7 @@ void KernelEmitter::mapArguments(LLVM::LLVMFuncOp function) {
   lane = warps > 1 ? ir.both(thread, ir.i32(31)) : thread;
   warp = warps > 1 ? ir.shiftRight(thread, 5) : ir.i32(0);
   // What a warp does by itself is then known not to divide its lanes.
-  auto found = [](WarpsOp) { return WalkResult::interrupt(); };
-  if (warps > 1 && kernel.walk(found).wasInterrupted())
+  if (warps > 1 && hasOwnWarps)
     warp = ir.shuffle(warp, ir.i32(0));
   // The sign of an extent, which the assembler does not know to be positive.
   for (BlockArgument argument : kernel.getBody().getArguments())

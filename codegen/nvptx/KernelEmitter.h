@@ -242,6 +242,7 @@ private:
   Ir ir;
   bool bulkCopies;
   int64_t warps = 1;
+  bool hasOwnWarps = false; // there is a tile.warps
   bool insideWarps = false;
   bool together = false; // all warps share slots and products
   // Of one warp, or of all together.
