@@ -154,6 +154,11 @@ inline constexpr HintMember kHintMembers[] = {
     {"context", 'c', &Hint::context},
     {"max_query_tokens", 'q', &Hint::maxQueryTokens}};
 
+/// Among variants of which some have hints, one without any is for work that no
+/// hint is as near to as this. Distances are counted in factors of two, of
+/// batch times KV heads, query tokens and context.
+inline constexpr double kNearHint = 0.75;
+
 /// For the ids of variants: "b8.h8.c4096.q1", "" without hints.
 std::string shortName(const Hint &hint);
 

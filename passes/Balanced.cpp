@@ -22,9 +22,14 @@
 using namespace mlir;
 using namespace mlir::kvarn;
 
-/// Requests that a program looks at together, and partial results that are
-/// summed together.
-static constexpr int64_t kRequests = 32, kParts = 8;
+/// Requests that a program looks at together.
+static constexpr int64_t kRequests = 32;
+
+/// Partial results that are summed together, if a lane has no more than so many
+/// numbers of them. Where there are many parts, more would save round trips to
+/// memory; where there are few, which is the rule, they are read for nothing.
+/// Of warps that multiply together it is so many in any case.
+static constexpr int64_t kParts = 4, kPartNumbers = 64, kTeamParts = 8;
 
 /// What the beginning and the end of a row tile take, in blocks: about 5 us.
 static constexpr int64_t kShortTileItems = 5;
@@ -352,26 +357,35 @@ SmallVector<Value> AttendKernel::combineParts(const WorkUnit &unit) {
   return result;
 }
 
-/// What the programs `first` to `end` have left of one row tile.
+/// What the programs `first` to `end` have left of one row tile. All loads are
+/// on their way before anything waits for one of them.
 Softmax AttendKernel::sumParts(Value first, Value end, const WorkUnit &unit) {
+  int64_t ofLane =
+      std::max<int64_t>(rows * depth / (32 * spec.schedule.getWarps()), 1);
+  int64_t atOnce = together()
+                       ? kTeamParts
+                       : std::clamp<int64_t>(kPartNumbers / ofLane, 1, kParts);
   return Softmax::from(
-      b.loop(first, end, b.index(kParts), empty().list(),
+      b.loop(first, end, b.index(atOnce), empty().list(),
              [&](Value start, ValueRange carried) -> SmallVector<Value> {
-               SmallVector<Value> lses, outs;
-               for (int64_t i = 0; i < kParts; ++i) {
+               SmallVector<Value> lses, outs, numbers;
+               SmallVector<SmallVector<Value>> places;
+               for (int64_t i = 0; i < atOnce; ++i) {
                  // Behind the last part it is read again and weighs nothing: no
                  // load waits for a branch.
-                 Value number = b.add(start, b.index(i));
-                 Value part = b.min(number, b.sub(end, b.index(1)));
+                 numbers.push_back(b.add(start, b.index(i)));
+                 Value part = b.min(numbers.back(), b.sub(end, b.index(1)));
                  Value starts = b.lessEqual(b.mul(part, share), unit.firstItem);
                  Value place = b.select(starts, b.index(1), b.index(0));
-                 SmallVector<Value> at = {part, place, b.iota(0, {rows})};
-                 Value lse = b.gather(args.partialLse, at);
+                 places.push_back({part, place, b.iota(0, {rows})});
+                 SmallVector<Value> at = places.back();
                  at.push_back(b.index(0));
                  outs.push_back(b.load(args.partialOut, at, tile(depth)));
-                 lses.push_back(b.select(b.less(number, end), lse,
-                                         b.tileOf(-INFINITY, {rows})));
                }
+               for (auto [number, at] : llvm::zip(numbers, places))
+                 lses.push_back(b.select(b.less(number, end),
+                                         b.gather(args.partialLse, at),
+                                         b.tileOf(-INFINITY, {rows})));
                return addParts(Softmax::from(carried), lses, outs).list();
              }));
 }

@@ -150,6 +150,49 @@ static Facts factsOf(func::FuncOp program) {
   return facts;
 }
 
+namespace {
+/// Attention by single warps of work that is near one of the hints: what
+/// differs from its row of the table.
+struct Special {
+  int64_t warps, warpsOf; // warps / warpsOf times as many
+  int64_t splits, programs, poolTokens;
+  std::vector<::kvarn::Hint> hints;
+};
+} // namespace
+
+/// So many requests of 8 KV heads, with each of the contexts.
+static std::vector<::kvarn::Hint> workLike(int64_t batch,
+                                           ArrayRef<int64_t> contexts) {
+  std::vector<::kvarn::Hint> hints;
+  for (int64_t context : contexts) {
+    ::kvarn::Hint &hint = hints.emplace_back();
+    hint.maxBatch = batch;
+    hint.kvHeads = 8;
+    hint.context = context;
+  }
+  return hints;
+}
+
+/// Of one request, a fixed number of splits whose sum is a kernel of its own
+/// takes less time than to find equal shares and to wait for the last of them.
+/// Short row tiles that about fill the chip are best left whole, and of more of
+/// them half as many warps let all programs run at once. Measured on an H200:
+/// docs/performance.md.
+static const Special kSpecial[] = {
+    {1, 1, 8, 0, 32, workLike(1, {1024, 2048, 4096})},
+    {2, 1, 16, 0, 16, workLike(1, {8192, 16384, 32768, 65536, 131072})},
+    {1, 1, 1, 0, 32, workLike(16, {4096, 8192})},
+    {1, 2, 0, 2, 32, workLike(64, {4096, 8192})},
+};
+
+/// Where they were measured, and where all of them fit the registers.
+static bool hasSpecials(const Target &target, const Defaults &row,
+                        const Facts &facts) {
+  return target.backend == Backend::Nvptx && facts.family == Family::Attend &&
+         row.team == Team::Warp && facts.queryRows <= 8 &&
+         facts.headDim <= 128 && facts.layout == RecordLayout::Mma16816;
+}
+
 /// Empty rows cost time; matrix instructions have a few at least.
 static int64_t rowsOf(const Target &target, const Defaults &row,
                       const Facts &facts) {
@@ -197,41 +240,77 @@ static bool hasRoomForQuery(const Target &target, const Defaults &row,
          together(bytes) == together(bytesWith(0));
 }
 
-ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
-                                          const Target &target,
-                                          func::FuncOp program) {
-  Facts facts = factsOf(program);
-  const Defaults *row = llvm::find_if(kDefaults, [&](const Defaults &d) {
+static const Defaults &rowFor(const Target &target, const Facts &facts) {
+  return *llvm::find_if(kDefaults, [&](const Defaults &d) {
     return d.backend == target.backend &&
            (!d.family || *d.family == facts.family) &&
            (d.team == Team::Warp || target.warpgroupProducts) &&
            facts.queryRows >= d.queryRows && facts.headDim <= d.headDim &&
            (!d.layout || *d.layout == facts.layout);
   });
-  int64_t rows = rowsOf(target, *row, facts);
-  int64_t warps = warpsOf(target, *row, facts);
+}
+
+/// `row` for the format and the shape of a program.
+static ScheduleAttr fit(MLIRContext *context, const Target &target,
+                        const Defaults &row, const Facts &facts) {
+  int64_t rows = rowsOf(target, row, facts);
+  int64_t warps = warpsOf(target, row, facts);
   // Two programs of more warps would leave a lane less than its share needs.
-  int64_t programs = row->programs;
+  int64_t programs = row.programs;
   if (facts.family == Family::Store && warps > kStoreWarps)
     programs = std::min<int64_t>(programs, 1);
-  QueryPlace query = row->query;
+  QueryPlace query = row.query;
   if (query == QueryPlace::Shared &&
-      !hasRoomForQuery(target, *row, facts, rows, warps))
+      !hasRoomForQuery(target, row, facts, rows, warps))
     query = QueryPlace::Registers;
   Builder builder(context);
-  Type operand =
-      row->narrow ? Type(builder.getF16Type()) : builder.getF32Type();
-  int64_t registerRows = std::min(row->registerRows, rows);
+  Type operand = row.narrow ? Type(builder.getF16Type()) : builder.getF32Type();
+  int64_t registerRows = std::min(row.registerRows, rows);
   // Sums fill half the vector registers: AVX-512 has 32 of 16 lanes, AVX2 16 of
   // 8.
   int64_t lanes = target.vectorBits / 32;
   int64_t vectors =
       std::clamp<int64_t>(lanes / registerRows, 1, kMaxRegisterVectors);
   return ScheduleAttr::get(
-      context, rows, std::min(row->tokens, facts.group),
-      std::min(row->poolTokens, facts.group), warps, row->splits, row->copy,
-      row->expand, operand, registerRows,
-      std::min<int64_t>(vectors * lanes, 128), programs, row->team, query);
+      context, rows, std::min(row.tokens, facts.group),
+      std::min(row.poolTokens, facts.group), warps, row.splits, row.copy,
+      row.expand, operand, registerRows,
+      std::min<int64_t>(vectors * lanes, 128), programs, row.team, query);
+}
+
+ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,
+                                          const Target &target,
+                                          func::FuncOp program) {
+  Facts facts = factsOf(program);
+  return fit(context, target, rowFor(target, facts), facts);
+}
+
+std::vector<HintedSchedule>
+mlir::kvarn::defaultSchedules(MLIRContext *context, const Target &target,
+                              func::FuncOp program) {
+  Facts facts = factsOf(program);
+  const Defaults &row = rowFor(target, facts);
+  ScheduleAttr general = fit(context, target, row, facts);
+  std::vector<HintedSchedule> all = {{general, {}}};
+  if (!hasSpecials(target, row, facts))
+    return all;
+  for (const Special &special : kSpecial) {
+    Defaults own = row;
+    own.poolTokens = std::min(row.poolTokens, special.poolTokens);
+    own.splits = special.splits;
+    own.programs = row.programs * special.programs;
+    own.warps = general.getWarps() * special.warps / special.warpsOf;
+    if (own.warps == 0)
+      continue;
+    ScheduleAttr schedule = fit(context, target, own, facts);
+    // More warps where they have no room for the query would spill.
+    if (schedule.getQuery() != general.getQuery()) {
+      own.warps = std::min(own.warps, general.getWarps());
+      schedule = fit(context, target, own, facts);
+    }
+    all.push_back({schedule, special.hints});
+  }
+  return all;
 }
 
 ScheduleAttr mlir::kvarn::parseSchedule(MLIRContext *context, StringRef text) {
@@ -243,4 +322,12 @@ ScheduleAttr mlir::kvarn::parseSchedule(MLIRContext *context, StringRef text) {
     emitError(UnknownLoc::get(context))
         << "'" << text << "' is no schedule, expected <rows = ...>";
   return schedule;
+}
+
+std::string mlir::kvarn::scheduleText(ScheduleAttr schedule) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (schedule)
+    os << Attribute(schedule);
+  return text;
 }

@@ -228,6 +228,11 @@ struct Asked {
 /// request with n KV heads is n times the work of one: where both sides know
 /// them, batches are compared as batch times KV heads.
 static double hintCost(const HintLogs &asked, const HintLogs &own) {
+  bool isGeneral = own.batch == kNoHint && own.kvHeads == kNoHint &&
+                   own.queryTokens == kNoHint && own.context == kNoHint;
+  // Who does not say how much there is to do gets no special one.
+  if (isGeneral)
+    return asked.batch != kNoHint && asked.context != kNoHint ? kNearHint : -1;
   auto differ = [](double a, double b) {
     return a != kNoHint && b != kNoHint ? a - b : 0;
   };

@@ -163,7 +163,7 @@ TaskChoice choose(const Pack &pack, const Task &task,
   for (size_t b = 0; b < times.size(); ++b) {
     const std::vector<double> &row = times[b];
     Choice choice = {task.buckets[b], 0, 0, bestOf(row),
-                     row.empty() ? 0 : row[0]};
+                     row.empty() ? 0 : row[task.defaultFor(task.buckets[b])]};
     if (choice.best == 0)
       continue;
     choice.candidate = result.order.front();
@@ -229,8 +229,15 @@ variantsOf(const Pack &pack, const Task &task, const TaskChoice &choice) {
     for (size_t candidate : choice.order)
       add(candidate);
   }
-  if (variants.empty() && !task.candidates.empty() && !choice.defaultFailed)
+  if (variants.empty() && !task.candidates.empty() && !choice.defaultFailed) {
     add(0);
+    for (size_t c = 1; c < task.candidates.size(); ++c)
+      for (const Hint &hint : task.candidates[c].defaultFor) {
+        Variant &variant = add(c);
+        variant.hint = hint;
+        variant.id += "." + shortName(hint);
+      }
+  }
   return variants;
 }
 

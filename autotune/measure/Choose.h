@@ -42,8 +42,8 @@ TaskChoice choose(const Pack &pack, const Task &task,
 
 /// The variants of a task for a library: a chosen candidate comes once for each
 /// bucket that it was chosen for, with a hint, except where its neighbours lead
-/// there anyhow. Without choices it is the default schedule, or nothing if that
-/// failed. The second is the stem of the binary's file.
+/// there anyhow. Without choices it is the default schedules, or nothing if the
+/// first failed. The second is the stem of the binary's file.
 std::vector<std::pair<Variant, std::string>>
 variantsOf(const Pack &pack, const Task &task, const TaskChoice &choice);
 

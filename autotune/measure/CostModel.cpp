@@ -49,8 +49,10 @@ namespace {
 
 using namespace cost;
 
-constexpr double kTileSeconds = 2e-6; // begin and end of a row tile
-constexpr double kCombineSeconds = 3e-6;
+constexpr double kTileSeconds = 2e-6;    // begin and end of a row tile
+constexpr double kShareSeconds = 1.5e-6; // to find an equal share
+constexpr double kCombineSeconds = 3e-6; // waiting for the last of the parts
+constexpr double kSecondKernelSeconds = 1.5e-6;
 constexpr double kDirectBytes = 2048; // that a warp loads ahead without slots
 
 /// Of CPUs.
@@ -163,11 +165,13 @@ Prediction predictGpu(const Chip &chip, const Work &work, const Schedule &s) {
   double memory = programs * grid.records * double(f.recordBytes()) / rate;
   p.seconds = kLaunchSeconds + p.waves * std::max({issue, alone, memory}) +
               p.waves * grid.tiles * kTileSeconds;
-  if (s.splits != 1 && grid.records < work.blocks)
-    p.seconds += kCombineSeconds;
+  if (s.splits == 0)
+    p.seconds +=
+        kShareSeconds + (grid.records < work.blocks ? kCombineSeconds : 0);
   if (s.splits > 1) // a kernel of its own, which reads the parts
-    p.seconds += kLaunchSeconds + work.tiles * double(s.splits * s.rows) * 4 *
-                                      double(f.headDim) / chip.readBandwidth;
+    p.seconds += kSecondKernelSeconds + work.tiles * double(s.splits * s.rows) *
+                                            4 * double(f.headDim) /
+                                            chip.readBandwidth;
   return p;
 }
 

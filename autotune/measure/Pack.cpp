@@ -4,6 +4,7 @@
 
 #include "autotune/measure/Error.h"
 #include "autotune/measure/LibraryFolder.h"
+#include "autotune/measure/Lookup.h"
 
 #include <fstream>
 
@@ -27,6 +28,24 @@ bool Pack::isCandidate(const std::string &id) const {
   return false;
 }
 
+size_t Task::defaultFor(const Bucket &bucket) const {
+  size_t best = 0;
+  double least = kNearHint;
+  for (size_t c = 0; c < candidates.size(); ++c)
+    for (const Hint &hint : candidates[c].defaultFor) {
+      Bucket special = bucket;
+      special.batch = hint.maxBatch.value_or(bucket.batch);
+      special.kvHeads = hint.kvHeads.value_or(bucket.kvHeads);
+      special.context = hint.context.value_or(bucket.context);
+      special.queryTokens = hint.maxQueryTokens.value_or(bucket.queryTokens);
+      if (double away = distance(special, bucket); away < least) {
+        least = away;
+        best = c;
+      }
+    }
+  return best;
+}
+
 static json toJson(const Task &task) {
   json object = {{"key", toJson(task.key)},
                  {"pruned", task.pruned},
@@ -35,9 +54,12 @@ static json toJson(const Task &task) {
                  {"dropped", json::array()}};
   for (const Bucket &bucket : task.buckets)
     object["buckets"].push_back(toJson(bucket));
-  for (const Candidate &each : task.candidates)
-    object["candidates"].push_back(
-        {{"id", each.id}, {"schedule", each.schedule}});
+  for (const Candidate &each : task.candidates) {
+    json item = {{"id", each.id}, {"schedule", each.schedule}};
+    for (const Hint &hint : each.defaultFor)
+      item["default_for"].push_back(toJson(hint));
+    object["candidates"].push_back(std::move(item));
+  }
   for (const Dropped &each : task.dropped)
     object["dropped"].push_back({{"schedule", each.schedule},
                                  {"cause", each.cause},
@@ -51,9 +73,13 @@ static Task taskFromJson(const json &object) {
   object.at("pruned").get_to(task.pruned);
   for (const json &each : object.at("buckets"))
     task.buckets.push_back(bucketFromJson(each, task.key.kernel));
-  for (const json &each : object.at("candidates"))
-    task.candidates.push_back({each.at("id").get<std::string>(),
-                               each.at("schedule").get<std::string>()});
+  for (const json &each : object.at("candidates")) {
+    Candidate &candidate = task.candidates.emplace_back();
+    each.at("id").get_to(candidate.id);
+    each.at("schedule").get_to(candidate.schedule);
+    for (const json &hint : each.value("default_for", json::array()))
+      candidate.defaultFor.push_back(hintFromJson(hint));
+  }
   for (const json &each : object.at("dropped"))
     task.dropped.push_back({each.at("schedule").get<std::string>(),
                             each.at("cause").get<std::string>(),

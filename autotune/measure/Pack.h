@@ -21,6 +21,8 @@ inline constexpr const char *kPackFileName = "pack.json";
 /// A schedule that was compiled, as a variant of the pack.
 struct Candidate {
   std::string id, schedule;
+  /// Of a default schedule for special work: what for.
+  std::vector<Hint> defaultFor = {};
 };
 
 /// One that was left out after a try.
@@ -34,10 +36,15 @@ struct Dropped {
 struct Task {
   VariantKey key;
   std::vector<Bucket> buckets;
-  std::vector<Candidate> candidates; // the default schedule first
+  /// The default schedule first, then those for special work.
+  std::vector<Candidate> candidates;
   std::vector<Dropped> dropped;
   /// Schedules that were never compiled, by cause: "chip", "cost model".
   std::map<std::string, int64_t> pruned;
+
+  /// The number of the candidate that is the default for `bucket`, as the
+  /// runtime chooses among those of a library that nobody tuned.
+  size_t defaultFor(const Bucket &bucket) const;
 };
 
 struct Pack {

@@ -105,7 +105,8 @@ json reportData(const Pack &given, const std::vector<Record> &records,
       json point = pointOf(pack, task, each);
       point["instructions"] = instructionsOf(pack, task, each);
       item["points"].push_back(point);
-      bool isDefault = candidate == &task.candidates.front();
+      bool isDefault =
+          candidate == &task.candidates[task.defaultFor(each.bucket)];
       auto &place = best[each.bucket];
       if (each.comparable && (place.second == 0 || each.median < place.second))
         place = {point, each.median};

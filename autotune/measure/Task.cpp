@@ -4,7 +4,12 @@
 
 #include "autotune/measure/Error.h"
 
+#include <algorithm>
+
 namespace kvarn::tune {
+
+/// As of a manifest.
+static constexpr int64_t kMostHint = int64_t(1) << 40;
 
 std::string Bucket::describe() const {
   std::string text;
@@ -118,6 +123,31 @@ std::string describe(const VariantKey &key) {
   if (!features.empty())
     text += " (" + features + ")";
   return text;
+}
+
+json toJson(const Hint &hint) {
+  json object = json::object();
+  for (const HintMember &member : kHintMembers)
+    if (std::optional<int64_t> value = hint.*member.value)
+      object[member.name] = *value;
+  return object;
+}
+
+Hint hintFromJson(const json &object) {
+  Hint hint;
+  for (auto &[name, value] : object.items()) {
+    auto member =
+        std::find_if(std::begin(kHintMembers), std::end(kHintMembers),
+                     [&](const HintMember &each) { return each.name == name; });
+    if (member == std::end(kHintMembers))
+      throw InputError("unknown hint '" + name + "'");
+    auto number = value.get<int64_t>();
+    if (number < 1 || number > kMostHint)
+      throw InputError(name + ": " + std::to_string(number) +
+                       ", expected 1 to " + std::to_string(kMostHint));
+    hint.*member->value = number;
+  }
+  return hint;
 }
 
 } // namespace kvarn::tune

@@ -79,11 +79,13 @@ struct DeviceName {
 json toJson(const VariantKey &key);
 json toJson(const Bucket &bucket);
 json toJson(const DeviceName &device);
+json toJson(const Hint &hint); // as in a manifest
 /// Throw InputError or nlohmann's exceptions.
 VariantKey keyFromJson(const json &object);
 /// Of the kernel of this name.
 Bucket bucketFromJson(const json &object, const std::string &kernel);
 DeviceName deviceFromJson(const json &object);
+Hint hintFromJson(const json &object);
 
 /// "attend kvarn_k4v2_g128 mma16816 f16 head_dim 128 ratio 8 rows 8 (causal)"
 std::string describe(const VariantKey &key);

@@ -10,9 +10,6 @@
 
 namespace kvarn::tune {
 
-/// As of a manifest.
-static constexpr int64_t kMostHint = int64_t(1) << 40;
-
 //===----------------------------------------------------------------------===//
 // From choices
 //===----------------------------------------------------------------------===//
@@ -73,15 +70,6 @@ static std::string lines(const List &list, const Function &toJson) {
   return "[" + text + "]";
 }
 
-/// As in a manifest.
-static json toJson(const Hint &hint) {
-  json object = json::object();
-  for (const HintMember &member : kHintMembers)
-    if (std::optional<int64_t> value = hint.*member.value)
-      object[member.name] = *value;
-  return object;
-}
-
 static json toJson(const TunedSchedule &schedule) {
   json object = {{"schedule", schedule.schedule}, {"hints", json::array()}};
   for (const Hint &hint : schedule.hints)
@@ -123,23 +111,6 @@ std::string writeTuned(const Tuned &tuned) {
     separator = ",\n";
   }
   return text + "\n ]\n}\n";
-}
-
-static Hint hintFromJson(const json &object) {
-  Hint hint;
-  for (auto &[name, value] : object.items()) {
-    auto member =
-        std::find_if(std::begin(kHintMembers), std::end(kHintMembers),
-                     [&](const HintMember &each) { return each.name == name; });
-    if (member == std::end(kHintMembers))
-      throw InputError("unknown hint '" + name + "'");
-    auto number = value.get<int64_t>();
-    if (number < 1 || number > kMostHint)
-      throw InputError(name + ": " + std::to_string(number) +
-                       ", expected 1 to " + std::to_string(kMostHint));
-    hint.*member->value = number;
-  }
-  return hint;
 }
 
 static TunedSchedule scheduleFromJson(const json &object,

@@ -213,8 +213,9 @@ SmallVector<SchedulePoint> mlir::kvarn::enumerateSchedules(const Target &target,
                                                            func::FuncOp program,
                                                            FormatAttr format) {
   MLIRContext *context = program.getContext();
-  ScheduleAttr start = defaultSchedule(context, target, program);
-  SmallVector<Fields> all = {fieldsOf(start)};
+  std::vector<HintedSchedule> defaults =
+      defaultSchedules(context, target, program);
+  SmallVector<Fields> all = {fieldsOf(defaults.front().schedule)};
   for (const SpaceField *field : searchSpace(target.backend)) {
     if (field->family != family)
       continue;
@@ -234,7 +235,8 @@ SmallVector<SchedulePoint> mlir::kvarn::enumerateSchedules(const Target &target,
     int64_t bytes = leastMemory(target, schedule, format);
     points.push_back({schedule, bytes, breaks(target, schedule, bytes)});
   };
-  add(start);
+  for (const HintedSchedule &each : defaults)
+    add(each.schedule);
   for (Fields &fields : all)
     if (isWithin(fields, family, format))
       add(scheduleOf(context, fields));

@@ -41,7 +41,7 @@ struct SchedulePoint {
 };
 
 /// Every schedule of the space of `program`, a level-1 program of `family`, for
-/// `target`; the default schedule comes first. `format` bounds tiles.
+/// `target`; the default schedules come first. `format` bounds tiles.
 SmallVector<SchedulePoint> enumerateSchedules(const Target &target,
                                               StringRef family,
                                               func::FuncOp program,

@@ -22,7 +22,7 @@ static std::string describeMissingOnCpu(Stage stage) {
 }
 
 static LogicalResult writeSharedObject(ModuleOp kernels, const Target &target,
-                                       bool, LibraryWriter &writer,
+                                       bool, const LibraryWriter &writer,
                                        Variant &variant) {
   FailureOr<std::string> object = emitObject(kernels, target);
   if (failed(object))
@@ -59,7 +59,7 @@ static void noteResources(const nvptx::Cubin &cubin, Variant &variant) {
 }
 
 static LogicalResult writeCubinOrPtx(ModuleOp kernels, const Target &target,
-                                     bool portable, LibraryWriter &writer,
+                                     bool portable, const LibraryWriter &writer,
                                      Variant &variant) {
   std::string bytes;
   if (portable || !nvptx::describeMissingAssembler().empty()) {
@@ -95,7 +95,7 @@ struct BackendRow {
   Backend backend;
   std::string (*describeMissing)(Stage stage);
   LogicalResult (*write)(ModuleOp kernels, const Target &target, bool portable,
-                         LibraryWriter &writer, Variant &variant);
+                         const LibraryWriter &writer, Variant &variant);
 };
 
 } // namespace
@@ -119,7 +119,8 @@ std::string mlir::kvarn::describeMissingTool(const Target &target,
 }
 
 LogicalResult mlir::kvarn::writeBinary(ModuleOp kernels, const Target &target,
-                                       bool portable, LibraryWriter &writer,
+                                       bool portable,
+                                       const LibraryWriter &writer,
                                        Variant &variant) {
   const BackendRow *row = findBackend(target);
   if (!row)

@@ -15,7 +15,8 @@ std::string describeMissingTool(const Target &target, Stage stage);
 /// where `writer` wants it. Sets its kind and file name, which begins with the
 /// variant's id. `portable`: see CompileOptions.
 LogicalResult writeBinary(ModuleOp kernels, const Target &target, bool portable,
-                          LibraryWriter &writer, ::kvarn::Variant &variant);
+                          const LibraryWriter &writer,
+                          ::kvarn::Variant &variant);
 
 } // namespace mlir::kvarn
 

@@ -10,6 +10,7 @@
 #include "dialect/TileDialect.h"
 #include "format/Fingerprint.h"
 #include "passes/Passes.h"
+#include "passes/Schedules.h"
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -241,18 +242,11 @@ static ScheduleAttr findSchedule(ModuleOp module) {
   return {};
 }
 
-static std::string scheduleText(ScheduleAttr schedule) {
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  if (schedule)
-    os << Attribute(schedule);
-  return text;
-}
-
-static LogicalResult addProgram(ModuleOp program, func::FuncOp host,
-                                ::kvarn::VariantKey key,
-                                const CompileOptions &options,
-                                LibraryWriter &writer) {
+static LogicalResult compileProgram(ModuleOp program, func::FuncOp host,
+                                    ::kvarn::VariantKey key,
+                                    const CompileOptions &options,
+                                    const LibraryWriter &writer,
+                                    std::vector<Variant> &variants) {
   const Target &target = *options.target;
   // It becomes a file name and a name in the manifest.
   auto plain = [](char c) { return llvm::isAlnum(c) || c == '_'; };
@@ -284,37 +278,34 @@ static LogicalResult addProgram(ModuleOp program, func::FuncOp host,
   if (failed(writeBinary(program, target, options.portable, writer, *variant)))
     return failure();
   if (options.hints.empty())
-    return writer.add(std::move(*variant));
+    variants.push_back(*variant);
   for (const ::kvarn::Hint &hint : options.hints) {
-    Variant tuned = *variant;
+    Variant &tuned = variants.emplace_back(*variant);
     tuned.hint = hint;
     tuned.id += "." + ::kvarn::shortName(hint);
-    if (failed(writer.add(std::move(tuned))))
-      return failure();
   }
   return success();
 }
 
-LogicalResult mlir::kvarn::addToLibrary(ModuleOp module,
-                                        const ::kvarn::VariantKey &key,
-                                        const CompileOptions &options,
-                                        LibraryWriter &writer) {
+FailureOr<std::vector<Variant>>
+mlir::kvarn::compileVariants(ModuleOp module, const ::kvarn::VariantKey &key,
+                             const CompileOptions &options,
+                             const LibraryWriter &writer) {
   if (failed(compileToTiles(module, options)))
     return failure();
-  bool any = false;
+  std::vector<Variant> variants;
   for (func::FuncOp host : module.getOps<func::FuncOp>()) {
     if (host.isExternal())
       continue;
-    any = true;
     OwningOpRef<ModuleOp> program = extractProgram(module, host.getName());
-    if (failed(addProgram(*program,
-                          program->lookupSymbol<func::FuncOp>(host.getName()),
-                          key, options, writer)))
+    if (failed(compileProgram(
+            *program, program->lookupSymbol<func::FuncOp>(host.getName()), key,
+            options, writer, variants)))
       return failure();
   }
-  if (!any)
+  if (variants.empty())
     return module.emitError()
            << "holds no program, expected a func.func of level 1 or one that "
               "launches tile kernels";
-  return success();
+  return variants;
 }

@@ -78,11 +78,12 @@ FailureOr<std::string> emitFatBinary(ModuleOp module,
 FailureOr<std::string> describeResources(ModuleOp module,
                                          const CompileOptions &options);
 
-/// Compiles each program of `module` and adds it to `writer` as a variant with
-/// `key` (whose kernel is set to the program's name if it is empty).
-LogicalResult addToLibrary(ModuleOp module, const ::kvarn::VariantKey &key,
-                           const CompileOptions &options,
-                           LibraryWriter &writer);
+/// Compiles each program of `module` to variants with `key` (whose kernel is
+/// set to the program's name if it is empty), which `writer` can add: their
+/// binaries lie there. Programs of different contexts can be compiled at once.
+FailureOr<std::vector<::kvarn::Variant>>
+compileVariants(ModuleOp module, const ::kvarn::VariantKey &key,
+                const CompileOptions &options, const LibraryWriter &writer);
 
 /// What tells a program from the others of a library: "attend", "attend-rows16"
 /// if the key asks for these, and "relayout-reference" for the way that starts

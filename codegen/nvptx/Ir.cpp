@@ -102,7 +102,7 @@ Value Ir::at(Value pointer, int64_t bytes) {
 }
 
 Value Ir::load(Value pointer, Type type, int64_t align) {
-  return create<LLVM::LoadOp>(type, pointer, unsigned(align));
+  return create<LLVM::LoadOp>(type, pointer, unsigned(align), loadsInOrder);
 }
 
 void Ir::store(Value value, Value pointer, int64_t align) {

@@ -72,6 +72,9 @@ public:
   Value at(Value pointer, Value bytes);
   Value at(Value pointer, int64_t bytes);
   Value load(Value pointer, Type type, int64_t align);
+  /// The assembler then leaves loads in the order in which they are written: it
+  /// puts none behind what waits for another one.
+  bool loadsInOrder = false;
   void store(Value value, Value pointer, int64_t align);
   /// `bytes` (1, 2, or a multiple of 4 up to 16) as i32 words.
   Values loadWords(Value pointer, int64_t bytes);

@@ -60,6 +60,7 @@ private:
   //===--- Functions and ops (KernelEmitter.cpp) --------------------------===//
   LogicalResult checkTogether();
   LogicalResult checkSupported();
+  void findExchanged();
   LLVM::LLVMFuncOp createFunction();
   void mapArguments(LLVM::LLVMFuncOp function);
   LogicalResult emitBlock(Block &block);
@@ -243,6 +244,9 @@ private:
   bool bulkCopies;
   int64_t warps = 1;
   bool hasOwnWarps = false; // there is a tile.warps
+  /// What programs leave for each other: memrefs that a kernel with a
+  /// tile.arrive stores to. Loads of them stay in their order.
+  DenseSet<Value> exchanged;
   bool insideWarps = false;
   bool together = false; // all warps share slots and products
   // Of one warp, or of all together.

@@ -3,6 +3,8 @@
 #include "codegen/nvptx/KernelEmitter.h"
 #include "codegen/nvptx/Runs.h"
 
+#include "llvm/Support/SaveAndRestore.h"
+
 using namespace mlir;
 using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
@@ -62,6 +64,8 @@ Value KernelEmitter::existing(Value memref, Value address, Value exists) {
 }
 
 LogicalResult KernelEmitter::emitLoad(LoadOp op) {
+  llvm::SaveAndRestore order(ir.loadsInOrder,
+                             exchanged.contains(op.getMemory()));
   Value result = op.getResult();
   Type element = op.getType().getElementType();
   Values values(layout(result).registerCount());
@@ -117,6 +121,8 @@ LogicalResult KernelEmitter::emitStore(StoreOp op) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult KernelEmitter::emitGather(GatherOp op) {
+  llvm::SaveAndRestore order(ir.loadsInOrder,
+                             exchanged.contains(op.getMemory()));
   Type element = cast<RankedTensorType>(op.getType()).getElementType();
   Values values;
   for (int64_t i = 0; i < layout(op.getResult()).registerCount(); ++i) {

@@ -467,6 +467,42 @@ tile.kernel @arrive(%n: memref<?xi32>, %x: memref<?xi32>) {
   tile.return
 }
 
+// What programs leave for each other is loaded in the order in which it is
+// written, all else in the assembler's.
+// CHECK-LABEL: llvm.func @exchanged
+// CHECK: llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<1> -> f32
+// CHECK: llvm.store
+// CHECK: "atom.acq_rel.gpu
+// CHECK: llvm.load volatile %{{.*}} {alignment = 4 : i64} : !llvm.ptr<1> -> i32
+// CHECK: llvm.load volatile %{{.*}} {alignment = 4 : i64} : !llvm.ptr<1> -> f32
+// CHECK: llvm.return
+// CHECK-LABEL: llvm.func @alone
+// CHECK-NOT: volatile
+// CHECK: llvm.return
+#own = #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = []>
+tile.kernel @exchanged(%n: memref<?xi32>, %parts: memref<?xf32>, %x: memref<?xf32>, %y: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c2 = arith.constant 2 : index
+  %i = tile.program_id x
+  %lanes = tile.iota 0 : tensor<32xindex, #own>
+  %own = tile.gather %x[%lanes] : memref<?xf32>, tensor<32xindex, #own> -> tensor<32xf32, #own>
+  tile.store %own, %parts[%i] : tensor<32xf32, #own>, memref<?xf32>, index
+  %last = tile.arrive %n[%c0] of %c2 : memref<?xi32>
+  scf.if %last {
+    %a = tile.load %parts[%c0] : memref<?xf32>, index -> tensor<32xf32, #own>
+    %b = tile.gather %parts[%lanes] : memref<?xf32>, tensor<32xindex, #own> -> tensor<32xf32, #own>
+    %c = arith.addf %a, %b : tensor<32xf32, #own>
+    tile.store %c, %y[%c0] : tensor<32xf32, #own>, memref<?xf32>, index
+  }
+  tile.return
+}
+tile.kernel @alone(%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<32xf32, #own>
+  tile.store %a, %x[%c0] : tensor<32xf32, #own>, memref<?xf32>, index
+  tile.return
+}
+
 // Pairs of fp16 travel as words, each once from each lane that it comes from:
 // four, not one for each of four elements and both registers that a lane
 // chooses from.

@@ -5,6 +5,7 @@
 #include "autotune/space/Space.h"
 #include "codegen/library/Compile.h"
 #include "codegen/nvptx/Assemble.h"
+#include "passes/Schedules.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
@@ -37,6 +38,14 @@ static llvm::json::Object chipToJson(const Target &target) {
                             {"read_bandwidth", chip.readBandwidth}};
 }
 
+static llvm::json::Object hintToJson(const ::kvarn::Hint &hint) {
+  llvm::json::Object object;
+  for (const ::kvarn::HintMember &member : ::kvarn::kHintMembers)
+    if (std::optional<int64_t> value = hint.*member.value)
+      object[member.name] = *value;
+  return object;
+}
+
 std::string mlir::kvarn::listSchedulesOfSpace(const Target &target,
                                               StringRef family,
                                               func::FuncOp program,
@@ -52,6 +61,17 @@ std::string mlir::kvarn::listSchedulesOfSpace(const Target &target,
       item["broken"] = point.broken;
     schedules.push_back(std::move(item));
   }
+  llvm::json::Array specials;
+  std::vector<HintedSchedule> defaults =
+      defaultSchedules(program.getContext(), target, program);
+  for (const HintedSchedule &special : llvm::drop_begin(defaults)) {
+    llvm::json::Array hints;
+    for (const ::kvarn::Hint &hint : special.hints)
+      hints.push_back(hintToJson(hint));
+    specials.push_back(
+        llvm::json::Object{{"schedule", scheduleText(special.schedule)},
+                           {"hints", std::move(hints)}});
+  }
   bool nvptx = target.backend == Backend::Nvptx;
   std::string text;
   llvm::raw_string_ostream(text)
@@ -61,6 +81,7 @@ std::string mlir::kvarn::listSchedulesOfSpace(const Target &target,
              {"compiler", compilerVersion()},
              {"assembler", nvptx ? nvptx::assemblerVersion() : "LLVM"},
              {"chip", chipToJson(target)},
+             {"specials", std::move(specials)},
              {"schedules", std::move(schedules)}})
       << "\n";
   return text;

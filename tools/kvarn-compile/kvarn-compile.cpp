@@ -22,6 +22,7 @@
 #include "mlir/Support/FileUtilities.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <map>
@@ -98,6 +99,18 @@ namespace {
 struct Program {
   OwningOpRef<ModuleOp> module;
   ::kvarn::VariantKey key;
+  std::optional<Model> model; // what the program was made from, if not a file
+};
+
+/// One schedule of a program on its way to a library.
+struct Job {
+  Program &program;
+  ::kvarn::VariantKey key;
+  CompileOptions options;
+
+  std::vector<::kvarn::Variant> variants = {};
+  std::string messages = {};
+  int code = 0;
 };
 
 class Driver {
@@ -112,16 +125,20 @@ private:
   int checkTools();
   ScheduleAttr scheduleFor(const Target &target, func::FuncOp function);
   int printSchedules();
+  void printSpecial(const Target &target, func::FuncOp function);
   int printResources();
   int listSchedules();
   int emit();
   int writeLibrary();
   bool needsProgram(Program &program, const Target &target);
-  std::vector<CompileOptions> tunedOptions(Program &program,
+  std::vector<CompileOptions> schedulesFor(Program &program,
                                            const CompileOptions &plain);
-  int addProgram(Program &program, const CompileOptions &compile,
-                 LibraryWriter &writer);
-  int saveStages(StringRef kernel, ModuleOp module, CompileOptions compile);
+  std::vector<Job> listJobs();
+  void run(Job &job, ModuleOp module, const LibraryWriter &writer,
+           llvm::raw_ostream &err);
+  void runInOwnContext(Job &job, const LibraryWriter &writer);
+  std::optional<std::string> saveStages(StringRef kernel, ModuleOp module,
+                                        CompileOptions compile);
   CompileOptions optionsFor(const Target &target) const {
     return {&target, request.scheduleFrom, request.options.schedule,
             !request.options.noFuse};
@@ -164,8 +181,8 @@ int Driver::load() {
   if (request.options.input.empty()) {
     for (StringRef kernel : request.kernels)
       for (const Model &model : modelsFor(request, kernel))
-        programs.push_back(
-            {buildProgram(&context, model, kernel), makeKey(model, kernel)});
+        programs.push_back({buildProgram(&context, model, kernel),
+                            makeKey(model, kernel), model});
     return 0;
   }
   std::string error;
@@ -176,7 +193,7 @@ int Driver::load() {
   auto module = parseSourceFile<ModuleOp>(sources, &context);
   if (!module)
     return kUsage;
-  programs.push_back({std::move(module), {}});
+  programs.push_back({std::move(module), {}, {}});
   return 0;
 }
 
@@ -211,6 +228,20 @@ ScheduleAttr Driver::scheduleFor(const Target &target, func::FuncOp function) {
                          function);
 }
 
+/// The default schedules for special work: "attend sm_90a <...> near
+/// b1.h8.c4096".
+void Driver::printSpecial(const Target &target, func::FuncOp function) {
+  std::vector<HintedSchedule> all =
+      defaultSchedules(&context, target, function);
+  for (const HintedSchedule &special : llvm::drop_begin(all)) {
+    request.out << function.getName() << " " << target.name << " "
+                << Attribute(special.schedule) << " near";
+    for (const ::kvarn::Hint &hint : special.hints)
+      request.out << " " << ::kvarn::shortName(hint);
+    request.out << "\n";
+  }
+}
+
 int Driver::printSchedules() {
   for (Program &program : programs)
     for (auto function : program.module->getOps<func::FuncOp>())
@@ -220,6 +251,8 @@ int Driver::printSchedules() {
           return kUsage;
         request.out << function.getName() << " " << target->name << " "
                     << Attribute(schedule) << "\n";
+        if (request.options.schedule.empty() && !request.scheduleFrom)
+          printSpecial(*target, function);
       }
   return 0;
 }
@@ -252,12 +285,13 @@ int Driver::emit() {
   return 0;
 }
 
-/// The stages of one program on its way to a library, as files.
-int Driver::saveStages(StringRef kernel, ModuleOp module,
-                       CompileOptions compile) {
+/// The stages of one program on its way to a library, as files. Returns an
+/// error; that of a stage, empty, is a diagnostic.
+std::optional<std::string> Driver::saveStages(StringRef kernel, ModuleOp module,
+                                              CompileOptions compile) {
   std::string folder = request.options.output + ".temps", error;
   if (std::error_code code = llvm::sys::fs::create_directories(folder))
-    return request.fail("cannot create '" + folder + "': " + code.message());
+    return "cannot create '" + folder + "': " + code.message();
   // A stage of two names is kept under that of its kind of target.
   std::map<Stage, StringRef> names;
   for (const StageRow *row : stagesOf(*compile.target))
@@ -267,13 +301,13 @@ int Driver::saveStages(StringRef kernel, ModuleOp module,
     OwningOpRef<ModuleOp> copy = module.clone();
     FailureOr<std::string> text = emitStage(*copy, stage, compile);
     if (failed(text))
-      return kUsage;
+      return std::string();
     std::string path = folder + "/" + kernel.str() + "." +
                        compile.target->name.str() + "." + name.str();
     if (failed(writeFileAtomically(path, *text, error)))
-      return request.fail(error);
+      return error;
   }
-  return 0;
+  return std::nullopt;
 }
 
 /// Whether `target` has no program of as many query rows yet; if it has others,
@@ -294,61 +328,119 @@ bool Driver::needsProgram(Program &program, const Target &target) {
   return true;
 }
 
-/// `plain`, or for a kernel that is in the table one for each of its schedules.
-std::vector<CompileOptions> Driver::tunedOptions(Program &program,
+/// One for each schedule of a kernel: those of the table, if it is there, else
+/// the default ones. Only the general one is for code that other chips run too,
+/// or that shows what another target does.
+std::vector<CompileOptions> Driver::schedulesFor(Program &program,
                                                  const CompileOptions &plain) {
+  if (!plain.schedule.empty() || !program.model)
+    return {plain};
+  func::FuncOp function = *program.module->getOps<func::FuncOp>().begin();
+  const Target &from = plain.scheduleFrom ? *plain.scheduleFrom : *plain.target;
+  std::vector<HintedSchedule> defaults =
+      defaultSchedules(&context, from, function);
   const TunedEntry *kernel = nullptr;
   if (request.tuned && plain.target->name == request.tuned->chip)
-    if (ScheduleAttr schedule = scheduleFor(
-            *plain.target, *program.module->getOps<func::FuncOp>().begin()))
-      kernel = request.tuned->find(program.key, schedule.getRows());
-  if (!kernel)
-    return {plain};
-  usesTuned = true;
+    kernel =
+        request.tuned->find(program.key, defaults.front().schedule.getRows());
   std::vector<CompileOptions> all;
-  for (const TunedVariant &variant : kernel->variants) {
+  auto add = [&](std::string schedule, std::vector<::kvarn::Hint> hints) {
     CompileOptions &own = all.emplace_back(plain);
-    own.schedule = variant.schedule;
-    own.hints = variant.hints;
+    own.schedule = std::move(schedule);
+    own.hints = std::move(hints);
     own.suffix = "-" + std::to_string(all.size());
+  };
+  if (kernel) {
+    usesTuned = true;
+    for (const TunedVariant &variant : kernel->variants)
+      add(variant.schedule, variant.hints);
+    return all;
   }
+  all.push_back(plain);
+  if (!plain.portable && !plain.scheduleFrom)
+    for (const HintedSchedule &special : llvm::drop_begin(defaults))
+      add(scheduleText(special.schedule), special.hints);
   return all;
 }
 
-int Driver::addProgram(Program &program, const CompileOptions &compile,
-                       LibraryWriter &writer) {
-  std::string name = programName(program.key);
-  if (name.empty())
-    name = "program";
-  if (request.options.saveTemps)
-    if (int code = saveStages(name + compile.suffix, *program.module, compile))
-      return code;
-  OwningOpRef<ModuleOp> copy = program.module->clone();
-  LogicalResult added = addToLibrary(*copy, program.key, compile, writer);
-  if (failed(added) && !compile.suffix.empty())
-    request.err << "kvarn-compile: note: the schedule is of "
-                << request.options.schedules << "\n";
-  if (failed(added))
-    return writer.error().empty() ? kUsage : request.fail(writer.error());
-  return 0;
-}
-
-int Driver::writeLibrary() {
-  LibraryWriter writer(request.options.output, compilerVersion());
+std::vector<Job> Driver::listJobs() {
+  std::vector<Job> jobs;
   for (Program &program : programs)
     for (const Target *target : request.targets) {
       CompileOptions plain = optionsFor(*target);
       plain.portable = target != request.targets.front();
-      if (!needsProgram(program, *target))
-        continue;
-      for (const CompileOptions &compile : tunedOptions(program, plain))
-        if (int code = addProgram(program, compile, writer))
-          return code;
+      if (needsProgram(program, *target))
+        for (CompileOptions &options : schedulesFor(program, plain))
+          jobs.push_back({program, program.key, std::move(options)});
     }
+  return jobs;
+}
+
+/// `module` is that of the program, in a context whose diagnostics go to `err`.
+void Driver::run(Job &job, ModuleOp module, const LibraryWriter &writer,
+                 llvm::raw_ostream &err) {
+  std::string name = programName(job.key);
+  if (name.empty())
+    name = "program";
+  job.code = kUsage;
+  if (request.options.saveTemps)
+    if (std::optional<std::string> error =
+            saveStages(name + job.options.suffix, module, job.options)) {
+      if (!error->empty())
+        err << "kvarn-compile: error: " << *error << "\n";
+      return;
+    }
+  FailureOr<std::vector<::kvarn::Variant>> variants =
+      compileVariants(module, job.key, job.options, writer);
+  if (failed(variants)) {
+    if (request.tuned && !job.options.suffix.empty())
+      err << "kvarn-compile: note: the schedule is of "
+          << request.options.schedules << "\n";
+    return;
+  }
+  job.variants = std::move(*variants);
+  job.code = 0;
+}
+
+/// Makes the program again: contexts are not for several threads.
+void Driver::runInOwnContext(Job &job, const LibraryWriter &writer) {
+  DialectRegistry registry;
+  registerDialects(registry);
+  MLIRContext own(registry, MLIRContext::Threading::DISABLED);
+  llvm::SourceMgr none;
+  llvm::raw_string_ostream err(job.messages);
+  SourceMgrDiagnosticHandler handler(none, &own, err);
+  OwningOpRef<ModuleOp> module =
+      buildProgram(&own, *job.program.model, job.key.kernel);
+  run(job, *module, writer, err);
+}
+
+int Driver::writeLibrary() {
+  LibraryWriter writer(request.options.output, compilerVersion());
+  if (!writer.error().empty())
+    return request.fail(writer.error());
+  std::vector<Job> jobs = listJobs();
   if (request.tuned && !usesTuned && !request.options.orDefault)
     return request.fail(request.options.schedules +
                         ": has no schedules for these kernels, but for " +
                         request.tuned->describe());
+  llvm::DefaultThreadPool pool;
+  for (Job &job : jobs)
+    if (job.program.model) {
+      pool.async([this, &job, &writer] { runInOwnContext(job, writer); });
+    } else {
+      OwningOpRef<ModuleOp> copy = job.program.module->clone();
+      run(job, *copy, writer, request.err);
+    }
+  pool.wait();
+  for (Job &job : jobs) {
+    request.err << job.messages;
+    if (job.code)
+      return job.code;
+    for (::kvarn::Variant &variant : job.variants)
+      if (failed(writer.add(std::move(variant))))
+        return request.fail(writer.error());
+  }
   if (failed(writer.finish()))
     return request.fail(writer.error());
   if (!request.options.header)

@@ -1,6 +1,7 @@
 //===- Jit.cpp - jit ------------------------------------------------------===//
 
 #include "tools/kvarn-run/Commands.h"
+#include "tools/kvarn-run/Gpu.h"
 
 #include <chrono>
 #include <cstdio>
@@ -69,6 +70,18 @@ static const char *origin(const kvarn_jit_stats &stats) {
   return stats.from_cache ? "from the cache" : "from a library";
 }
 
+/// The GPU of a request that may be for one, if there is any. A server has
+/// started the driver long before it asks for a kernel: that is no part of the
+/// time.
+static std::unique_ptr<Gpu> startGpu(const std::string &target) {
+  std::string none;
+  const cuda::Driver *driver = nullptr;
+  if (target == "auto" || target == "nvidia" || target.starts_with("sm_"))
+    driver = cuda::Driver::get(none);
+  return driver && !driver->devices().empty() ? std::make_unique<Gpu>(0)
+                                              : nullptr;
+}
+
 static int jit(const JitOptions &given) {
   std::vector<std::unique_ptr<kvarn_library, Close>> owners;
   std::vector<kvarn_library *> libraries;
@@ -94,6 +107,7 @@ static int jit(const JitOptions &given) {
     kvarn_string_free(command);
     return kDone;
   }
+  std::unique_ptr<Gpu> gpu = startGpu(given.request.target);
   auto start = std::chrono::steady_clock::now();
   kvarn_kernel *handle = nullptr;
   check(kvarn_jit_get(jit.get(), &request, &handle));

@@ -194,7 +194,7 @@ static std::vector<size_t> rank(const std::vector<Point> &points,
   return ranked;
 }
 
-/// The schedules worth compiling, in this order: the default one; then those
+/// The schedules worth compiling, in this order: the default ones; then those
 /// that the cost model expects most of, and at each fourth place one at random,
 /// for a model may be wrong.
 std::vector<std::string> Building::order(Task &task, const json &listed) const {
@@ -224,6 +224,13 @@ std::vector<std::string> Building::order(Task &task, const json &listed) const {
   std::vector<std::string> schedules = {points.front().schedule};
   std::vector<bool> known(points.size());
   known[0] = true;
+  for (const json &special : listed.at("specials"))
+    for (size_t i = 0; i < points.size(); ++i)
+      if (!known[i] &&
+          points[i].schedule == special.at("schedule").get<std::string>()) {
+        known[i] = true;
+        schedules.push_back(points[i].schedule);
+      }
   auto addFirst = [&](std::vector<size_t> &from, size_t &next) {
     while (next < from.size() && known[from[next]])
       ++next;
@@ -373,6 +380,11 @@ void Building::buildTask(Task &task, const json &listed,
         std::min(rest.size(), wanted - task.candidates.size())));
   }
   task.pruned["cost model"] += static_cast<int64_t>(rest.size());
+  for (const json &special : listed.at("specials"))
+    for (Candidate &candidate : task.candidates)
+      if (candidate.schedule == special.at("schedule").get<std::string>())
+        for (const json &hint : special.at("hints"))
+          candidate.defaultFor.push_back(hintFromJson(hint));
 }
 
 /// What else a library needs, and what packs the caches that are measured: all

@@ -284,10 +284,11 @@ std::vector<Entry> Measuring::entriesOf(const Task &task,
                                         const Bucket &bucket) const {
   Failures failures(known);
   std::vector<Entry> entries;
+  size_t standard = task.defaultFor(bucket);
   for (size_t i = 0; i < task.candidates.size(); ++i) {
     const Candidate &candidate = task.candidates[i];
     const std::string &binary = pack.variant(candidate.id).binary.sha256;
-    Entry entry = {i, 0, i == 0, false, {}};
+    Entry entry = {i, 0, i == standard, false, {}};
     entry.predicted = predict(pack.facts, task.key,
                               *parseSchedule(candidate.schedule), bucket)
                           .seconds;
@@ -350,7 +351,9 @@ void Measuring::measureBucket(size_t task, size_t index) {
     progress.note(bucket.describe() + ": nothing measured");
     return;
   }
-  const Entry &standard = entries.front();
+  const Entry &standard =
+      *std::find_if(entries.begin(), entries.end(),
+                    [](const Entry &e) { return e.isDefault; });
   std::string line =
       bucket.describe() + ": " + timeText(best->median()) + ", " +
       describe(*parseSchedule(t.candidates[best->candidate].schedule),

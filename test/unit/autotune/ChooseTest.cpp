@@ -332,3 +332,35 @@ TEST(LibraryFolder, AppearsWholeOrNotAtAll) {
             folder.path("other") +
                 ": cannot read manifest.json, expected a kernel library");
 }
+
+/// The default of a bucket is what the runtime takes of a library that nobody
+/// tuned.
+TEST(Choose, ADefaultMayBeForSpecialWork) {
+  Tuned setup({{10, 20, 30}, {20, 10, 30}, {30, 20, 10}});
+  Task &task = setup.pack.tasks[0];
+  task.candidates[2].defaultFor.push_back(hintFor({1, 4096, 1, 8}));
+  task.candidates[2].defaultFor.back().maxQueryTokens.reset();
+  EXPECT_EQ(task.defaultFor({1, 4096, 1, 8}), 2u);
+  EXPECT_EQ(task.defaultFor({1, 4096, 2, 8}), 2u);
+  EXPECT_EQ(task.defaultFor({2, 4096, 1, 4}), 2u);
+  EXPECT_EQ(task.defaultFor({2, 4096, 1, 8}), 0u);
+  EXPECT_EQ(task.defaultFor({1, 6800, 1, 8}), 2u);
+  EXPECT_EQ(task.defaultFor({1, 7000, 1, 8}), 0u);
+  TaskChoice choice = setup.choose(0);
+  EXPECT_NEAR(choice.choices[0].defaultSeconds, 30e-6, 1e-12);
+  EXPECT_NEAR(choice.choices[1].defaultSeconds, 20e-6, 1e-12);
+  EXPECT_NEAR(choice.choices[2].defaultSeconds, 30e-6, 1e-12);
+}
+
+TEST(Choose, WithoutTimesAllDefaults) {
+  Tuned setup({});
+  Task &task = setup.pack.tasks[0];
+  for (int64_t context : {4096, 8192})
+    task.candidates[1].defaultFor.push_back(hintFor({1, context, 1, 8}));
+  std::vector<std::string> ids;
+  for (auto &[variant, stem] : variantsOf(setup.pack, task, setup.choose(0)))
+    ids.push_back(variant.id);
+  EXPECT_EQ(ids, (std::vector<std::string>{"attend-0-000",
+                                           "attend-0-001.b1.h8.c4096.q1",
+                                           "attend-0-001.b1.h8.c8192.q1"}));
+}

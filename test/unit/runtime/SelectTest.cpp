@@ -179,6 +179,31 @@ TEST(Select, KvHeadsAreWork) {
   EXPECT_EQ(chosen(other, request().maxBatch(9).kvHeads(8)), "small");
 }
 
+/// What has no hint is for all work that no hint is near to, and for who does
+/// not say how much there is.
+TEST(Select, WithoutHintsIsForTheRest) {
+  Variant general = attend("general"), special = attend("special");
+  special.hint.maxBatch = 1;
+  special.hint.kvHeads = 8;
+  special.hint.context = 4096;
+  for (auto order : {std::vector{general, special}, {special, general}}) {
+    TempLibrary folder(order);
+    Library library = folder.open();
+    auto one = [] { return request().maxBatch(1).kvHeads(8); };
+    EXPECT_EQ(chosen(library, one().context(4096)), "special");
+    EXPECT_EQ(chosen(library, one().context(6800)), "special");
+    EXPECT_EQ(chosen(library, one().context(7000)), "general");
+    EXPECT_EQ(chosen(library, one().context(2400)), "general");
+    EXPECT_EQ(chosen(library, one()), "general");
+    EXPECT_EQ(chosen(library, request().context(4096)), "general");
+    EXPECT_EQ(chosen(library, request()), "general");
+    EXPECT_EQ(chosen(library, request().maxBatch(2).kvHeads(4).context(4096)),
+              "special");
+    EXPECT_EQ(chosen(library, request().maxBatch(2).kvHeads(8).context(4096)),
+              "general");
+  }
+}
+
 TEST(Select, OtherDevices) {
   Variant gpu = attend("gpu");
   gpu.key.target = "gfx942";
