@@ -27,7 +27,8 @@ static constexpr int64_t kRequests = 32;
 
 /// Partial results that are summed together, if a lane has no more than so many
 /// numbers of them. Where there are many parts, more would save round trips to
-/// memory; where there are few, which is the rule, they are read for nothing.
+/// memory; where there are few, which is the rule, they are read for nothing
+/// (measured on a GPU, so lanes of a warp are counted everywhere).
 /// Of warps that multiply together it is so many in any case.
 static constexpr int64_t kParts = 4, kPartNumbers = 64, kTeamParts = 8;
 

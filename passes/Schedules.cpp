@@ -105,6 +105,7 @@ struct Facts {
   int64_t group = ::kvarn::kGroups.back(), queryRows = 0;
   int64_t headDim = 0, blockElements = 0, recordBytes = 0;
   int64_t queries = 1;                    // tiles of query rows at once
+  int64_t queryTokens = 1;                // of a request
   int64_t laneElements = kStoredElements; // of a block, when storing
   RecordLayout layout = RecordLayout::Mma16816;
 };
@@ -146,7 +147,8 @@ static Facts factsOf(func::FuncOp program) {
       isAttention(attention);
   });
   if (auto tokens = program->getAttrOfType<IntegerAttr>(kQueryTokensAttr))
-    facts.queryRows *= std::clamp<int64_t>(tokens.getInt(), 1, kManyTokens);
+    facts.queryTokens = std::clamp<int64_t>(tokens.getInt(), 1, kManyTokens);
+  facts.queryRows *= facts.queryTokens;
   return facts;
 }
 
@@ -185,10 +187,11 @@ static const Special kSpecial[] = {
     {1, 2, 0, 2, 32, workLike(64, {4096, 8192})},
 };
 
-/// Where they were measured, and where all of them fit the registers.
+/// Chips like the one that they were measured on, and kernels that have the
+/// registers for all of them.
 static bool hasSpecials(const Target &target, const Defaults &row,
                         const Facts &facts) {
-  return target.backend == Backend::Nvptx && facts.family == Family::Attend &&
+  return target.warpgroupProducts && facts.family == Family::Attend &&
          row.team == Team::Warp && facts.queryRows <= 8 &&
          facts.headDim <= 128 && facts.layout == RecordLayout::Mma16816;
 }
@@ -302,13 +305,11 @@ mlir::kvarn::defaultSchedules(MLIRContext *context, const Target &target,
     own.warps = general.getWarps() * special.warps / special.warpsOf;
     if (own.warps == 0)
       continue;
-    ScheduleAttr schedule = fit(context, target, own, facts);
-    // More warps where they have no room for the query would spill.
-    if (schedule.getQuery() != general.getQuery()) {
-      own.warps = std::min(own.warps, general.getWarps());
-      schedule = fit(context, target, own, facts);
-    }
-    all.push_back({schedule, special.hints});
+    HintedSchedule &added = all.emplace_back();
+    added.schedule = fit(context, target, own, facts);
+    added.hints = special.hints;
+    for (::kvarn::Hint &hint : added.hints)
+      hint.maxQueryTokens = facts.queryTokens;
   }
   return all;
 }

@@ -230,16 +230,19 @@ struct Asked {
 static double hintCost(const HintLogs &asked, const HintLogs &own) {
   bool isGeneral = own.batch == kNoHint && own.kvHeads == kNoHint &&
                    own.queryTokens == kNoHint && own.context == kNoHint;
-  // Who does not say how much there is to do gets no special one.
   if (isGeneral)
-    return asked.batch != kNoHint && asked.context != kNoHint ? kNearHint : -1;
+    return kNearHint;
+  // Who does not say how much there is to do is not near to what says it.
+  bool unknown = (own.batch != kNoHint && asked.batch == kNoHint) ||
+                 (own.context != kNoHint && asked.context == kNoHint);
   auto differ = [](double a, double b) {
     return a != kNoHint && b != kNoHint ? a - b : 0;
   };
   double work = differ(asked.batch, own.batch);
   if (asked.batch != kNoHint && own.batch != kNoHint)
     work += differ(asked.kvHeads, own.kvHeads);
-  return std::abs(work) + std::abs(differ(asked.queryTokens, own.queryTokens)) +
+  return (unknown ? 2 * kNearHint : 0) + std::abs(work) +
+         std::abs(differ(asked.queryTokens, own.queryTokens)) +
          std::abs(differ(asked.context, own.context));
 }
 

@@ -173,7 +173,7 @@ typedef struct kvarn_request {
   int64_t query_rows;       /* take this bucket only */
   int64_t max_batch;        /* requests of one launch */
   int64_t max_query_tokens; /* query tokens of one request */
-  int64_t context;          /* usual tokens of one request */
+  int64_t context;          /* tokens of the longest request */
   int64_t kv_heads;         /* of the model; beside max_batch */
 } kvarn_request;
 

@@ -152,12 +152,12 @@ TaskChoice choose(const Pack &pack, const Task &task,
                   double tolerance) {
   Times times = timesOf(pack, task, records, device);
   TaskChoice result;
-  if (!task.candidates.empty()) {
-    const Candidate &standard = task.candidates.front();
-    result.defaultFailed =
-        Failures(records).has(pack.variant(standard.id).binary.sha256,
-                              standard.schedule, device.name);
-  }
+  Failures failures(records);
+  for (size_t c = 0; c < task.candidates.size(); ++c)
+    if (const Candidate &each = task.candidates[c]; failures.has(
+            pack.variant(each.id).binary.sha256, each.schedule, device.name))
+      result.failed.insert(c);
+  result.defaultFailed = result.failed.count(0);
   result.order = isChosenByHints(task.key) ? coverBuckets(times, tolerance)
                                            : bestOverall(times);
   for (size_t b = 0; b < times.size(); ++b) {
@@ -233,6 +233,8 @@ variantsOf(const Pack &pack, const Task &task, const TaskChoice &choice) {
     add(0);
     for (size_t c = 1; c < task.candidates.size(); ++c)
       for (const Hint &hint : task.candidates[c].defaultFor) {
+        if (choice.failed.count(c))
+          continue;
         Variant &variant = add(c);
         variant.hint = hint;
         variant.id += "." + shortName(hint);

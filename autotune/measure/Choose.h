@@ -7,6 +7,7 @@
 #include "autotune/measure/Pack.h"
 
 #include <optional>
+#include <set>
 
 namespace kvarn::tune {
 
@@ -25,6 +26,7 @@ struct TaskChoice {
   std::vector<size_t> order;
   /// Then there is nothing to fall back on without choices.
   bool defaultFailed = false;
+  std::set<size_t> failed; // candidates
 };
 
 /// The devices on which `records` have measured candidates of `pack`.

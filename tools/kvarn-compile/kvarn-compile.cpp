@@ -107,6 +107,7 @@ struct Job {
   Program &program;
   ::kvarn::VariantKey key;
   CompileOptions options;
+  bool fromTable = false; // of schedules
 
   std::vector<::kvarn::Variant> variants = {};
   std::string messages = {};
@@ -131,8 +132,8 @@ private:
   int emit();
   int writeLibrary();
   bool needsProgram(Program &program, const Target &target);
-  std::vector<CompileOptions> schedulesFor(Program &program,
-                                           const CompileOptions &plain);
+  void addSchedules(Program &program, const CompileOptions &plain,
+                    std::vector<Job> &jobs);
   std::vector<Job> listJobs();
   void run(Job &job, ModuleOp module, const LibraryWriter &writer,
            llvm::raw_ostream &err);
@@ -328,13 +329,15 @@ bool Driver::needsProgram(Program &program, const Target &target) {
   return true;
 }
 
-/// One for each schedule of a kernel: those of the table, if it is there, else
-/// the default ones. Only the general one is for code that other chips run too,
-/// or that shows what another target does.
-std::vector<CompileOptions> Driver::schedulesFor(Program &program,
-                                                 const CompileOptions &plain) {
-  if (!plain.schedule.empty() || !program.model)
-    return {plain};
+/// A job for each schedule of a kernel: those of the table, if it is there,
+/// else the default ones. Only the general one is for code that other chips run
+/// too, or that shows what another target does.
+void Driver::addSchedules(Program &program, const CompileOptions &plain,
+                          std::vector<Job> &jobs) {
+  if (!plain.schedule.empty() || !program.model) {
+    jobs.push_back({program, program.key, plain});
+    return;
+  }
   func::FuncOp function = *program.module->getOps<func::FuncOp>().begin();
   const Target &from = plain.scheduleFrom ? *plain.scheduleFrom : *plain.target;
   std::vector<HintedSchedule> defaults =
@@ -343,24 +346,25 @@ std::vector<CompileOptions> Driver::schedulesFor(Program &program,
   if (request.tuned && plain.target->name == request.tuned->chip)
     kernel =
         request.tuned->find(program.key, defaults.front().schedule.getRows());
-  std::vector<CompileOptions> all;
+  int64_t count = 0;
   auto add = [&](std::string schedule, std::vector<::kvarn::Hint> hints) {
-    CompileOptions &own = all.emplace_back(plain);
+    CompileOptions own = plain;
     own.schedule = std::move(schedule);
     own.hints = std::move(hints);
-    own.suffix = "-" + std::to_string(all.size());
+    own.suffix = "-" + std::to_string(++count);
+    jobs.push_back({program, program.key, std::move(own), kernel != nullptr});
   };
   if (kernel) {
     usesTuned = true;
     for (const TunedVariant &variant : kernel->variants)
       add(variant.schedule, variant.hints);
-    return all;
+    return;
   }
-  all.push_back(plain);
+  jobs.push_back({program, program.key, plain});
+  ++count;
   if (!plain.portable && !plain.scheduleFrom)
     for (const HintedSchedule &special : llvm::drop_begin(defaults))
       add(scheduleText(special.schedule), special.hints);
-  return all;
 }
 
 std::vector<Job> Driver::listJobs() {
@@ -370,8 +374,7 @@ std::vector<Job> Driver::listJobs() {
       CompileOptions plain = optionsFor(*target);
       plain.portable = target != request.targets.front();
       if (needsProgram(program, *target))
-        for (CompileOptions &options : schedulesFor(program, plain))
-          jobs.push_back({program, program.key, std::move(options)});
+        addSchedules(program, plain, jobs);
     }
   return jobs;
 }
@@ -393,7 +396,7 @@ void Driver::run(Job &job, ModuleOp module, const LibraryWriter &writer,
   FailureOr<std::vector<::kvarn::Variant>> variants =
       compileVariants(module, job.key, job.options, writer);
   if (failed(variants)) {
-    if (request.tuned && !job.options.suffix.empty())
+    if (job.fromTable)
       err << "kvarn-compile: note: the schedule is of "
           << request.options.schedules << "\n";
     return;

@@ -113,6 +113,8 @@ private:
                                    Progress &progress);
   std::string compile(const std::vector<std::string> &words,
                       std::string &failure) const;
+  std::vector<Hint> defaultHints(const Task &task,
+                                 const std::string &schedule) const;
   void add(Task &task, const Compiled &compiled, LibraryFolder &folder);
   void addOthers(LibraryFolder &folder);
 
@@ -324,8 +326,20 @@ static bool isSameCode(const Variant &a, const Variant &b) {
          a.buffers == b.buffers;
 }
 
+/// The work for which `schedule` is the default, if that is special.
+std::vector<Hint> Building::defaultHints(const Task &task,
+                                         const std::string &schedule) const {
+  std::vector<Hint> hints;
+  auto index = static_cast<size_t>(&task - pack.tasks.data());
+  for (const json &special : spaces.at(index).at("specials"))
+    if (special.at("schedule").get<std::string>() == schedule)
+      for (const json &hint : special.at("hints"))
+        hints.push_back(hintFromJson(hint));
+  return hints;
+}
+
 /// Puts what may be measured into the pack. Of spills as many are fine as the
-/// default schedule has, which comes first and is always measured.
+/// default schedule has, which comes first; all default ones are measured.
 void Building::add(Task &task, const Compiled &compiled,
                    LibraryFolder &folder) {
   bool first = task.candidates.empty();
@@ -337,18 +351,22 @@ void Building::add(Task &task, const Compiled &compiled,
   }
   Variant variant = readLibrary(compiled.folder).variants.at(0);
   int64_t spills = spillsOf(variant);
+  bool isDefault = !defaultHints(task, compiled.schedule).empty();
   if (first) {
     task.key.target = variant.key.target;
     task.key.options = variant.key.options;
     allowedSpills = spills;
   }
-  if (spills > allowedSpills) {
+  if (spills > allowedSpills && !isDefault) {
     task.dropped.push_back({compiled.schedule, "spills",
                             std::to_string(spills) + " bytes of registers"});
     return;
   }
-  for (const Candidate &other : task.candidates)
+  for (Candidate &other : task.candidates)
     if (isSameCode(variant, folder.variant(other.id))) {
+      std::vector<Hint> hints = defaultHints(task, compiled.schedule);
+      other.defaultFor.insert(other.defaultFor.end(), hints.begin(),
+                              hints.end());
       task.dropped.push_back(
           {compiled.schedule, "same code", "as " + other.id});
       return;
@@ -358,7 +376,8 @@ void Building::add(Task &task, const Compiled &compiled,
       run::formatText("%03zu", task.candidates.size()) + "." + options.target;
   variant.key = task.key;
   std::string id = folder.add(variant, compiled.folder, variant.id);
-  task.candidates.push_back({id, compiled.schedule});
+  task.candidates.push_back(
+      {id, compiled.schedule, defaultHints(task, compiled.schedule)});
 }
 
 /// Compiles until there are enough candidates.
@@ -366,7 +385,9 @@ void Building::buildTask(Task &task, const json &listed,
                          LibraryFolder &folder) {
   std::vector<std::string> schedules = order(task, listed);
   std::span<const std::string> rest = schedules;
-  auto wanted = static_cast<size_t>(options.candidates);
+  // All default schedules are.
+  size_t wanted = std::max(static_cast<size_t>(options.candidates),
+                           1 + listed.at("specials").size());
   Progress progress("compile", options.candidates);
   while (task.candidates.size() < wanted && !rest.empty()) {
     size_t count = std::min(rest.size(), wanted - task.candidates.size());
@@ -380,11 +401,6 @@ void Building::buildTask(Task &task, const json &listed,
         std::min(rest.size(), wanted - task.candidates.size())));
   }
   task.pruned["cost model"] += static_cast<int64_t>(rest.size());
-  for (const json &special : listed.at("specials"))
-    for (Candidate &candidate : task.candidates)
-      if (candidate.schedule == special.at("schedule").get<std::string>())
-        for (const json &hint : special.at("hints"))
-          candidate.defaultFor.push_back(hintFromJson(hint));
 }
 
 /// What else a library needs, and what packs the caches that are measured: all

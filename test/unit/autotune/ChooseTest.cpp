@@ -364,3 +364,20 @@ TEST(Choose, WithoutTimesAllDefaults) {
                                            "attend-0-001.b1.h8.c4096.q1",
                                            "attend-0-001.b1.h8.c8192.q1"}));
 }
+
+TEST(Choose, WhatFailedIsNoDefault) {
+  Tuned setup({});
+  Task &task = setup.pack.tasks[0];
+  for (size_t c : {1, 2})
+    task.candidates[c].defaultFor.push_back(
+        hintFor({1, 4096 * int64_t(c), 1, 8}));
+  Record record = makeRecord(task.candidates[1].schedule, {1, 4096, 1, 8}, 0);
+  record.binary = std::string(64, 'b');
+  record.status = Status::Wrong;
+  setup.records.push_back(record);
+  std::vector<std::string> ids;
+  for (auto &[variant, stem] : variantsOf(setup.pack, task, setup.choose(0)))
+    ids.push_back(variant.id);
+  EXPECT_EQ(ids, (std::vector<std::string>{"attend-0-000",
+                                           "attend-0-002.b1.h8.c8192.q1"}));
+}

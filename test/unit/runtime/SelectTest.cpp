@@ -202,6 +202,20 @@ TEST(Select, WithoutHintsIsForTheRest) {
     EXPECT_EQ(chosen(library, request().maxBatch(2).kvHeads(8).context(4096)),
               "general");
   }
+  // A hint that says less is near to who says less.
+  special.hint = {};
+  special.hint.context = 8192;
+  TempLibrary folder({general, special});
+  Library library = folder.open();
+  EXPECT_EQ(chosen(library, request().context(8192)), "special");
+  EXPECT_EQ(chosen(library, request().context(20000)), "general");
+  EXPECT_EQ(chosen(library, request().maxBatch(8)), "general");
+  special.hint.maxQueryTokens = 1;
+  TempLibrary decode({general, special});
+  Library other = decode.open();
+  EXPECT_EQ(chosen(other, request().context(8192)), "special");
+  EXPECT_EQ(chosen(other, request().context(8192).maxQueryTokens(512)),
+            "general");
 }
 
 TEST(Select, OtherDevices) {
