@@ -1,6 +1,7 @@
 //===- KVarNAttrs.cpp - Format, schedule, target --------------------------===//
 
 #include "dialect/KVarNDialect.h"
+#include "dialect/ScheduleLimits.h"
 #include "dialect/Targets.h"
 
 #include "mlir/IR/Builders.h"
@@ -247,7 +248,7 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
       failed(within("pool_tokens", poolTokens, 128)) ||
       failed(within("warps", warps, 32)) ||
       failed(within("splits", splits, 1024, 0)) ||
-      failed(within("programs", programs, 32, splits == 0 ? 1 : 0)) ||
+      failed(within("programs", programs, kMaxPrograms, splits == 0 ? 1 : 0)) ||
       failed(within("register_rows", registerRows, 32)) ||
       failed(within("register_columns", registerColumns, 256)))
     return failure();

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialect/ScheduleLimits.h"
 #include "passes/AttendKernel.h"
 #include "passes/Tiling.h"
 
@@ -13,8 +14,18 @@ using namespace mlir::kvarn;
 
 /// Without what only final results need.
 static AttendArguments partialOnly(AttendArguments args) {
-  args.out = args.lse = args.sinks = {};
+  args.out = args.lse = args.sinks = args.counters = {};
   return args;
+}
+
+/// A workspace may serve several variants by turns, and a launch leaves its
+/// counters zero: they lie at its beginning, as many for all schedules, and
+/// who has none keeps away from there.
+static Value makeCounters(Tiling &tiling) {
+  TileBuilder &host = tiling.host();
+  Value most =
+      host.mul(host.op<tile::MultiprocessorsOp>(), host.index(kMaxPrograms));
+  return tiling.buffer(host.getI32Type(), {most});
 }
 
 /// What sums partial results needs.
@@ -28,6 +39,7 @@ static AttendArguments combineOnly(const AttendArguments &args) {
   second.lse = args.lse;
   second.partialOut = args.partialOut;
   second.partialLse = args.partialLse;
+  second.counters = args.counters; // not used, but there
   return second;
 }
 
@@ -43,6 +55,7 @@ static void launchFixed(Tiling &tiling, const AttendSpec &spec,
     Value parts = host.index(splits), tokens = host.dim(args.q, 0),
           heads = host.dim(args.q, 1);
     Type f32 = host.getF32Type();
+    args.counters = makeCounters(tiling);
     args.partialOut =
         tiling.buffer(f32, {parts, tokens, heads, host.index(spec.headDim)});
     args.partialLse = tiling.buffer(f32, {parts, tokens, heads});
@@ -70,10 +83,10 @@ static void launchBalanced(Tiling &tiling, const AttendSpec &spec,
                             host.index(spec.schedule.getPrograms()));
   Value rows = host.index(spec.schedule.getRows());
   Type f32 = host.getF32Type();
+  args.counters = makeCounters(tiling);
   args.partialOut =
       tiling.buffer(f32, {programs, two, rows, host.index(spec.headDim)});
   args.partialLse = tiling.buffer(f32, {programs, two, rows});
-  args.counters = tiling.buffer(host.getI32Type(), {programs});
   tiling.launch("attend", {programs, one, one}, args.list(),
                 [&](TileBuilder &b, ArrayRef<Value> values) {
                   AttendKernel(b, spec, args.inKernel(values)).buildBalanced();

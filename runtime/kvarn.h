@@ -371,8 +371,9 @@ typedef struct kvarn_launch_options {
   int32_t threads; /* CPU: worker threads, 0 = all. Never changes results. */
   /* At least kvarn_workspace_bytes(), in memory of the device of the tensors.
    * Zero it once, before its first use; a launch leaves it fit for the next
-   * one. One launch at a time may use it: on a GPU it belongs to one stream.
-   * NULL = the runtime allocates one for this launch (CPU only). */
+   * one, of whatever variant. One launch at a time may use it: on a GPU it
+   * belongs to one stream. NULL = the runtime allocates one for this launch
+   * (CPU only). */
   void *workspace;
   size_t workspace_bytes;
   void *stream; /* GPU: a CUstream (cudaStream_t), NULL = the default stream of

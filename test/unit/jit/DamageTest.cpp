@@ -168,7 +168,11 @@ TEST(JitDamage, ALibraryGivesAnErrorOrRightNumbers) {
 TEST(JitDamage, SoDoesAttention) {
   damageOften("--format=kvarn_k4v2_g64 --head-dim=64 --query-heads=4 "
               "--kv-heads=2 --kernels=attend",
-              {{attendRequest(), checkAttend}}, kSeeds);
+              {{attendRequest(),
+                [](const Kernel &kernel, uint64_t seed) {
+                  return checkAttend(kernel, seed);
+                }}},
+              kSeeds);
 }
 
 TEST(JitDamage, ACacheGivesRightNumbers) {

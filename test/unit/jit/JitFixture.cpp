@@ -206,7 +206,8 @@ Request attendRequest() {
   return request;
 }
 
-std::string checkAttend(const Kernel &kernel, uint64_t seed) {
+std::string checkAttend(const Kernel &kernel, uint64_t seed,
+                        const kvarn_launch_options *options) {
   Data data(64, false, seed);
   oracle::Rng rng(seed + 1);
   for (int side = 0; side < 2; ++side)
@@ -256,7 +257,7 @@ std::string checkAttend(const Kernel &kernel, uint64_t seed) {
   args.block_to_slot = table;
   args.seq_lens = lengths;
   args.out = outTensor;
-  kernel.attend(args);
+  kernel.attend(args, options);
   std::vector<double> got;
   for (uint16_t bits : out)
     got.push_back(oracle::halfToDouble(bits));

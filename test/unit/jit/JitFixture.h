@@ -47,7 +47,8 @@ std::vector<SmallKernel> smallKernels();
 
 /// Attention of 4 query heads to 2 KV heads, head_dim 64.
 Request attendRequest();
-std::string checkAttend(const Kernel &kernel, uint64_t seed);
+std::string checkAttend(const Kernel &kernel, uint64_t seed,
+                        const kvarn_launch_options *options = nullptr);
 
 } // namespace kvarn::test
 

@@ -4,6 +4,7 @@
 #include "test/unit/runtime/Fixture.h"
 
 #include <chrono>
+#include <cstring>
 #include <ctime>
 #include <sys/resource.h>
 #include <thread>
@@ -352,4 +353,43 @@ TEST(Jit, SelectingAgainTakesLessThanAMicrosecond) {
   kvarn_variant_info info = make<kvarn_variant_info>();
   check(kvarn_kernel_variant(kernel, &info));
   EXPECT_STREQ(info.id, "attend.23");
+}
+
+/// Variants may share a workspace by turns: whatever others left behind the
+/// counters, which are at its beginning, changes nothing, and nobody leaves
+/// anything there.
+TEST(Jit, OneWorkspaceServesAllSchedules) {
+  TempCache folder;
+  const char *schedules[][2] = {{"splits = 3", ""},
+                                {"splits = 0", ", programs = 4"},
+                                {"splits = 0", ", programs = 2"}};
+  std::vector<Library> libraries;
+  for (auto [splits, programs] : schedules) {
+    std::string path = folder.path(std::to_string(libraries.size()) + ".kvlib");
+    std::string command =
+        KVARN_COMPILE " --format=kvarn_k4v2_g64 --head-dim=64 --query-heads=4 "
+                      "--kv-heads=2 --kernels=attend --schedule='<rows = 2, "
+                      "tokens = 64, pool_tokens = 64, warps = 1, ";
+    command += std::string(splits) +
+               ", copy = direct, expand = convert, operand = f32, "
+               "register_rows = 2, register_columns = 32" +
+               programs + ">' -o " + path;
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+    libraries.emplace_back(path);
+  }
+  alignas(KVARN_WORKSPACE_ALIGNMENT) static char workspace[1 << 20];
+  auto options = make<kvarn_launch_options>();
+  options.threads = 2;
+  options.workspace = workspace;
+  options.workspace_bytes = sizeof workspace;
+  size_t counters = 2 * 32 * sizeof(int32_t); // for two threads
+  for (uint64_t turn = 0; turn < 6; ++turn) {
+    std::memset(workspace + counters, 0xff, sizeof workspace - counters);
+    EXPECT_EQ(checkAttend(libraries[turn % 3].select(attendRequest()), turn,
+                          &options),
+              "")
+        << "turn " << turn;
+    EXPECT_EQ(std::string(workspace, counters), std::string(counters, '\0'))
+        << "turn " << turn;
+  }
 }
