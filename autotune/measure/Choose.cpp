@@ -157,7 +157,6 @@ TaskChoice choose(const Pack &pack, const Task &task,
     if (const Candidate &each = task.candidates[c]; failures.has(
             pack.variant(each.id).binary.sha256, each.schedule, device.name))
       result.failed.insert(c);
-  result.defaultFailed = result.failed.count(0);
   result.order = isChosenByHints(task.key) ? coverBuckets(times, tolerance)
                                            : bestOverall(times);
   for (size_t b = 0; b < times.size(); ++b) {
@@ -219,26 +218,24 @@ variantsOf(const Pack &pack, const Task &task, const TaskChoice &choice) {
     const std::string &id = task.candidates[candidate].id;
     return variants.emplace_back(pack.variant(id), id).first;
   };
+  auto addFor = [&](size_t candidate, const Hint &hint) {
+    Variant &variant = add(candidate);
+    variant.hint = hint;
+    variant.id += "." + shortName(hint);
+  };
   if (isChosenByHints(task.key)) {
-    for (const Choice *each : neededHints(choice)) {
-      Variant &variant = add(each->candidate);
-      variant.hint = hintFor(each->bucket);
-      variant.id += "." + shortName(variant.hint);
-    }
+    for (const Choice *each : neededHints(choice))
+      addFor(each->candidate, hintFor(each->bucket));
   } else {
     for (size_t candidate : choice.order)
       add(candidate);
   }
-  if (variants.empty() && !task.candidates.empty() && !choice.defaultFailed) {
+  if (variants.empty() && !task.candidates.empty() && !choice.defaultFailed()) {
     add(0);
     for (size_t c = 1; c < task.candidates.size(); ++c)
-      for (const Hint &hint : task.candidates[c].defaultFor) {
-        if (choice.failed.count(c))
-          continue;
-        Variant &variant = add(c);
-        variant.hint = hint;
-        variant.id += "." + shortName(hint);
-      }
+      if (!choice.failed.count(c))
+        for (const Hint &hint : task.candidates[c].defaultFor)
+          addFor(c, hint);
   }
   return variants;
 }

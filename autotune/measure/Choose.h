@@ -24,9 +24,9 @@ struct TaskChoice {
   /// Candidates in the order of the library: the one that does best over all
   /// buckets comes first, it is taken when nobody gives hints.
   std::vector<size_t> order;
-  /// Then there is nothing to fall back on without choices.
-  bool defaultFailed = false;
   std::set<size_t> failed; // candidates
+  /// Then there is nothing to fall back on without choices.
+  bool defaultFailed() const { return failed.count(0); }
 };
 
 /// The devices on which `records` have measured candidates of `pack`.

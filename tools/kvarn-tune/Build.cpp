@@ -351,20 +351,19 @@ void Building::add(Task &task, const Compiled &compiled,
   }
   Variant variant = readLibrary(compiled.folder).variants.at(0);
   int64_t spills = spillsOf(variant);
-  bool isDefault = !defaultHints(task, compiled.schedule).empty();
+  std::vector<Hint> hints = defaultHints(task, compiled.schedule);
   if (first) {
     task.key.target = variant.key.target;
     task.key.options = variant.key.options;
     allowedSpills = spills;
   }
-  if (spills > allowedSpills && !isDefault) {
+  if (spills > allowedSpills && hints.empty()) {
     task.dropped.push_back({compiled.schedule, "spills",
                             std::to_string(spills) + " bytes of registers"});
     return;
   }
   for (Candidate &other : task.candidates)
     if (isSameCode(variant, folder.variant(other.id))) {
-      std::vector<Hint> hints = defaultHints(task, compiled.schedule);
       other.defaultFor.insert(other.defaultFor.end(), hints.begin(),
                               hints.end());
       task.dropped.push_back(
@@ -376,8 +375,7 @@ void Building::add(Task &task, const Compiled &compiled,
       run::formatText("%03zu", task.candidates.size()) + "." + options.target;
   variant.key = task.key;
   std::string id = folder.add(variant, compiled.folder, variant.id);
-  task.candidates.push_back(
-      {id, compiled.schedule, defaultHints(task, compiled.schedule)});
+  task.candidates.push_back({id, compiled.schedule, std::move(hints)});
 }
 
 /// Compiles until there are enough candidates.

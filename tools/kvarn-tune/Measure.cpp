@@ -351,9 +351,7 @@ void Measuring::measureBucket(size_t task, size_t index) {
     progress.note(bucket.describe() + ": nothing measured");
     return;
   }
-  const Entry &standard =
-      *std::find_if(entries.begin(), entries.end(),
-                    [](const Entry &e) { return e.isDefault; });
+  const Entry &standard = entries[t.defaultFor(bucket)];
   std::string line =
       bucket.describe() + ": " + timeText(best->median()) + ", " +
       describe(*parseSchedule(t.candidates[best->candidate].schedule),

@@ -97,7 +97,7 @@ static Selected selectFrom(const std::string &folder,
     TaskChoice choice =
         choose(pack, task, records, selected.device, options.tolerance);
     print(task, choice);
-    if (choice.choices.empty() && choice.defaultFailed)
+    if (choice.choices.empty() && choice.defaultFailed())
       throw run::Error(
           run::kCheckFailed,
           describe(task.key) + ": the default schedule failed on " +

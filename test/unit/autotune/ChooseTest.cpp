@@ -185,7 +185,7 @@ TEST(Choose, NothingThatFailed) {
   failed.date = "2027-01-01T00:00:00Z";
   setup.records.push_back(failed);
   EXPECT_EQ(setup.choose(0).order, std::vector<size_t>{0});
-  EXPECT_FALSE(setup.choose(0).defaultFailed);
+  EXPECT_FALSE(setup.choose(0).defaultFailed());
   // Tried again with success.
   Record again = setup.records[4];
   again.date = "2027-01-02T00:00:00Z";
@@ -198,7 +198,7 @@ TEST(Choose, NoDefaultThatFailed) {
   setup.records[0].status = Status::Hang;
   setup.records[0].seconds.clear();
   TaskChoice choice = setup.choose(0);
-  EXPECT_TRUE(choice.defaultFailed);
+  EXPECT_TRUE(choice.defaultFailed());
   EXPECT_TRUE(variantsOf(setup.pack, setup.pack.tasks[0], choice).empty());
 }
 
