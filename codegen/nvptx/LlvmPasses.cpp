@@ -23,14 +23,17 @@ using namespace llvm;
 
 // The order of -O3, without what finds nothing in kernels: they call nothing,
 // and loops that should be unrolled are. A barrier may change all memory, so
-// that loads which are the same stand near each other, for early-cse.
+// that loads which are the same stand near each other, for early-cse. What does
+// not change in a loop stays in it (no licm): out of the loops over row tiles
+// it would take registers from the loop over records, and the assembler moves
+// it as far as it has room.
 static constexpr char kOptimizations[] =
     "function(nvvm-intr-range,simplifycfg,sroa,early-cse),ipsccp,function("
     "instcombine<no-verify-fixpoint>,simplifycfg<switch-range-to-icmp>,"
     "early-cse<memssa>,speculative-execution<only-if-divergent-target>,"
     "correlated-propagation,instcombine<no-verify-fixpoint>,reassociate,"
     "constraint-elimination,"
-    "loop-mssa(licm<no-allowspeculation>,loop-rotate,licm),"
+    "loop(loop-rotate),"
     "simplifycfg<switch-range-to-icmp>,instcombine<no-verify-fixpoint>,"
     "loop(indvars),vector-combine,gvn<no-memdep>,sccp,bdce,"
     "correlated-propagation,"
