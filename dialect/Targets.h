@@ -49,6 +49,10 @@ struct Target {
   bool subnormalOperands;
   /// Null without matrix instructions: tiles then carry no layouts.
   const MatrixInstruction *matrix;
+  /// Whether one instruction copies any number of bytes to shared memory, and
+  /// all that lanes do together is instructions (sm_90): before, lanes copy 16
+  /// bytes at a time, and code that may be linked calls functions.
+  bool bulkCopies;
   /// Whether four warps can multiply together, from shared memory (wgmma).
   bool warpgroupProducts;
   const Chip *chip;

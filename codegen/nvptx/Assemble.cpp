@@ -46,22 +46,30 @@ std::string mlir::kvarn::nvptx::describeBadAssemblerName() {
       .str();
 }
 
-static bool useNvJitLink(Choice choice) {
-  return (choice == Choice::Any || choice == Choice::NvJitLink) &&
-         hasNvJitLink();
-}
-
 static std::string findPtxas(Choice choice) {
   if (choice == Choice::Any || choice == Choice::Ptxas)
     return findCudaTool("ptxas");
   return {};
 }
 
+/// nvJitLink assembles code that other code may be linked to. Before sm_90 that
+/// calls functions for what lanes do together and spills registers around these
+/// calls: such chips have ptxas, if there is one.
+static bool useNvJitLink(Choice choice, StringRef chip) {
+  const Target *target = findTarget(chip);
+  bool spills = target && !target->bulkCopies;
+  bool asked =
+      choice == Choice::NvJitLink ||
+      (choice == Choice::Any && !(spills && !findPtxas(choice).empty()));
+  return asked && hasNvJitLink();
+}
+
 std::string mlir::kvarn::nvptx::describeMissingAssembler(bool required) {
   Choice choice = readChoice();
   if (!required && (choice == Choice::Any || choice == Choice::None))
     return {};
-  if (useNvJitLink(choice) || !findPtxas(choice).empty())
+  bool asksNvJitLink = choice == Choice::Any || choice == Choice::NvJitLink;
+  if ((asksNvJitLink && hasNvJitLink()) || !findPtxas(choice).empty())
     return {};
   switch (choice) {
   case Choice::Any:
@@ -87,9 +95,9 @@ static std::string releaseOf(StringRef text) {
   return (release.trim() + " " + build.trim()).str();
 }
 
-std::string mlir::kvarn::nvptx::assemblerVersion() {
+std::string mlir::kvarn::nvptx::assemblerVersion(StringRef chip) {
   Choice choice = readChoice();
-  if (useNvJitLink(choice))
+  if (useNvJitLink(choice, chip))
     return "nvJitLink " + nvJitLinkVersion();
   std::string ptxas = findPtxas(choice);
   if (ptxas.empty())
@@ -125,7 +133,7 @@ mlir::kvarn::nvptx::assemble(StringRef ptx, StringRef chip,
   Choice choice = readChoice();
   std::string ptxas = findPtxas(choice);
   Assembly assembly;
-  if (useNvJitLink(choice))
+  if (useNvJitLink(choice, chip))
     assembly = runNvJitLink(ptx, chip);
   else if (!ptxas.empty())
     assembly = runPtxas(ptxas, ptx, chip);

@@ -1,8 +1,9 @@
 //===- Assemble.h - PTX to machine code -------------------------*- C++ -*-===//
 //
 // Assemblers are found when they are needed, never linked: the library
-// nvJitLink, which works within our process, or else the program `ptxas`. Both
-// come with a CUDA toolkit. The environment variable KVARN_PTX_ASSEMBLER
+// nvJitLink, which works within our process, or else the program `ptxas`; for
+// chips before sm_90 the other way round. Both come with a CUDA toolkit. The
+// environment variable KVARN_PTX_ASSEMBLER
 // (nvjitlink, ptxas, none) chooses.
 //
 //===----------------------------------------------------------------------===//
@@ -48,9 +49,9 @@ std::string describeBadAssemblerName();
 /// KVARN_PTX_ASSEMBLER asks for can be missing.
 std::string describeMissingAssembler(bool required = true);
 
-/// What assembles, with its version: "nvJitLink 13.0", "ptxas 13.0 V13.0.88";
-/// "" if nothing does.
-std::string assemblerVersion();
+/// What assembles for `chip`, with its version: "nvJitLink 13.0", "ptxas 13.0
+/// V13.0.88"; "" if nothing does.
+std::string assemblerVersion(StringRef chip);
 
 /// PTX of a module in the LLVM dialect, assembled. Warns of kernels that spill
 /// registers and passes on what the assembler advises.

@@ -13,7 +13,7 @@ using namespace mlir::kvarn::tile;
 
 KernelEmitter::KernelEmitter(KernelOp kernel, const Target &target)
     : kernel(kernel), target(target), ir(kernel.getLoc(), kernel.getContext()),
-      bulkCopies(target.name.starts_with("sm_9")) {}
+      bulkCopies(target.bulkCopies) {}
 
 LogicalResult KernelEmitter::run() {
   if (failed(checkSupported()))
