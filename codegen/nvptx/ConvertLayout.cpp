@@ -178,15 +178,17 @@ void KernelEmitter::convertByShuffles(ConvertLayoutOp op, const Layout &from,
   Value sourceLane = ir.i32(0);
   SmallVector<std::pair<Value, int64_t>> choices; // a bit, its register part
   auto follow = [&](const Bases &bases, Value number) {
+    SmallVector<std::pair<int64_t, int64_t>> moves;
     for (auto [bit, basis] : llvm::enumerate(bases)) {
       if (isCopy(basis))
         continue;
-      Value set = ir.both(ir.shiftRight(number, bit), ir.i32(1));
       if (int64_t source = laneBit(from, basis); source >= 0)
-        sourceLane = ir.add(sourceLane, ir.shiftLeft(set, source));
+        moves.push_back({bit, source});
       else
-        choices.push_back({set, from.registerAt(basis)});
+        choices.push_back({ir.both(ir.shiftRight(number, bit), ir.i32(1)),
+                           from.registerAt(basis)});
     }
+    sourceLane = ir.add(sourceLane, ir.moveBits(number, moves));
   };
   follow(to.lanes, lane);
   if (from.warps != to.warps)

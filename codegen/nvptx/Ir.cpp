@@ -4,6 +4,8 @@
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace mlir::kvarn::nvptx;
 
@@ -23,6 +25,19 @@ Value Ir::shiftLeft(Value a, int64_t bits) {
 Value Ir::shiftRight(Value a, int64_t bits) {
   Value count = constant(getIntegerAttr(a.getType(), bits));
   return bits ? createOrFold<arith::ShRUIOp>(a, count) : a;
+}
+
+Value Ir::moveBits(Value number, ArrayRef<std::pair<int64_t, int64_t>> moves) {
+  std::map<int64_t, int64_t> masks; // by distance
+  for (auto [from, to] : moves)
+    masks[to - from] |= int64_t(1) << from;
+  Value sum = i32(0);
+  for (auto [distance, mask] : masks) {
+    Value bits = both(number, i32(mask));
+    sum = add(sum, distance < 0 ? shiftRight(bits, -distance)
+                                : shiftLeft(bits, distance));
+  }
+  return sum;
 }
 
 Value Ir::equal(Value a, Value b) {

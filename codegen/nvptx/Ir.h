@@ -34,6 +34,9 @@ public:
   Value either(Value a, Value b) { return createOrFold<arith::OrIOp>(a, b); }
   Value shiftLeft(Value a, int64_t bits);
   Value shiftRight(Value a, int64_t bits);
+  /// The sum of bits of a 32-bit number, from and to a place each: those that
+  /// move as far at once.
+  Value moveBits(Value number, ArrayRef<std::pair<int64_t, int64_t>> moves);
   Value equal(Value a, Value b);
   /// Between i32 and i64, with the sign.
   Value toI64(Value integer);

@@ -56,24 +56,13 @@ const Values &KernelEmitter::pairs(Value tile) {
   return packed[tile] = std::move(words);
 }
 
-/// The sum of what the set bits of `number` add along `dim`, neighbours at
-/// once.
+/// The sum of what the set bits of `number`, powers of two, add along `dim`.
 static Value sumOfBits(Ir &ir, const Bases &bases, int64_t dim, Value number) {
-  Value sum = ir.i32(0);
-  for (size_t bit = 0; bit < bases.size();) {
-    int64_t first = bases[bit][dim];
-    size_t end = bit + 1;
-    while (first && end < bases.size() &&
-           bases[end][dim] == first << (end - bit))
-      ++end;
-    if (first) {
-      int64_t mask = (int64_t(1) << (end - bit)) - 1;
-      Value part = ir.both(ir.shiftRight(number, bit), ir.i32(mask));
-      sum = ir.add(sum, ir.shiftLeft(part, llvm::countr_zero(uint64_t(first))));
-    }
-    bit = end;
-  }
-  return sum;
+  SmallVector<std::pair<int64_t, int64_t>> moves;
+  for (auto [bit, basis] : llvm::enumerate(bases))
+    if (basis[dim])
+      moves.push_back({bit, llvm::countr_zero(uint64_t(basis[dim]))});
+  return ir.moveBits(number, moves);
 }
 
 Value KernelEmitter::laneOffset(const Layout &layout, int64_t dim) {
