@@ -166,51 +166,50 @@ Value AttendKernel::masked(const QueryRows &r, Value x, Value firstPosition) {
 
 /// Takes new scores in: returns their weights in parts of kUnitWeight, as an
 /// operand, adds their sums to `state` and shrinks it where the maximum grows.
-/// As long as no weight is above kLargestWeight the maximum stays behind and
-/// nothing has to shrink, which is so for all but the first tiles and those at
-/// a border.
+/// As long as the weights of no row add up to more than kLargestWeights the
+/// maximum stays behind and nothing has to shrink, which is so for all but the
+/// first tiles and those at a border.
 Value AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
                           Value firstPosition) {
   s = capped(s);
   Type operand = spec.schedule.getOperand();
   SmallVector<int64_t> shape(shapeOf(s.tile));
-  auto exponents = [&](Value x, Value base) {
+  auto weights = [&](Value x, Value base) {
     Value high = b.sub(b.f32(std::log2(kUnitWeight)), base);
-    return b.add(x, b.along(high, 0, shape));
+    x = b.exp2(b.add(x, b.along(high, 0, shape)));
+    return b.truncate(x, operand);
   };
-  auto weights = [&](Value exponents) {
-    return b.truncate(b.exp2(exponents), operand);
+  // As a product it costs no exchange between lanes, and weights are summed as
+  // they are multiplied.
+  auto plus = [&](Value sum, Value weights) -> Value {
+    return operand.isF32()
+               ? b.add(sum, b.sum(weights, 1))
+               : b.dot(weights, b.tileOf(1.0, {shape[1]}, operand), sum);
   };
   auto max = [&](Value x, int64_t dim) {
     return b.reduce(tile::ReduceKind::Max, x, dim);
   };
-  Value p = weights(exponents(scaled(s.tile, s), state.max));
-  // Of weights as they are rounded, of which there are two in a register.
-  Value fits = b.lessEqual(b.toF32(max(max(p, 1), 0)), b.f32(kLargestWeight));
+  Value p = weights(scaled(s.tile, s), state.max);
+  Value sum = plus(b.tileOf(0, {rows}), p);
+  Value fits = b.lessEqual(max(sum, 0), b.f32(kLargestWeights));
   // Tiles at a border do not fit either: a branch of their own would stand
   // between the products and these exponentials.
   fits = b.both(fits, seenByAll(r, firstPosition, shape[1]));
   auto results = b.branch(
       fits,
       [&]() -> SmallVector<Value> {
-        return {p, state.max, state.sum, state.out};
+        return {p, state.max, b.add(state.sum, sum), state.out};
       },
       [&]() -> SmallVector<Value> {
         Value visible = onlySeen(r, scaled(s.tile, s), firstPosition);
         Value highest = b.max(state.max, max(visible, 1));
         Value alpha = b.exp2(b.sub(state.max, highest));
-        return {weights(exponents(visible, highest)), highest,
-                b.mul(state.sum, alpha),
+        Value weight = weights(visible, highest);
+        return {weight, highest, plus(b.mul(state.sum, alpha), weight),
                 b.mul(state.out, b.along(alpha, 0, tile(depth)))};
       });
-  p = results[0];
   state = {results[1], results[2], results[3]};
-  // As a product it costs no exchange between lanes, and weights are summed
-  // as they are multiplied.
-  state.sum = operand.isF32()
-                  ? b.add(state.sum, b.sum(p, 1))
-                  : b.dot(p, b.tileOf(1.0, {shape[1]}, operand), state.sum);
-  return p;
+  return results[0];
 }
 
 //===----------------------------------------------------------------------===//
@@ -440,7 +439,7 @@ Softmax AttendKernel::everyBlock(const QueryRows &r, const Blocks &range,
   Value step = b.index(blocksAtOnce());
   Softmax state = empty();
   if (args.newK)
-    state = newTiles(r, start(range.firstNew), range.lastNew, step);
+    state = newTiles(r, range, start(range.firstNew), step);
   state =
       blockLoop(rowsOfCache(r), start(range.first), range.last, step, state);
   // Until here weights are summed as they are multiplied.

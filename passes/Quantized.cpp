@@ -161,18 +161,15 @@ struct Power {
 };
 } // namespace
 
-/// The power of two that brings `largest` to at most `limit` (a power of two
-/// itself), so that products with it fit fp16 and keep their bits.
-static Power powerToFit(TileBuilder &b, Value largest, double limit) {
-  // The smallest fp16 number: also what an all-zero vector counts as.
-  largest = b.max(largest, b.f32(std::ldexp(1.0, -24)));
+/// The power of two that brings `largest` times `unit` to at most 1, so that
+/// products with it fit fp16 and keep their bits.
+static Power powerToFit(TileBuilder &b, Value largest, double unit) {
+  // fp16 has no larger power of two than 2^15.
+  Value inverse = b.max(b.mul(largest, b.f32(unit)), b.f32(std::ldexp(1, -15)));
   // The exponent of a float lies above 23 bits: rounded up, it is a power of
   // two.
-  Value up = fromBits(b, b.both(b.add(bitsOf(b, largest), b.i32((1 << 23) - 1)),
-                                b.i32(0x7f800000)));
-  // fp16 has no larger power of two than 2^15.
-  Value inverse =
-      b.max(b.mul(up, b.f32(1 / limit)), b.f32(std::ldexp(1.0, -15)));
+  inverse = fromBits(b, b.both(b.add(bitsOf(b, inverse), b.i32((1 << 23) - 1)),
+                               b.i32(0x7f800000)));
   return {inverseOfPower(b, inverse), inverse};
 }
 
@@ -190,8 +187,7 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   reach = b.reduce(tile::ReduceKind::Max, b.toF32(reach), 0);
   reach = b.min(reach, b.f32(kLargestValue));
   // Brings products with x to at most 2^14, where fp16 still has all its bits.
-  Power power =
-      powerToFit(b, b.mul(reach, b.f32(1 / middle)), 16384.0 / largest);
+  Power power = powerToFit(b, reach, largest / 16384 / middle);
   Value units = b.splat(power.factor, {shape[1]});
   Value place; // of each code in its word, as a power of two
   if (subnormal() && bitAxis(part) == foldedAxis(part)) {
@@ -201,17 +197,19 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   Value folded = b.along(b.mul(scale, b.truncate(units, half)), 1, shape);
   RoundedOperand result;
   result.operand = b.mul(x, folded);
-  result.bias = b.mul(b.dot(x, offset), power.factor);
   if (part == RecordPart::Key) {
-    // Rounded products count exactly with codes relative to the middle one:
-    // what rounding took is given back with that, since it is the same for all
-    // tokens. Of weights every token has its own, which add up to little.
-    Value lost =
-        b.op<math::FmaOp>(x, folded, b.op<arith::NegFOp>(result.operand));
-    Value middles = b.tileOf(middle, {shape[1]});
+    // What rounding takes of an operand would count with the whole code. Keys
+    // are a middle key, which all tokens share, and codes relative to the
+    // middle one: only with these does the rounded operand count. Weights
+    // differ by token, so that what they lose adds up to little.
+    Value centre = b.op<math::FmaOp>(scale, constant, offset);
+    Value middles = b.tileOf(-middle, {shape[1]});
     if (place)
       middles = b.mul(middles, inverseOfPower(b, place));
-    result.bias = b.dot(lost, b.truncate(middles, half), result.bias);
+    result.bias = b.dot(result.operand, b.truncate(middles, half),
+                        b.mul(b.dot(x, centre), power.factor));
+  } else {
+    result.bias = b.mul(b.dot(x, offset), power.factor);
   }
   double unit = subnormal() ? kSubnormalUnit : 1.0;
   result.bias = b.mul(result.bias, b.f32(1 / unit));
@@ -272,7 +270,7 @@ Value RecordReader::weightedValues(Value p, Value start) {
     return b.mul(sum, b.along(channel, 1, out));
   }
   RoundedOperand weights =
-      narrowOperand(RecordPart::Value, p, scale, offset, kLargestWeight);
+      narrowOperand(RecordPart::Value, p, scale, offset, kLargestWeights);
   channel = b.mul(channel, b.mul(weights.factor, b.f32(1 / kUnitWeight)));
   Value bias = b.along(weights.bias, 0, out);
   if (subnormal() && bitAxis(RecordPart::Value) == ::kvarn::Axis::Channel)
@@ -293,7 +291,8 @@ static Power powerToStay(TileBuilder &b, Value rows, Value columns) {
   Value reach = largest(rows);
   Value products = b.min(b.mul(reach, largest(columns)), b.f32(kLargestValue));
   reach = b.max(reach, products);
-  return powerToFit(b, b.max(reach, b.f32(kLargestOperand)), kLargestOperand);
+  return powerToFit(b, b.max(reach, b.f32(kLargestOperand)),
+                    1 / kLargestOperand);
 }
 
 PartScales RecordReader::scalesOf(RecordPart part, Value start,

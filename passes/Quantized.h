@@ -45,9 +45,10 @@ struct PartScales {
 /// the more bits below.
 inline constexpr double kLargestQuery = 1024;
 
-/// What a token weighs whose score is the running maximum, and the largest
-/// weight: scores may be larger than a maximum that lags behind.
-inline constexpr double kUnitWeight = 128, kLargestWeight = 1024;
+/// What a token weighs whose score is the running maximum, and what the weights
+/// of a row may add up to in one tile: scores may be larger than a maximum that
+/// lags behind, and hundreds of tokens may be as large.
+inline constexpr double kUnitWeight = 16, kLargestWeights = 16384;
 
 /// Emits the reading of records: straight from the pages, or by asynchronous
 /// copies into one slot for keys and one for values.
@@ -96,7 +97,8 @@ private:
   Value inUnits(Value bias, Value units, Value &scale);
   Value copy(Value slot);
   /// fp16 `x` [M, n], at most `largest`, times `scale` [n] as an operand, and
-  /// x · `offset` in the bias, and for a query what rounding took.
+  /// x · `offset` in the bias; for a query the rounded operand counts with
+  /// codes relative to the middle one.
   RoundedOperand narrowOperand(RecordPart part, Value x, Value scale,
                                Value offset, double largest);
   /// The axis of the part's codes that a product sums over.

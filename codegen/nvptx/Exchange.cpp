@@ -60,7 +60,7 @@ bool mlir::kvarn::nvptx::isNeverNegative(Value value) {
     return true;
   if (isa_and_nonnull<arith::AddFOp, arith::MulFOp>(op))
     return operand(0) && operand(1);
-  if (isa_and_nonnull<math::FmaOp>(op))
+  if (isa_and_nonnull<math::FmaOp, DotOp>(op))
     return operand(0) && operand(1) && operand(2);
   if (isa_and_nonnull<arith::MaxSIOp>(op))
     return operand(0) || operand(1);

@@ -13,14 +13,14 @@
 // KEPT: %[[Q:.*]] = arith.truncf %{{.*}} to tensor<16x128xf16>
 // KEPT: %[[KEPT:.*]] = tile.keep %[[Q]] : tensor<16x128xf16>
 // CHECK: scf.for
-// Scales are folded in, and what rounding of the query took is a product too.
+// Scales are folded in; rounded products count with codes relative to the middle
+// one, and the rest is the query times the middle keys.
 // KEPT: tile.load_vector key_scale
-// KEPT: %[[X:.*]] = arith.mulf %[[KEPT]], %[[SCALE:.*]] : tensor<16x128xf16>
-// KEPT: %[[EXACT:.*]] = tile.dot %[[KEPT]]
-// KEPT: %[[OFFSETS:.*]] = arith.mulf %[[EXACT]]
-// KEPT: %[[MINUS:.*]] = arith.negf %[[X]]
-// KEPT: %[[LOST:.*]] = math.fma %[[KEPT]], %[[SCALE]], %[[MINUS]]
-// KEPT: %[[BIAS:.*]] = tile.dot %[[LOST]], %{{.*}}, %[[OFFSETS]] : tensor<16x128xf16>, tensor<128xf16> -> tensor<16xf32>
+// KEPT: %[[X:.*]] = arith.mulf %[[KEPT]], %{{.*}} : tensor<16x128xf16>
+// KEPT: %[[CENTRE:.*]] = math.fma %{{.*}} : tensor<128xf16>
+// KEPT: %[[EXACT:.*]] = tile.dot %[[KEPT]], %[[CENTRE]],
+// KEPT: %[[CENTRES:.*]] = arith.mulf %[[EXACT]]
+// KEPT: tile.dot %[[X]], %{{.*}}, %[[CENTRES]] : tensor<16x128xf16>, tensor<128xf16> -> tensor<16xf32>
 // KEPT: tile.dot %[[X]], %{{.*}} -> tensor<16x128xf32>
 // Of weights that is too little to count.
 // KEPT: tile.load_vector value_scale

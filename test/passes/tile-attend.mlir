@@ -69,12 +69,13 @@
 // fit, the maximum stays behind and nothing shrinks.
 // CHECK-NOT: scf.if
 // CHECK: %[[P:.*]] = math.exp2 {{.*}} tensor<4x128xf32
-// CHECK: tile.reduce max %[[P]] dim 1
+// CHECK: tile.reduce add %[[P]] dim 1
 // CHECK: %[[MOST:.*]] = tile.reduce max {{.*}} dim 0 : tensor<4xf32> -> f32
 // CHECK: %[[FITS:.*]] = arith.cmpf ole, %[[MOST]]
 // CHECK: %[[SEEN:.*]] = arith.cmpi sle
 // CHECK: %[[BOTH:.*]] = arith.andi %[[FITS]], %[[SEEN]]
 // CHECK: scf.if %[[BOTH]] -> (tensor<4x128xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4x64xf32>) {
+// CHECK-NEXT: arith.addf {{.*}} tensor<4xf32
 // CHECK-NEXT: scf.yield %[[P]]
 // CHECK-NEXT: } else {
 // Only tiles at a border are looked at element by element.
