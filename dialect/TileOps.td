@@ -336,7 +336,8 @@ def Tile_KeepOp : Tile_Op<"keep", [Pure, SameOperandsAndResultType]> {
   let description = [{
     The registers of a tile that is used again and again for a long time are
     wanted for other tiles in between. Each lane writes its elements here, and
-    reads them in every region that uses them.
+    reads them in every region that uses them. In `tile.warps`, what does not
+    depend on the warp and is kept where all warps come by is there once.
 
     Example: `%k = tile.keep %q : tensor<16x128xf16>`
   }];

@@ -27,9 +27,11 @@ struct Defaults {
   bool narrow; // fp16 operands
   int64_t registerRows;
   QueryPlace query = QueryPlace::Registers; // of attention, if there is room
+  bool olderChips = false;                  // only those before sm_90
 };
 
 constexpr std::nullopt_t kAnyLayout = std::nullopt, kAnyFamily = std::nullopt;
+constexpr bool kOlderChips = true;
 
 /// Warps of a program that stores share its tiles, the block of a head being
 /// the largest: what a lane has of it leaves room for what becomes of it. Codes
@@ -47,8 +49,8 @@ constexpr int64_t kMaxRegisterVectors = 8;
 
 } // namespace
 
-/// For NVIDIA, tiles of the pool are as small as registers need: where nothing
-/// spills otherwise, 32 tokens.
+/// For NVIDIA, tiles of the pool, and on older chips some of records, are as
+/// small as registers need: where nothing spills otherwise, 32 and 128 tokens.
 static constexpr Defaults kDefaults[] = {
     {Backend::Cpu, Family::Attend, Team::Warp, 0, 256, kAnyLayout, 8, 128, 128,
      1, 1, 0, CopyMode::Direct, ExpandMode::Convert, false, 8},
@@ -58,8 +60,11 @@ static constexpr Defaults kDefaults[] = {
      128, 64, 8, 0, 1, CopyMode::Async, ExpandMode::Convert, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warpgroup, 64, 128, kAnyLayout, 64,
      128, 64, 4, 0, 2, CopyMode::Async, ExpandMode::Convert, true, 8},
+    {Backend::Nvptx, Family::Attend, Team::Warp, 9, 128,
+     RecordLayout::Reference, 16, 32, 32, 4, 0, 2, CopyMode::Async,
+     ExpandMode::Subnormal, true, 8, QueryPlace::Shared, kOlderChips},
     {Backend::Nvptx, Family::Attend, Team::Warp, 9, 128, kAnyLayout, 16, 128,
-     16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
+     32, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
      QueryPlace::Shared},
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 64, RecordLayout::Mma16816,
      16, 128, 32, 4, 0, 3, CopyMode::Async, ExpandMode::Subnormal, true, 8},
@@ -67,6 +72,9 @@ static constexpr Defaults kDefaults[] = {
      16, 128, 32, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 128, kAnyLayout, 16, 128,
      16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8},
+    {Backend::Nvptx, Family::Attend, Team::Warp, 0, 256,
+     RecordLayout::Reference, 8, 64, 16, 4, 0, 2, CopyMode::Async,
+     ExpandMode::Subnormal, true, 8, QueryPlace::Shared, kOlderChips},
     {Backend::Nvptx, Family::Attend, Team::Warp, 0, 256, kAnyLayout, 8, 128, 16,
      4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
      QueryPlace::Shared},
@@ -104,7 +112,7 @@ struct Facts {
   Family family = Family::Store;
   int64_t group = ::kvarn::kGroups.back(), queryRows = 0;
   int64_t headDim = 0, blockElements = 0, recordBytes = 0;
-  int64_t queries = 1;                    // tiles of query rows at once
+  bool hasNewTokens = false;
   int64_t queryTokens = 1;                // of a request
   int64_t laneElements = kStoredElements; // of a block, when storing
   RecordLayout layout = RecordLayout::Mma16816;
@@ -125,8 +133,7 @@ static Facts factsOf(func::FuncOp program) {
     facts.family = Family::Attend;
     facts.queryRows = attention.getRatio();
     facts.headDim = attention.getQ().getType().getDimSize(2);
-    // New tokens have the query in a frame of their own.
-    facts.queries = attention.getNewK() ? 2 : 1;
+    facts.hasNewTokens = bool(attention.getNewK());
   };
   program.walk([&](Operation *op) {
     for (Value operand : op->getOperands())
@@ -227,19 +234,20 @@ static int64_t warpsOf(const Target &target, const Defaults &row,
   return warps;
 }
 
-/// Whether each warp has room for its query beside its slot, so that a
-/// multiprocessor still holds as many programs. PTX for older chips also runs
-/// on some that have less memory than its own.
+/// Whether there is room for the query beside the slots, so that a
+/// multiprocessor still holds as many programs. Warps keep it together; new
+/// tokens have it in a frame of their own.
 static bool hasRoomForQuery(const Target &target, const Defaults &row,
                             const Facts &facts, int64_t rows, int64_t warps) {
-  auto bytesWith = [&](int64_t queryBytes) {
-    return warps * (facts.recordBytes + queryBytes) + kReserved;
+  auto bytesWith = [&](int64_t queries) {
+    return warps * facts.recordBytes + queries * rows * facts.headDim * 2 +
+           kReserved;
   };
   auto together = [&](int64_t bytes) {
     return std::min(row.programs, target.chip->sharedBytes / bytes);
   };
-  int64_t bytes = bytesWith(facts.queries * rows * facts.headDim * 2);
-  return target.warpgroupProducts && bytes <= target.chip->programSharedBytes &&
+  int64_t bytes = bytesWith(facts.hasNewTokens ? 2 : 1);
+  return bytes <= target.chip->programSharedBytes &&
          together(bytes) == together(bytesWith(0));
 }
 
@@ -248,6 +256,7 @@ static const Defaults &rowFor(const Target &target, const Facts &facts) {
     return d.backend == target.backend &&
            (!d.family || *d.family == facts.family) &&
            (d.team == Team::Warp || target.warpgroupProducts) &&
+           !(d.olderChips && target.bulkCopies) &&
            facts.queryRows >= d.queryRows && facts.headDim <= d.headDim &&
            (!d.layout || *d.layout == facts.layout);
   });

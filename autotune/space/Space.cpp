@@ -167,8 +167,8 @@ static bool isWithin(Fields &fields, StringRef family, FormatAttr format) {
 // Limits of the chip
 //===----------------------------------------------------------------------===//
 
-/// Slots of a warp for asynchronous copies hold one record; beside them a warp
-/// may have its query.
+/// Slots of a warp for asynchronous copies hold one record; beside them there
+/// may be the query.
 static int64_t leastMemory(const Target &target, ScheduleAttr schedule,
                            FormatAttr format) {
   if (target.backend == Backend::Cpu || !format)
@@ -178,7 +178,7 @@ static int64_t leastMemory(const Target &target, ScheduleAttr schedule,
   int64_t query = schedule.getQuery() == QueryPlace::Shared
                       ? schedule.getRows() * format.getHeadDim() * 2
                       : 0;
-  return schedule.getWarps() * (slot + query);
+  return schedule.getWarps() * slot + query;
 }
 
 static std::string breaks(const Target &target, ScheduleAttr schedule,

@@ -1,10 +1,12 @@
 //===- Kept.cpp - Tiles in shared memory while nobody uses them -----------===//
 //
-// A lane reads what it wrote itself, so nobody waits.
+// A lane reads what it wrote itself, so nobody waits. What all warps keep alike
+// is there once: the first one writes it, and they wait for it.
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/KernelEmitter.h"
+#include "passes/MatrixLayouts.h"
 
 using namespace mlir;
 using namespace mlir::kvarn;
@@ -22,14 +24,52 @@ static int64_t bytesOfWarp(Value tile) {
   return 32 * 4 * llvm::alignTo(wordsOf(tile), kWords);
 }
 
+/// Which word of a tile is number `index` in memory, and the other way round.
+/// The halves of a product's depth, which an instruction takes together, are
+/// loaded into neighbouring registers.
+static int64_t wordAt(Value tile, int64_t index) {
+  Layout layout(layoutOf(tile));
+  Strides depth = registerStrides(layout, layout.rank - 1);
+  bool apart = halfOfDepth(depth) == 2 && wordsOf(tile) >= kWords &&
+               layout.registers[2].back() == depth[2];
+  return apart ? (index & ~3) | (index & 1) << 1 | (index >> 1 & 1) : index;
+}
+
+/// Whether `op` is computed from `warp`.
+static bool uses(Operation *op, Value warp, DenseSet<Operation *> &seen) {
+  if (!op || !seen.insert(op).second)
+    return false;
+  WalkResult walk = op->walk([&](Operation *inner) {
+    bool found = llvm::any_of(inner->getOperands(), [&](Value operand) {
+      return operand == warp || uses(operand.getDefiningOp(), warp, seen);
+    });
+    return found ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return walk.wasInterrupted();
+}
+
+/// Whether all warps come by, which have the same tile.
+static bool isAlike(KeepOp keep) {
+  SmallVector<Operation *> decisive = {keep};
+  Operation *owner = keep->getParentOp();
+  for (; isa<scf::IfOp>(owner); owner = owner->getParentOp())
+    decisive.push_back(cast<scf::IfOp>(owner).getCondition().getDefiningOp());
+  auto each = dyn_cast<WarpsOp>(owner);
+  DenseSet<Operation *> seen;
+  return each && llvm::none_of(decisive, [&](Operation *op) {
+           return uses(op, each.getWarp(), seen);
+         });
+}
+
 /// Memory for the tiles that a block keeps, from `offset` on; those of branches
 /// and of loops that follow one another have the same. Returns the end.
 int64_t KernelEmitter::allocateKept(Block &block, int64_t offset) {
   for (Operation &op : block)
     if (auto keep = dyn_cast<KeepOp>(op); keep && isInPairs(keep.getResult())) {
       offset = llvm::alignTo(offset, 32 * kBytes);
-      kept[keep.getResult()] = offset;
-      offset += warps * bytesOfWarp(keep.getResult());
+      bool alike = isAlike(keep);
+      kept[keep.getResult()] = {offset, alike};
+      offset += (alike ? 1 : warps) * bytesOfWarp(keep.getResult());
     }
   int64_t end = offset;
   for (Operation &op : block)
@@ -41,9 +81,11 @@ int64_t KernelEmitter::allocateKept(Block &block, int64_t offset) {
 
 /// Where this lane has word `word`, one of every `kWords`, of a tile.
 Value KernelEmitter::keptAt(Value tile, int64_t word) {
-  Value own = ir.add(ir.mul(warp, ir.i32(bytesOfWarp(tile))),
-                     ir.mul(lane, ir.i32(kBytes)));
-  Value first = ir.at(ir.at(shared, kept.find(tile)->second), own);
+  const Kept &place = kept.find(tile)->second;
+  Value own = ir.mul(lane, ir.i32(kBytes));
+  if (!place.alike)
+    own = ir.add(own, ir.mul(warp, ir.i32(bytesOfWarp(tile))));
+  Value first = ir.at(ir.at(shared, place.offset), own);
   return ir.at(first, word / kWords * 32 * kBytes);
 }
 
@@ -51,10 +93,23 @@ void KernelEmitter::emitKeep(KeepOp op) {
   // A single number is not worth it.
   if (!kept.count(op.getResult()))
     return define(op.getResult(), registers(op.getInput()));
-  Values words = pairs(op.getInput());
-  for (size_t i = 0; i < words.size(); i += kWords)
-    ir.storeWords(ArrayRef(words).slice(i).take_front(kWords),
-                  keptAt(op.getResult(), int64_t(i)));
+  Values held = pairs(op.getInput()), words;
+  for (size_t i = 0; i < held.size(); ++i)
+    words.push_back(held[wordAt(op.getResult(), i)]);
+  auto store = [&] {
+    for (size_t i = 0; i < words.size(); i += kWords)
+      ir.storeWords(ArrayRef(words).slice(i).take_front(kWords),
+                    keptAt(op.getResult(), int64_t(i)));
+  };
+  if (!kept.find(op.getResult())->second.alike)
+    return store();
+  {
+    OpBuilder::InsertionGuard guard(ir);
+    auto first = ir.create<scf::IfOp>(ir.equal(warp, ir.i32(0)), false);
+    ir.setInsertionPointToStart(first.thenBlock());
+    store();
+  }
+  ir.syncBlock();
 }
 
 /// In each region again: what is read in one is not known in another.
@@ -63,8 +118,11 @@ const Values &KernelEmitter::fetch(Value tile) {
   if (!words.empty())
     return words;
   int64_t count = wordsOf(tile);
+  Values loaded;
   for (int64_t i = 0; i < count; i += kWords)
     llvm::append_range(
-        words, ir.loadWords(keptAt(tile, i), 4 * std::min(kWords, count - i)));
+        loaded, ir.loadWords(keptAt(tile, i), 4 * std::min(kWords, count - i)));
+  for (int64_t i = 0; i < count; ++i)
+    words.push_back(loaded[wordAt(tile, i)]);
   return words;
 }

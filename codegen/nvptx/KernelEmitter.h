@@ -43,14 +43,20 @@ struct Slot {
   Value phase; // i32 on the stack: copies so far
 };
 
-/// Writes a PTX kernel for one tile kernel (see codegen/Codegen.h). Each tile
-/// is a list of scalars, one for each register of its layout; fp16 tiles may be
-/// packed, two registers of the first register bit in one word.
+/// Where a kept tile lies in shared memory: that of warp 0, or of all warps.
+struct Kept {
+  int64_t offset;
+  bool alike;
+};
+
 /// A sum of numbers, and of the squares of their differences from the mean.
 struct Moments {
   Value sum, squares;
 };
 
+/// Writes a PTX kernel for one tile kernel (see codegen/Codegen.h). Each tile
+/// is a list of scalars, one for each register of its layout; fp16 tiles may be
+/// packed, two registers of the first register bit in one word.
 class KernelEmitter {
 public:
   KernelEmitter(tile::KernelOp kernel, const Target &target);
@@ -273,7 +279,7 @@ private:
   DenseMap<std::pair<Value, int64_t>, Value> expandedPairs;
   llvm::MapVector<Value, Slot> slots;
   DenseMap<Value, int64_t> stages; // offsets in shared memory
-  DenseMap<Value, int64_t> kept;   // the same, of warp 0
+  DenseMap<Value, Kept> kept;
   DenseMap<Value, Values> fetched; // kept tiles, in this region
   SmallVector<Value> pending;      // products that are not waited for
   // Of warps that work together, since they last waited for one another.

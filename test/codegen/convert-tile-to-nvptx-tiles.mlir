@@ -9,17 +9,17 @@
 #columns = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (0), (0), (0)], warps = []>
 #stack = #tile.layout<rank = 2, registers = [(0, 1)], lanes = [(0, 2), (0, 4), (0, 8), (0, 16), (0, 32)], warps = [(1, 0), (2, 0)]>
 
-// An index is what lanes add, neighbouring bits at once, and a constant for each
-// register.
+// An index is what lanes add, bits that move as far at once, and a constant for
+// each register.
 // CHECK-LABEL: llvm.func @iota
 // CHECK-DAG: %[[C1:.*]] = arith.constant 1 : i32
 // CHECK-DAG: %[[C2:.*]] = arith.constant 2 : i32
 // CHECK-DAG: %[[C3:.*]] = arith.constant 3 : i32
-// CHECK-DAG: %[[C7:.*]] = arith.constant 7 : i32
+// CHECK-DAG: %[[C28:.*]] = arith.constant 28 : i32
 // CHECK-DAG: %[[C8:.*]] = arith.constant 8 : i32
 // CHECK-DAG: %[[LANE:.*]] = nvvm.read.ptx.sreg.tid.x
-// CHECK: %[[ROW0:.*]] = arith.shrui %[[LANE]], %[[C2]]
-// CHECK: %[[ROW:.*]] = arith.andi %[[ROW0]], %[[C7]]
+// CHECK: %[[ROW0:.*]] = arith.andi %[[LANE]], %[[C28]]
+// CHECK: %[[ROW:.*]] = arith.shrui %[[ROW0]], %[[C2]]
 // CHECK: arith.addi %[[ROW]], %[[C8]]
 // CHECK: %[[COLUMN0:.*]] = arith.andi %[[LANE]], %[[C3]]
 // CHECK: %[[COLUMN:.*]] = arith.shli %[[COLUMN0]], %[[C1]]
@@ -200,6 +200,43 @@ tile.kernel @kept_twice(%x: memref<?x?xf16>, %y: memref<?xf16>, %n: i64) {
     %d = tile.keep %c : tensor<2x512xf16, #pair>
     tile.store %d, %x[%i, %c0] : tensor<2x512xf16, #pair>, memref<?x?xf16>, tensor<2xindex, #two>, index
   }
+  tile.return
+}
+
+// What all warps have alike is kept once: the first one stores it, the others
+// wait. A tile that the number of the warp is part of is kept by each.
+// CHECK-LABEL: llvm.func @kept_alike
+// CHECK-SAME: kvarn.shared_bytes = 3072
+// CHECK: %[[WARP:.*]] = nvvm.shfl.sync idx
+// CHECK: %[[FIRST:.*]] = arith.cmpi eq, %[[WARP]]
+// CHECK: scf.if %[[FIRST]] {
+// CHECK-COUNT-2: llvm.store %{{.*}} : vector<4xi32>, !llvm.ptr<3>
+// CHECK-NEXT: }
+// CHECK-NEXT: nvvm.barrier0
+// CHECK-NOT: scf.if
+// CHECK-COUNT-2: llvm.store %{{.*}} : vector<4xi32>, !llvm.ptr<3>
+// CHECK-NOT: nvvm.barrier0
+// CHECK: scf.if
+// CHECK: llvm.return
+tile.kernel @kept_alike(%x: memref<?xf16>, %y: memref<?x?xf16>, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i64
+  %q = arith.cmpi sgt, %n, %n0 : i64
+  %all = tile.warps 2 (%w) -> (tensor<2x512xf16, #pair>) {
+    %a = tile.load %x[%c0] : memref<?xf16>, index -> tensor<512xf16, #sixteen>
+    %k = tile.keep %a : tensor<512xf16, #sixteen>
+    %b = tile.load %x[%w] : memref<?xf16>, index -> tensor<512xf16, #sixteen>
+    %own = tile.keep %b : tensor<512xf16, #sixteen>
+    %r = scf.if %q -> tensor<512xf16, #sixteen> {
+      %c = arith.mulf %k, %own : tensor<512xf16, #sixteen>
+      scf.yield %c : tensor<512xf16, #sixteen>
+    } else {
+      scf.yield %k : tensor<512xf16, #sixteen>
+    }
+    tile.yield %r : tensor<512xf16, #sixteen>
+  }
+  %i = tile.iota 0 : tensor<2xindex, #two>
+  tile.store %all, %y[%i, %c0] : tensor<2x512xf16, #pair>, memref<?x?xf16>, tensor<2xindex, #two>, index
   tile.return
 }
 
