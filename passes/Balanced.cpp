@@ -30,7 +30,7 @@ static constexpr int64_t kRequests = 32;
 /// memory; where there are few, which is the rule, they are read for nothing
 /// (measured on a GPU, so lanes of a warp are counted everywhere).
 /// Of warps that multiply together it is so many in any case.
-static constexpr int64_t kParts = 4, kPartNumbers = 64, kTeamParts = 8;
+static constexpr int64_t kParts = 4, kPartNumbers = 64, kTeamParts = 2;
 
 /// What the beginning and the end of a row tile take, in blocks: about 5 us.
 static constexpr int64_t kShortTileItems = 5;
