@@ -3,6 +3,7 @@
 #include "codegen/Codegen.h"
 #include "codegen/nvptx/LlvmPasses.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
@@ -97,7 +98,7 @@ static void setAttributes(llvm::Module &module, const Target &target) {
 }
 
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine,
-                     Backend backend) {
+                     Backend backend, bool fillsRegisters) {
   llvm::PipelineTuningOptions tuning;
   // The code is in vectors already.
   tuning.LoopVectorization = false;
@@ -114,7 +115,7 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine,
   builder.crossRegisterProxies(loops, functions, components, modules);
   llvm::ModulePassManager passes =
       backend == Backend::Nvptx
-          ? nvptx::createOptimizations(builder)
+          ? nvptx::createOptimizations(builder, fillsRegisters)
           : builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3);
   passes.run(module, modules);
 }
@@ -181,7 +182,11 @@ LogicalResult Emission::translate() {
   module->setTargetTriple(target.triple);
   module->setDataLayout(machine->createDataLayout());
   setAttributes(*module, target);
-  optimize(*module, *machine, target.backend);
+  bool fillsRegisters = llvm::any_of(
+      source.getOps<LLVM::LLVMFuncOp>(), [](LLVM::LLVMFuncOp function) {
+        return function->hasAttr(nvptx::kFillsRegisters);
+      });
+  optimize(*module, *machine, target.backend, fillsRegisters);
   return failure(hasErrors);
 }
 

@@ -1,6 +1,7 @@
 //===- KernelEmitter.cpp - One kernel, tiles in registers -----------------===//
 
 #include "codegen/nvptx/KernelEmitter.h"
+#include "codegen/nvptx/LlvmPasses.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -29,6 +30,9 @@ LogicalResult KernelEmitter::run() {
   int64_t bytes = std::max(scratchOffset + scratchBytes,
                            together ? 0 : slotsOffset + warps * slotBytes);
   function->setAttr("kvarn.shared_bytes", ir.getI64IntegerAttr(bytes));
+  // Each warp has scores and sums of its own.
+  if (hasOwnWarps || together)
+    function->setAttr(kFillsRegisters, ir.getUnitAttr());
   kernel.erase();
   return success();
 }

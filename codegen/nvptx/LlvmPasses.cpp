@@ -23,17 +23,14 @@ using namespace llvm;
 
 // The order of -O3, without what finds nothing in kernels: they call nothing,
 // and loops that should be unrolled are. A barrier may change all memory, so
-// that loads which are the same stand near each other, for early-cse. What does
-// not change in a loop stays in it (no licm): out of the loops over row tiles
-// it would take registers from the loop over records, and the assembler moves
-// it as far as it has room.
-static constexpr char kOptimizations[] =
+// that loads which are the same stand near each other, for early-cse.
+static constexpr char kBeforeLoops[] =
     "function(nvvm-intr-range,simplifycfg,sroa,early-cse),ipsccp,function("
     "instcombine<no-verify-fixpoint>,simplifycfg<switch-range-to-icmp>,"
     "early-cse<memssa>,speculative-execution<only-if-divergent-target>,"
     "correlated-propagation,instcombine<no-verify-fixpoint>,reassociate,"
-    "constraint-elimination,"
-    "loop(loop-rotate),"
+    "constraint-elimination,";
+static constexpr char kAfterLoops[] =
     "simplifycfg<switch-range-to-icmp>,instcombine<no-verify-fixpoint>,"
     "loop(indvars),vector-combine,gvn<no-memdep>,sccp,bdce,"
     "correlated-propagation,"
@@ -42,10 +39,18 @@ static constexpr char kOptimizations[] =
     "div-rem-pairs,"
     "simplifycfg<switch-range-to-icmp;speculate-unpredictables>),globaldce";
 
-ModulePassManager
-mlir::kvarn::nvptx::createOptimizations(PassBuilder &builder) {
+// Out of the loops over row tiles, what does not change would take registers
+// from the loop over records. The assembler moves it as far as it has room.
+static constexpr char kLoops[] =
+    "loop-mssa(licm<no-allowspeculation>,loop-rotate,licm),",
+                      kFullLoops[] = "loop(loop-rotate),";
+
+ModulePassManager mlir::kvarn::nvptx::createOptimizations(PassBuilder &builder,
+                                                          bool fillsRegisters) {
   ModulePassManager manager;
-  cantFail(builder.parsePassPipeline(manager, kOptimizations));
+  std::string passes = kBeforeLoops;
+  passes += fillsRegisters ? kFullLoops : kLoops;
+  cantFail(builder.parsePassPipeline(manager, passes + kAfterLoops));
   return manager;
 }
 

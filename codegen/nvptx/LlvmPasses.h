@@ -16,8 +16,13 @@ class PassManagerBase;
 
 namespace mlir::kvarn::nvptx {
 
+/// On a function whose loops fill the registers of a lane.
+inline constexpr char kFillsRegisters[] = "kvarn.fills_registers";
+
 /// In place of -O3: those of its passes that change kernels.
-llvm::ModulePassManager createOptimizations(llvm::PassBuilder &builder);
+/// `fillsRegisters`: nothing is to move out of loops.
+llvm::ModulePassManager createOptimizations(llvm::PassBuilder &builder,
+                                            bool fillsRegisters);
 
 /// TargetMachine::addPassesToEmitFile for PTX, with the same result in less
 /// time. True if that is impossible.
