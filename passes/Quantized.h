@@ -19,7 +19,7 @@ namespace mlir::kvarn {
 /// Query rows with the key scales of one record folded in.
 struct ScaledQuery {
   Value operand; // [M, D]
-  Value bias;    // [M]: q · Kzero and what rounding took
+  Value bias;    // [M]: see RecordReader::narrowOperand
   Value factor;  // scalar by which scores are too small; null = 1
 };
 
@@ -47,8 +47,9 @@ inline constexpr double kLargestQuery = 1024;
 
 /// What a token weighs whose score is the running maximum, and what the weights
 /// of a row may add up to in one tile: scores may be larger than a maximum that
-/// lags behind, and hundreds of tokens may be as large.
-inline constexpr double kUnitWeight = 16, kLargestWeights = 16384;
+/// lags behind, and those of 128 tokens as large. The nearer the two are, the
+/// more bits do small weights have, which are many in a long context.
+inline constexpr double kUnitWeight = 64, kLargestWeights = 8192;
 
 /// Emits the reading of records: straight from the pages, or by asynchronous
 /// copies into one slot for keys and one for values.

@@ -139,6 +139,9 @@ mlir::kvarn::nvptx::assemble(StringRef ptx, StringRef chip,
     assembly = runPtxas(ptxas, ptx, chip);
   else
     return emitError() << describeMissingAssembler();
+  // It may be older than the PTX.
+  if (!assembly.ok && choice == Choice::Any && hasNvJitLink())
+    assembly = runNvJitLink(ptx, chip);
   if (assembly.ok && !assembly.cubin.empty()) {
     Cubin cubin;
     cubin.bytes = std::move(assembly.cubin);

@@ -3,8 +3,7 @@
 // Assemblers are found when they are needed, never linked: the library
 // nvJitLink, which works within our process, or else the program `ptxas`; for
 // chips before sm_90 the other way round. Both come with a CUDA toolkit. The
-// environment variable KVARN_PTX_ASSEMBLER
-// (nvjitlink, ptxas, none) chooses.
+// environment variable KVARN_PTX_ASSEMBLER (nvjitlink, ptxas, none) chooses.
 //
 //===----------------------------------------------------------------------===//
 

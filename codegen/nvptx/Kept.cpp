@@ -35,14 +35,16 @@ static int64_t wordAt(Value tile, int64_t index) {
   return apart ? (index & ~3) | (index & 1) << 1 | (index >> 1 & 1) : index;
 }
 
-/// Whether `op` is computed from `warp`.
+/// Whether `op` is computed from `warp`, or from what each warp has of its own.
 static bool uses(Operation *op, Value warp, DenseSet<Operation *> &seen) {
   if (!op || !seen.insert(op).second)
     return false;
   WalkResult walk = op->walk([&](Operation *inner) {
-    bool found = llvm::any_of(inner->getOperands(), [&](Value operand) {
-      return operand == warp || uses(operand.getDefiningOp(), warp, seen);
-    });
+    bool found =
+        isa<SlotOp, ArriveOp>(inner) ||
+        llvm::any_of(inner->getOperands(), [&](Value operand) {
+          return operand == warp || uses(operand.getDefiningOp(), warp, seen);
+        });
     return found ? WalkResult::interrupt() : WalkResult::advance();
   });
   return walk.wasInterrupted();
@@ -103,6 +105,9 @@ void KernelEmitter::emitKeep(KeepOp op) {
   };
   if (!kept.find(op.getResult())->second.alike)
     return store();
+  // Another branch before may have kept something in the same place.
+  if (isa<scf::IfOp>(op->getParentOp()))
+    ir.syncBlock();
   {
     OpBuilder::InsertionGuard guard(ir);
     auto first = ir.create<scf::IfOp>(ir.equal(warp, ir.i32(0)), false);
