@@ -83,12 +83,16 @@ Value AttendKernel::scoreScale() {
                       : b.mul(args.scale, b.f32(kLog2e));
 }
 
-/// Of what loadRows has read, for the cache.
+/// Of what loadRows has read, for the cache. All warps of a program keep it
+/// together; that of new tokens has few registers beside it.
 Query AttendKernel::makeQuery(Value raw) {
   Value q = b.toF32(raw);
   if (spec.rotateQuery)
     q = b.rotate(q);
-  return makeQuery(q, scoreScale());
+  Query query = makeQuery(q, scoreScale());
+  if (spec.schedule.getQuery() == QueryPlace::Shared)
+    query.rows = b.keep(query.rows);
+  return query;
 }
 
 Query AttendKernel::makeQuery(Value q, Value scale) {
@@ -105,8 +109,6 @@ Query AttendKernel::makeQuery(Value q, Value scale) {
   Value operand = b.truncate(q, spec.schedule.getOperand());
   if (together())
     operand = b.stage(operand);
-  else if (spec.schedule.getQuery() == QueryPlace::Shared)
-    operand = b.keep(operand);
   return {operand, b.mul(b.exp2(exponent), scale)};
 }
 

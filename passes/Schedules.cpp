@@ -112,7 +112,6 @@ struct Facts {
   Family family = Family::Store;
   int64_t group = ::kvarn::kGroups.back(), queryRows = 0;
   int64_t headDim = 0, blockElements = 0, recordBytes = 0;
-  bool hasNewTokens = false;
   int64_t queryTokens = 1;                // of a request
   int64_t laneElements = kStoredElements; // of a block, when storing
   RecordLayout layout = RecordLayout::Mma16816;
@@ -133,7 +132,6 @@ static Facts factsOf(func::FuncOp program) {
     facts.family = Family::Attend;
     facts.queryRows = attention.getRatio();
     facts.headDim = attention.getQ().getType().getDimSize(2);
-    facts.hasNewTokens = bool(attention.getNewK());
   };
   program.walk([&](Operation *op) {
     for (Value operand : op->getOperands())
@@ -235,20 +233,16 @@ static int64_t warpsOf(const Target &target, const Defaults &row,
 }
 
 /// Whether there is room for the query beside the slots, so that a
-/// multiprocessor still holds as many programs. Warps keep it together; new
-/// tokens have it in a frame of their own.
+/// multiprocessor still holds as many programs.
 static bool hasRoomForQuery(const Target &target, const Defaults &row,
                             const Facts &facts, int64_t rows, int64_t warps) {
-  auto bytesWith = [&](int64_t queries) {
-    return warps * facts.recordBytes + queries * rows * facts.headDim * 2 +
-           kReserved;
-  };
+  int64_t slots = warps * facts.recordBytes + kReserved;
+  int64_t bytes = slots + rows * facts.headDim * 2;
   auto together = [&](int64_t bytes) {
     return std::min(row.programs, target.chip->sharedBytes / bytes);
   };
-  int64_t bytes = bytesWith(facts.hasNewTokens ? 2 : 1);
   return bytes <= target.chip->programSharedBytes &&
-         together(bytes) == together(bytesWith(0));
+         together(bytes) == together(slots);
 }
 
 static const Defaults &rowFor(const Target &target, const Facts &facts) {
