@@ -441,7 +441,7 @@ Softmax AttendKernel::everyBlock(const QueryRows &r, const Blocks &range,
   Value step = b.index(blocksAtOnce());
   Softmax state = empty();
   if (args.newK)
-    state = newTiles(r, range, start(range.firstNew), step);
+    state = newTiles(r, start(range.firstNew), range.lastNew, step);
   state =
       blockLoop(rowsOfCache(r), start(range.first), range.last, step, state);
   // Until here weights are summed as they are multiplied.

@@ -219,8 +219,7 @@ private:
   Blocks seenBlocks(const QueryRows &r);
   Blocks cut(const Blocks &range, Value inCache, Value from, Value to);
   Blocks both(const Blocks &x, const Blocks &y);
-  Softmax newTiles(const QueryRows &r, const Blocks &range, Value from,
-                   Value step);
+  Softmax newTiles(const QueryRows &r, Value from, Value to, Value step);
 
   /// Dense tensors are walked in blocks of one tile.
   int64_t blockTokens() const {

@@ -94,10 +94,9 @@ Query AttendKernel::queryOfNew(Value raw) {
   return makeQuery(q, b.mul(scale, b.f32(entry * entry * double(depth))));
 }
 
-/// Tiles from, from + step, .. below the last one of `range`, in the frame of
-/// the cache.
-Softmax AttendKernel::newTiles(const QueryRows &r, const Blocks &range,
-                               Value from, Value step) {
+/// Tiles from, from + step, .. below `to`, in the frame of the cache.
+Softmax AttendKernel::newTiles(const QueryRows &r, Value from, Value to,
+                               Value step) {
   int64_t tokens = spec.schedule.getPoolTokens();
   // The last one of all is beside the last query row.
   Value firstRow = b.sub(b.add(queryBegin, queryCount), b.sub(length, cached));
@@ -114,14 +113,12 @@ Softmax AttendKernel::newTiles(const QueryRows &r, const Blocks &range,
                         Softmax::from(carried), place, tokens, tokens)
           .list();
     };
-    Softmax state =
-        Softmax::from(b.loop(from, range.lastNew, step, empty().list(), add));
+    Softmax state = Softmax::from(b.loop(from, to, step, empty().list(), add));
     if (spec.rotateNew)
       state.out = b.rotate(state.out);
     return state.list();
   };
-  // Most programs of a long context have none, and nothing to rotate. Warps
-  // decide alike.
-  return Softmax::from(b.branch(b.less(range.firstNew, range.lastNew), all,
-                                [&] { return empty().list(); }));
+  // Most programs of a long context have none, and nothing to rotate.
+  return Softmax::from(
+      b.branch(b.less(from, to), all, [&] { return empty().list(); }));
 }

@@ -237,12 +237,12 @@ static int64_t warpsOf(const Target &target, const Defaults &row,
 static bool hasRoomForQuery(const Target &target, const Defaults &row,
                             const Facts &facts, int64_t rows, int64_t warps) {
   int64_t slots = warps * facts.recordBytes + kReserved;
-  int64_t bytes = slots + rows * facts.headDim * 2;
+  int64_t all = slots + rows * facts.headDim * 2;
   auto together = [&](int64_t bytes) {
     return std::min(row.programs, target.chip->sharedBytes / bytes);
   };
-  return bytes <= target.chip->programSharedBytes &&
-         together(bytes) == together(slots);
+  return all <= target.chip->programSharedBytes &&
+         together(all) == together(slots);
 }
 
 static const Defaults &rowFor(const Target &target, const Facts &facts) {

@@ -52,24 +52,25 @@ static std::string findPtxas(Choice choice) {
   return {};
 }
 
+static bool canUseNvJitLink(Choice choice) {
+  return (choice == Choice::Any || choice == Choice::NvJitLink) &&
+         hasNvJitLink();
+}
+
 /// nvJitLink assembles code that other code may be linked to. Before sm_90 that
 /// calls functions for what lanes do together and spills registers around these
-/// calls: such chips have ptxas, if there is one.
-static bool useNvJitLink(Choice choice, StringRef chip) {
+/// calls: such chips have `ptxas`, if there is one.
+static bool prefersNvJitLink(Choice choice, StringRef ptxas, StringRef chip) {
   const Target *target = findTarget(chip);
   bool spills = target && !target->bulkCopies;
-  bool asked =
-      choice == Choice::NvJitLink ||
-      (choice == Choice::Any && !(spills && !findPtxas(choice).empty()));
-  return asked && hasNvJitLink();
+  return canUseNvJitLink(choice) && (!spills || ptxas.empty());
 }
 
 std::string mlir::kvarn::nvptx::describeMissingAssembler(bool required) {
   Choice choice = readChoice();
   if (!required && (choice == Choice::Any || choice == Choice::None))
     return {};
-  bool asksNvJitLink = choice == Choice::Any || choice == Choice::NvJitLink;
-  if ((asksNvJitLink && hasNvJitLink()) || !findPtxas(choice).empty())
+  if (canUseNvJitLink(choice) || !findPtxas(choice).empty())
     return {};
   switch (choice) {
   case Choice::Any:
@@ -97,9 +98,9 @@ static std::string releaseOf(StringRef text) {
 
 std::string mlir::kvarn::nvptx::assemblerVersion(StringRef chip) {
   Choice choice = readChoice();
-  if (useNvJitLink(choice, chip))
-    return "nvJitLink " + nvJitLinkVersion();
   std::string ptxas = findPtxas(choice);
+  if (prefersNvJitLink(choice, ptxas, chip))
+    return "nvJitLink " + nvJitLinkVersion();
   if (ptxas.empty())
     return {};
   return "ptxas " + releaseOf(runTool({ptxas, "--version"}).text);
@@ -133,14 +134,13 @@ mlir::kvarn::nvptx::assemble(StringRef ptx, StringRef chip,
   Choice choice = readChoice();
   std::string ptxas = findPtxas(choice);
   Assembly assembly;
-  if (useNvJitLink(choice, chip))
-    assembly = runNvJitLink(ptx, chip);
-  else if (!ptxas.empty())
-    assembly = runPtxas(ptxas, ptx, chip);
-  else
+  bool links = prefersNvJitLink(choice, ptxas, chip);
+  if (!links && ptxas.empty())
     return emitError() << describeMissingAssembler();
-  // It may be older than the PTX.
-  if (!assembly.ok && choice == Choice::Any && hasNvJitLink())
+  if (!links)
+    assembly = runPtxas(ptxas, ptx, chip);
+  // `ptxas` may be older than the PTX.
+  if (!assembly.ok && canUseNvJitLink(choice))
     assembly = runNvJitLink(ptx, chip);
   if (assembly.ok && !assembly.cubin.empty()) {
     Cubin cubin;

@@ -24,15 +24,19 @@ static int64_t bytesOfWarp(Value tile) {
   return 32 * 4 * llvm::alignTo(wordsOf(tile), kWords);
 }
 
-/// Which word of a tile is number `index` in memory, and the other way round.
-/// The halves of a product's depth, which an instruction takes together, are
-/// loaded into neighbouring registers.
-static int64_t wordAt(Value tile, int64_t index) {
+/// The words of a tile as they lie in memory, which is an exchange of pairs of
+/// them: the halves of a product's depth, which an instruction takes together,
+/// are loaded into neighbouring registers.
+static SmallVector<int64_t> orderOfWords(Value tile) {
   Layout layout(layoutOf(tile));
   Strides depth = registerStrides(layout, layout.rank - 1);
-  bool apart = halfOfDepth(depth) == 2 && wordsOf(tile) >= kWords &&
+  int64_t count = wordsOf(tile);
+  bool apart = halfOfDepth(depth) == 2 && count >= kWords &&
                layout.registers[2].back() == depth[2];
-  return apart ? (index & ~3) | (index & 1) << 1 | (index >> 1 & 1) : index;
+  SmallVector<int64_t> order;
+  for (int64_t i = 0; i < count; ++i)
+    order.push_back(apart ? (i & ~3) | (i & 1) << 1 | (i >> 1 & 1) : i);
+  return order;
 }
 
 /// Whether `op` is computed from `warp`, or from what each warp has of its own.
@@ -50,17 +54,11 @@ static bool uses(Operation *op, Value warp, DenseSet<Operation *> &seen) {
   return walk.wasInterrupted();
 }
 
-/// Whether all warps come by, which have the same tile.
+/// All warps come by in what each of them does, and have the same tile.
 static bool isAlike(KeepOp keep) {
-  SmallVector<Operation *> decisive = {keep};
-  Operation *owner = keep->getParentOp();
-  for (; isa<scf::IfOp>(owner); owner = owner->getParentOp())
-    decisive.push_back(cast<scf::IfOp>(owner).getCondition().getDefiningOp());
-  auto each = dyn_cast<WarpsOp>(owner);
+  auto each = dyn_cast<WarpsOp>(keep->getParentOp());
   DenseSet<Operation *> seen;
-  return each && llvm::none_of(decisive, [&](Operation *op) {
-           return uses(op, each.getWarp(), seen);
-         });
+  return each && !uses(keep, each.getWarp(), seen);
 }
 
 /// Memory for the tiles that a block keeps, from `offset` on; those of branches
@@ -96,8 +94,8 @@ void KernelEmitter::emitKeep(KeepOp op) {
   if (!kept.count(op.getResult()))
     return define(op.getResult(), registers(op.getInput()));
   Values held = pairs(op.getInput()), words;
-  for (size_t i = 0; i < held.size(); ++i)
-    words.push_back(held[wordAt(op.getResult(), i)]);
+  for (int64_t word : orderOfWords(op.getResult()))
+    words.push_back(held[word]);
   auto store = [&] {
     for (size_t i = 0; i < words.size(); i += kWords)
       ir.storeWords(ArrayRef(words).slice(i).take_front(kWords),
@@ -105,9 +103,6 @@ void KernelEmitter::emitKeep(KeepOp op) {
   };
   if (!kept.find(op.getResult())->second.alike)
     return store();
-  // Another branch before may have kept something in the same place.
-  if (isa<scf::IfOp>(op->getParentOp()))
-    ir.syncBlock();
   {
     OpBuilder::InsertionGuard guard(ir);
     auto first = ir.create<scf::IfOp>(ir.equal(warp, ir.i32(0)), false);
@@ -127,7 +122,7 @@ const Values &KernelEmitter::fetch(Value tile) {
   for (int64_t i = 0; i < count; i += kWords)
     llvm::append_range(
         loaded, ir.loadWords(keptAt(tile, i), 4 * std::min(kWords, count - i)));
-  for (int64_t i = 0; i < count; ++i)
-    words.push_back(loaded[wordAt(tile, i)]);
+  for (int64_t word : orderOfWords(tile))
+    words.push_back(loaded[word]);
   return words;
 }

@@ -30,7 +30,7 @@ LogicalResult KernelEmitter::run() {
   int64_t bytes = std::max(scratchOffset + scratchBytes,
                            together ? 0 : slotsOffset + warps * slotBytes);
   function->setAttr("kvarn.shared_bytes", ir.getI64IntegerAttr(bytes));
-  // Attention: each warp has scores and sums of its own.
+  // Attention, and materialize, for which it makes no difference.
   if (hasOwnWarps || together)
     function->setAttr(kFillsRegisters, ir.getUnitAttr());
   kernel.erase();

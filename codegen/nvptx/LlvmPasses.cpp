@@ -39,18 +39,18 @@ static constexpr char kAfterLoops[] =
     "div-rem-pairs,"
     "simplifycfg<switch-range-to-icmp;speculate-unpredictables>),globaldce";
 
+static constexpr char kLoops[] =
+    "loop-mssa(licm<no-allowspeculation>,loop-rotate,licm),";
 // Out of the loops over row tiles, what does not change would take registers
 // from the loop over records. The assembler moves it as far as it has room.
-static constexpr char kLoops[] =
-    "loop-mssa(licm<no-allowspeculation>,loop-rotate,licm),",
-                      kFullLoops[] = "loop(loop-rotate),";
+static constexpr char kFullLoops[] = "loop(loop-rotate),";
 
 ModulePassManager mlir::kvarn::nvptx::createOptimizations(PassBuilder &builder,
                                                           bool fillsRegisters) {
   ModulePassManager manager;
-  std::string passes = kBeforeLoops;
-  passes += fillsRegisters ? kFullLoops : kLoops;
-  cantFail(builder.parsePassPipeline(manager, passes + kAfterLoops));
+  StringRef loops = fillsRegisters ? kFullLoops : kLoops;
+  std::string passes = (kBeforeLoops + loops + kAfterLoops).str();
+  cantFail(builder.parsePassPipeline(manager, passes));
   return manager;
 }
 
