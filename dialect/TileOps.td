@@ -312,13 +312,13 @@ def Tile_DotOp : Tile_Op<"dot", [
   let hasVerifier = 1;
 }
 
-def Tile_StageOp : Tile_Op<"stage", [Pure]> {
+def Tile_StageOp : Tile_Op<"stage"> {
   let summary = "put a tile where products of several warps read it";
   let description = [{
-    An operand of products by instructions of four warps, in shared memory: the
-    right one always, the left one where registers are short. All warps of a
-    program store their parts of it. It is used in the block that it is made in
-    and in regions of that, and is no result of them.
+    The right operand of products by instructions of four warps, which is in
+    shared memory. All warps of a program store their parts of it. Loops and
+    branches may carry it: what is staged to be carried on lies where the tile
+    lay that it takes the place of, which products must no longer use.
 
     Example:
     ```mlir
@@ -326,7 +326,8 @@ def Tile_StageOp : Tile_Op<"stage", [Pure]> {
     ```
   }];
   let arguments = (ins StaticShapeTensorOf<[F16]>:$input);
-  let results = (outs StaticShapeTensorOf<[F16]>:$result);
+  // Equal tiles are not one: each has a place of its own.
+  let results = (outs Res<StaticShapeTensorOf<[F16]>, "", [MemAlloc]>:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
 }

@@ -83,8 +83,8 @@ Value AttendKernel::scoreScale() {
                       : b.mul(args.scale, b.f32(kLog2e));
 }
 
-/// Of what loadRows has read, for the cache. All warps of a program keep it
-/// together; that of new tokens has few registers beside it.
+/// Of what loadRows has read, for the cache. Warps with records of their own
+/// keep it together; that of new tokens has few registers beside it.
 Query AttendKernel::makeQuery(Value raw) {
   Value q = b.toF32(raw);
   if (spec.rotateQuery)
@@ -106,10 +106,8 @@ Query AttendKernel::makeQuery(Value q, Value scale) {
   Value exponent = b.sub(b.op<math::CeilOp>(b.log2(largest)),
                          b.f32(std::log2(kLargestQuery)));
   q = b.mul(q, b.exp2(b.sub(b.f32(0), exponent)));
-  Value operand = b.truncate(q, spec.schedule.getOperand());
-  if (together())
-    operand = b.stage(operand);
-  return {operand, b.mul(b.exp2(exponent), scale)};
+  return {b.truncate(q, spec.schedule.getOperand()),
+          b.mul(b.exp2(exponent), scale)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -247,28 +245,31 @@ Softmax AttendKernel::packedBlock(const QueryRows &r, const Query &q,
 }
 
 /// `tokens` tokens of K and V in memory, `step` at a time; `place` gives the
-/// indices of the row tile of tokens at an offset.
+/// indices of some of them at an offset.
 Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
                                  const DenseTokens &source, Value firstPosition,
-                                 const Softmax &initial,
-                                 function_ref<SmallVector<Value>(Value)> place,
+                                 const Softmax &initial, PlaceOf place,
                                  int64_t tokens, int64_t step) {
-  Type operand = spec.schedule.getOperand();
-  auto one = [&](Value start, Softmax state) {
+  auto load = [&](Value memory, Value start, int64_t count) {
     // What lies behind the last token may be anything, so it is not loaded.
-    Value position = b.range(b.add(firstPosition, start), step);
+    Value position = b.range(b.add(firstPosition, start), count);
     Value exists = b.less(position, source.end);
-    SmallVector<Value> at = place(start);
-    SmallVector<int64_t> shape = {step, depth};
-    auto load = [&](Value memory) {
-      return b.toFloat(b.load(memory, at, shape, exists), operand);
-    };
-    if (together())
-      return sharedStep(
-          r, q, b.add(firstPosition, start), state,
-          [&] { return ScaledOperand{b.transpose(load(source.k)), {}}; },
-          [&] { return ScaledOperand{load(source.v), {}}; }, [] {});
-    Value k = load(source.k), v = load(source.v);
+    return b.toFloat(
+        b.load(memory, place(start, count), {count, depth}, exists),
+        spec.schedule.getOperand());
+  };
+  auto one = [&](Value start, Softmax state) {
+    if (together()) {
+      auto keys = [&](Value from, int64_t count) {
+        return ScaledOperand{b.transpose(load(source.k, from, count)), {}};
+      };
+      auto values = [&](Value from, int64_t count) {
+        return ScaledOperand{load(source.v, from, count), {}};
+      };
+      return sharedStep(r, q, firstPosition, start, step, state,
+                        stageParts(start, step, keys), values, [] {});
+    }
+    Value k = load(source.k, start, step), v = load(source.v, start, step);
     Value raw = b.dot(q.rows, b.transpose(k));
     Value p = weigh(r, state, {raw, q.factor}, b.add(firstPosition, start));
     Value sum = b.mul(b.dot(p, v), b.f32(1 / kUnitWeight));
@@ -286,40 +287,49 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
 
 Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
                                Value slot, const Softmax &state,
-                               RecordReader *record) {
+                               RecordReader *record, KeysAhead *ahead) {
   int64_t step = spec.schedule.getPoolTokens(), tokens = blockTokens();
   Value firstPosition = b.mul(index, b.index(tokens));
   DenseTokens source = {args.k, args.v, cached};
   if (!spec.format) {
-    auto place = [&](Value start) -> SmallVector<Value> {
-      return {request, b.range(b.add(firstPosition, start), step), kvHead,
+    auto place = [&](Value start, int64_t count) -> SmallVector<Value> {
+      return {request, b.range(b.add(firstPosition, start), count), kvHead,
               b.index(0)};
     };
     return denseBlock(r, q, source, firstPosition, state, place, tokens, step);
   }
-  auto withTokens = [&](const Softmax &softmax) {
+  size_t tokenCount = record->tokens().size();
+  ValueRange keys;
+  if (ahead)
+    keys = ahead->staged;
+  auto withNext = [&](const Softmax &softmax) {
     SmallVector<Value> all = softmax.list();
     llvm::append_range(all, record->nextTokens());
+    if (ahead)
+      llvm::append_range(all, keysAhead(*record, ahead->nextPacked, keys));
     return all;
   };
   SmallVector<Value> results = b.branch(
       isPacked(slot),
       [&] {
-        return withTokens(
-            together() ? sharedBlock(r, q, firstPosition, state, *record)
+        return withNext(
+            together() ? sharedBlock(r, q, firstPosition, state, *record, keys)
                        : packedBlock(r, q, firstPosition, state, *record));
       },
       [&] {
         record->keysDone();
         record->valuesDone();
         Value place = b.toIndex(slot);
-        auto indices = [&](Value start) -> SmallVector<Value> {
-          return {place, b.range(start, step), kvHead, b.index(0)};
+        auto indices = [&](Value start, int64_t count) -> SmallVector<Value> {
+          return {place, b.range(start, count), kvHead, b.index(0)};
         };
-        return withTokens(denseBlock(r, q, source, firstPosition, state,
-                                     indices, tokens, step));
+        return withNext(denseBlock(r, q, source, firstPosition, state, indices,
+                                   tokens, step));
       });
-  record->setNextTokens(ArrayRef(results).drop_front(3));
+  ArrayRef<Value> next = ArrayRef(results).drop_front(3);
+  record->setNextTokens(next.take_front(tokenCount));
+  if (ahead)
+    ahead->staged.assign(next.begin() + tokenCount, next.end());
   return Softmax::from(results);
 }
 
@@ -381,20 +391,30 @@ Softmax AttendKernel::copiedBlocks(const QueryRows &r, Value from, Value to,
   llvm::append_range(
       initial, ArrayRef<Value>{firstSlot, secondBlock, secondSlot, thirdBlock});
   llvm::append_range(initial, record.tokens());
+  size_t tokenCount = record.tokens().size();
+  KeysAhead keys;
+  if (stagesAhead())
+    llvm::append_range(initial, keysAhead(record, isPacked(firstSlot), {}));
   Value twoAhead = b.mul(step, b.index(2)), threeAhead = b.add(twoAhead, step);
   auto loop =
       b.loop(from, to, step, initial, [&](Value index, ValueRange carried) {
+        Softmax before = Softmax::from(carried);
         Value slot = carried[3], nextBlock = carried[4], nextSlot = carried[5],
               laterBlock = carried[6];
-        record.setTokens(carried.drop_front(7));
-        record.setNext(b.toIndex(nextBlock), kvHead, isPacked(nextSlot));
+        carried = carried.drop_front(7);
+        record.setTokens(carried.take_front(tokenCount));
+        Value nextPacked = isPacked(nextSlot);
+        keys = {SmallVector<Value>(carried.drop_front(tokenCount)), nextPacked};
+        record.setNext(b.toIndex(nextBlock), kvHead, nextPacked);
         Value laterSlot = slotAt(b.add(index, twoAhead), laterBlock);
         Value lastBlock = blockAt(b.add(index, threeAhead));
-        SmallVector<Value> next =
-            oneBlock(r, q, index, slot, Softmax::from(carried), &record).list();
+        SmallVector<Value> next = oneBlock(r, q, index, slot, before, &record,
+                                           stagesAhead() ? &keys : nullptr)
+                                      .list();
         llvm::append_range(
             next, ArrayRef<Value>{nextSlot, laterBlock, laterSlot, lastBlock});
         llvm::append_range(next, record.nextTokens());
+        llvm::append_range(next, keys.staged);
         return next;
       });
   return Softmax::from(loop);

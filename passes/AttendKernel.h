@@ -121,6 +121,19 @@ struct WorkUnit {
   Value firstItem, blocks; // among the items of the whole call
 };
 
+/// Blocks [from, to) of a row tile of query rows, counted from its first one.
+struct Segment {
+  RequestWork work;
+  WorkUnit unit;
+  Value firstRow, from, to;
+};
+
+/// Keys of a record that were staged while the one before it was worked on.
+struct KeysAhead {
+  SmallVector<Value> staged; // parts of the tokens, then their unit
+  Value nextPacked;          // whether the next record has any
+};
+
 class AttendKernel {
 public:
   AttendKernel(TileBuilder &b, const AttendSpec &spec,
@@ -160,9 +173,8 @@ private:
   void walkRange(Value number);
   bool pairsTiles() const { return spec.causal && args.newK; }
   Value evenTile(Value index, Value rowTiles);
-  void requestSegments(Value itemsBefore, Value from, Value to);
-  void segment(const WorkUnit &unit, Value firstRow, const RequestWork &work,
-               Value from, Value to);
+  void requestSegments(Value index, Value itemsBefore, Value from, Value to);
+  void finishSegment(Segment part, function_ref<Segment()> lookAgain);
   void finishEmptyRequests();
   SmallVector<Value> combineParts(const WorkUnit &unit);
   Softmax addParts(const Softmax &state, ArrayRef<Value> lses,
@@ -182,16 +194,19 @@ private:
   Softmax copiedBlocks(const QueryRows &r, Value from, Value to, Value step,
                        const Softmax &state);
   Value isPacked(Value slot);
-  /// `slot`: of the block in the pool, negative if it is packed.
+  /// `slot`: of the block in the pool, negative if it is packed. `ahead`: what
+  /// was done for this block before, in the end for the next one.
   Softmax oneBlock(const QueryRows &r, const Query &q, Value index, Value slot,
-                   const Softmax &state, RecordReader *record);
+                   const Softmax &state, RecordReader *record,
+                   KeysAhead *ahead = nullptr);
   Softmax packedBlock(const QueryRows &r, const Query &q, Value firstPosition,
                       const Softmax &state, RecordReader &record);
+  /// The indices of some tokens in memory.
+  using PlaceOf = function_ref<SmallVector<Value>(Value start, int64_t count)>;
   Softmax denseBlock(const QueryRows &r, const Query &q,
                      const DenseTokens &source, Value firstPosition,
-                     const Softmax &state,
-                     function_ref<SmallVector<Value>(Value)> place,
-                     int64_t tokens, int64_t step);
+                     const Softmax &state, PlaceOf place, int64_t tokens,
+                     int64_t step);
   Scores capped(Scores s);
   Value scaled(Value x, const Scores &s);
   Value seenByAll(const QueryRows &r, Value firstPosition, int64_t tokens);
@@ -205,13 +220,22 @@ private:
                      ArrayRef<Value> place);
   Value normalizeBy(Value out, Value sum);
   // AttendShared.cpp
-  Value weighTogether(Softmax &state, Scores s, Value unit);
+  Softmax addTogether(const Softmax &state, ArrayRef<Scores> scores,
+                      ArrayRef<ScaledOperand> values);
+  /// Makes operands of some tokens.
+  using MakeOperand = function_ref<ScaledOperand(Value start, int64_t tokens)>;
   Softmax sharedStep(const QueryRows &r, const Query &q, Value firstPosition,
-                     Softmax state, function_ref<ScaledOperand()> keys,
-                     function_ref<ScaledOperand()> values,
+                     Value start, int64_t tokens, const Softmax &state,
+                     ArrayRef<ScaledOperand> keys, MakeOperand values,
                      function_ref<void()> staged);
+  SmallVector<ScaledOperand> stageParts(Value start, int64_t tokens,
+                                        MakeOperand make);
+  bool stagesAhead() const;
+  SmallVector<Value> keysAhead(RecordReader &record, Value packed,
+                               ValueRange last);
   Softmax sharedBlock(const QueryRows &r, const Query &q, Value firstPosition,
-                      const Softmax &state, RecordReader &record);
+                      const Softmax &state, RecordReader &record,
+                      ValueRange keys);
   // AttendNew.cpp
   QueryRows rowsOfCache(const QueryRows &r);
   Query queryOfNew(Value raw);

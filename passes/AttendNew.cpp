@@ -105,9 +105,9 @@ Softmax AttendKernel::newTiles(const QueryRows &r, Value from, Value to,
     Query q = queryOfNew(loadRows(r));
     auto add = [&](Value index, ValueRange carried) {
       Value offset = b.mul(index, b.index(tokens));
-      auto place = [&](Value start) -> SmallVector<Value> {
+      auto place = [&](Value start, int64_t count) -> SmallVector<Value> {
         Value row = b.add(b.add(firstRow, offset), start);
-        return {b.range(row, tokens), kvHead, b.index(0)};
+        return {b.range(row, count), kvHead, b.index(0)};
       };
       return denseBlock(r, q, source, b.add(cached, offset),
                         Softmax::from(carried), place, tokens, tokens)

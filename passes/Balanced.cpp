@@ -251,7 +251,7 @@ void AttendKernel::walkRange(Value number) {
          [&](Value index, ValueRange carried) -> SmallVector<Value> {
            setRequest(index);
            Value items = itemsOf(workOf(queryCount, length));
-           requestSegments(carried[0], from, to);
+           requestSegments(index, carried[0], from, to);
            return {b.add(carried[0], items)};
          });
 }
@@ -287,44 +287,68 @@ Value AttendKernel::evenTile(Value index, Value rowTiles) {
   return b.select(isFirst, half, b.sub(b.sub(rowTiles, b.index(1)), half));
 }
 
-/// The row tiles of the request that have items in [from, to).
-void AttendKernel::requestSegments(Value itemsBefore, Value from, Value to) {
-  RequestWork work = workOf(queryCount, length);
-  Value items = itemsOf(work), zero = b.index(0);
-  Value begin = b.max(b.sub(from, itemsBefore), zero);
-  Value end = b.min(b.sub(to, itemsBefore), items);
-  Value each = b.max(itemsOfTile(work.blocks), b.index(1));
-  b.loop(b.div(begin, each), b.ceilDiv(end, each), b.index(1), {},
+/// The row tiles of request `index` that have items in [from, to).
+void AttendKernel::requestSegments(Value index, Value itemsBefore, Value from,
+                                   Value to) {
+  Value zero = b.index(0), one = b.index(1);
+  RequestWork work;
+  Value begin, end, each;
+  auto look = [&] {
+    work = workOf(queryCount, length);
+    begin = b.max(b.sub(from, itemsBefore), zero);
+    end = b.min(b.sub(to, itemsBefore), itemsOf(work));
+    each = b.max(itemsOfTile(work.blocks), one);
+  };
+  auto segmentOf = [&](Value unit) {
+    kvHead = b.div(unit, work.rowTiles);
+    Value rowTile = evenTile(b.rem(unit, work.rowTiles), work.rowTiles);
+    Value offset = b.mul(unit, each);
+    Segment part;
+    part.work = work;
+    part.unit = {b.add(itemsBefore, offset), work.blocks};
+    part.firstRow = b.mul(rowTile, b.index(rows));
+    part.from = b.max(b.sub(begin, offset), zero);
+    part.to = b.min(b.sub(end, offset), work.blocks);
+    return part;
+  };
+  look();
+  b.loop(b.div(begin, each), b.ceilDiv(end, each), one, {},
          [&](Value unit, ValueRange) -> SmallVector<Value> {
-           kvHead = b.div(unit, work.rowTiles);
-           Value rowTile = evenTile(b.rem(unit, work.rowTiles), work.rowTiles);
-           Value firstRow = b.mul(rowTile, b.index(rows));
-           Value offset = b.mul(unit, each);
-           Value first = b.max(b.sub(begin, offset), zero);
+           auto lookAgain = [&] {
+             setRequest(index);
+             look();
+             return segmentOf(unit);
+           };
+           Segment part = together() ? lookAgain() : segmentOf(unit);
            // Not if nothing but the end of the row tile lies in the range.
-           b.when(b.less(first, work.blocks), [&] {
-             segment({b.add(itemsBefore, offset), work.blocks}, firstRow, work,
-                     first, b.min(b.sub(end, offset), work.blocks));
-           });
+           b.when(b.less(part.from, part.work.blocks),
+                  [&] { finishSegment(part, lookAgain); });
            return {};
          });
 }
 
-/// Blocks [from, to) of a row tile, counted from its first one.
-void AttendKernel::segment(const WorkUnit &unit, Value firstRow,
-                           const RequestWork &work, Value from, Value to) {
-  QueryRows r = makeRows(firstRow);
+/// What the blocks of `part` add up to, and the result if they are the last
+/// ones of their row tile. Registers are short where warps work together: what
+/// the end needs is looked up again rather than kept.
+void AttendKernel::finishSegment(Segment part,
+                                 function_ref<Segment()> lookAgain) {
+  QueryRows r = makeRows(part.firstRow);
   Blocks all;
-  all.first = work.firstBlock;
+  all.first = part.work.firstBlock;
   all.firstNew = b.index(0);
-  Value inCache = work.blocks;
-  if (work.newBlocks)
-    inCache = b.sub(work.blocks, work.newBlocks);
+  Value inCache = part.work.blocks;
+  if (part.work.newBlocks)
+    inCache = b.sub(part.work.blocks, part.work.newBlocks);
   // What this tile sees may be less than what all tiles of the request see.
   Blocks seen = seenBlocks(r);
-  Softmax state = overRange(r, both(cut(all, inCache, from, to), seen));
-  Value startsHere = b.equal(from, b.index(0));
-  Value whole = b.both(startsHere, b.equal(to, unit.blocks));
+  Softmax state =
+      overRange(r, both(cut(all, inCache, part.from, part.to), seen));
+  if (together()) {
+    part = lookAgain();
+    r = makeRows(part.firstRow);
+  }
+  Value startsHere = b.equal(part.from, b.index(0));
+  Value whole = b.both(startsHere, b.equal(part.to, part.unit.blocks));
   SmallVector<Value> result = b.branch(
       whole,
       [&]() -> SmallVector<Value> {
@@ -335,7 +359,7 @@ void AttendKernel::segment(const WorkUnit &unit, Value firstRow,
       [&] {
         Value place = b.select(startsHere, b.index(1), b.index(0));
         finishPartial(r, state, {program, place, b.iota(0, {rows})});
-        return combineParts(unit);
+        return combineParts(part.unit);
       });
   b.when(result[0],
          [&] { finish(r, Softmax::from(ArrayRef(result).drop_front())); });

@@ -2,6 +2,7 @@
 
 #include "passes/MatrixLayouts.h"
 
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <map>
@@ -268,21 +269,32 @@ SharedProduct mlir::kvarn::sharedProduct(ArrayRef<int64_t> lhs,
   product.lhs = fragment(lhs[1]);
   product.result = fragment(columns);
   // Rows of memory run along the depth.
-  auto staged = [](int64_t depthDim, int64_t depth, int64_t outer) {
-    Layout layout;
-    layout.rank = 2;
-    auto add = [&](int64_t dim, int64_t from, int64_t to) {
-      for (int64_t bit = from; bit < to; bit *= 2)
-        layout.registers.push_back(Layout::unit(2, dim, bit));
-    };
-    add(depthDim, 1, std::min(kRowElements, depth));
-    add(1 - depthDim, 1, outer);
-    add(depthDim, kRowElements, depth);
-    return layout;
+  product.rhs.rank = 2;
+  auto add = [&](int64_t dim, int64_t from, int64_t to) {
+    for (int64_t bit = from; bit < to; bit *= 2)
+      product.rhs.registers.push_back(Layout::unit(2, dim, bit));
   };
-  product.rhs = staged(0, lhs[1], columns);
-  product.stagedLhs = staged(1, lhs[1], lhs[0]);
+  int64_t depth = lhs[1];
+  add(0, 1, std::min(kRowElements, depth));
+  add(1, 1, columns);
+  add(0, kRowElements, depth);
   return product;
+}
+
+StageOp mlir::kvarn::stageOf(Value tile) {
+  if (auto argument = dyn_cast<BlockArgument>(tile)) {
+    auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
+    return loop && argument != loop.getInductionVar()
+               ? stageOf(loop.getTiedLoopInit(argument)->get())
+               : StageOp();
+  }
+  Operation *op = tile.getDefiningOp();
+  unsigned index = cast<OpResult>(tile).getResultNumber();
+  if (auto loop = dyn_cast<scf::ForOp>(op))
+    return stageOf(loop.getInits()[index]);
+  if (auto branch = dyn_cast<scf::IfOp>(op))
+    return stageOf(branch.thenYield().getOperand(index));
+  return dyn_cast<StageOp>(op);
 }
 
 Layout mlir::kvarn::stagedCodes(const MatrixInstruction &matrix,
@@ -299,6 +311,17 @@ Layout mlir::kvarn::stagedCodes(const MatrixInstruction &matrix,
   auto first = llvm::find_if(layout.registers, isPair);
   if (first != layout.registers.end())
     std::rotate(layout.registers.begin(), first, first + 1);
+  // Lanes that store at the same time find pieces of 8 elements in different
+  // banks. The pair stays where it is.
+  for (int64_t bit : {0, 1, 2}) {
+    SmallVector<int64_t> wanted = Layout::unit(2, /*dim=*/0, 8 << bit);
+    if (layout.registers.front() == wanted)
+      continue;
+    for (Bases *bases : {&layout.registers, &layout.warps, &layout.lanes})
+      for (SmallVector<int64_t> &basis : *bases)
+        if (basis == wanted)
+          std::swap(basis, layout.lanes[bit]);
+  }
   return layout;
 }
 

@@ -79,9 +79,12 @@ tile::Layout rowResultLayout(const MatrixInstruction &matrix,
 /// mma.m16n8k16 has them, and all read the right one from shared memory.
 struct SharedProduct {
   tile::Layout lhs, rhs, result;
-  tile::Layout stagedLhs; // where that is in shared memory as well
 };
 SharedProduct sharedProduct(ArrayRef<int64_t> lhs, int64_t columns);
+
+/// The op that staged a tile, which loops and branches may have carried since;
+/// null if none did. A carried tile is staged everywhere that it comes from.
+tile::StageOp stageOf(Value tile);
 
 /// For codes on their way to shared memory: as in their record, but with the
 /// pairs that are expanded together first.

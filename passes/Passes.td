@@ -59,8 +59,8 @@ def TileDistribute : Pass<"tile-distribute", "::mlir::ModuleOp"> {
     what becomes of results follows. Everything else is spread over the lanes
     evenly. Where the schedule has `team = warpgroup`, warps share all tiles, and
     what `tile.stage` gives lies in shared memory as products of four warps read
-    it. Targets without matrix instructions leave tiles as they are: a tile then
-    belongs to one thread.
+    it, also where loops and branches carry it. Targets without matrix
+    instructions leave tiles as they are: a tile then belongs to one thread.
   }];
   let options = [Option<"target", "target", "std::string",
                         /*default=*/"\"sm_90a\"", "Name of the target">];

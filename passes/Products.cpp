@@ -161,7 +161,7 @@ void Planner::planVector(DotOp dot, Product product) {
 
 LogicalResult Planner::planShared(DotOp dot) {
   RankedTensorType lhs = tileOf(dot.getLhs()), rhs = tileOf(dot.getRhs());
-  if (!dot.getRhs().getDefiningOp<StageOp>())
+  if (!stageOf(dot.getRhs()))
     return dot.emitOpError("has a right operand that is not staged, expected "
                            "the result of tile.stage with team = warpgroup");
   int64_t rows = 16 * kernel.getScheduleAttr().getWarps();
@@ -172,10 +172,7 @@ LogicalResult Planner::planShared(DotOp dot) {
            << " rows, a depth of 64 or more and at most 256 columns with team "
               "= warpgroup";
   SharedProduct shared = sharedProduct(lhs.getShape(), columns);
-  bool staged = dot.getLhs().getDefiningOp<StageOp>();
-  products.insert(
-      {dot,
-       {staged ? shared.stagedLhs : shared.lhs, shared.rhs, shared.result}});
+  products.insert({dot, {shared.lhs, shared.rhs, shared.result}});
   return success();
 }
 

@@ -86,6 +86,13 @@ void RecordReader::valuesDone() {
     next[kValue] = copy(slots[kValue]);
 }
 
+void RecordReader::enterNextKeys() { current[kKey] = next[kKey]; }
+
+void RecordReader::waitFor(RecordPart part) {
+  if (async())
+    b.op<tile::WaitOp>(current[slotOf(part)]);
+}
+
 SmallVector<Value> RecordReader::tokens() const {
   if (!async())
     return {};
@@ -219,8 +226,7 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
 
 ScaledQuery RecordReader::scaleQuery(Value q, Value factor) {
   SmallVector<int64_t> shape(shapeOf(q));
-  if (async())
-    b.op<tile::WaitOp>(current[kKey]);
+  waitFor(RecordPart::Key);
   Value zero = b.index(0);
   Value scale = vector(RecordField::KeyScale, zero, shape[1]);
   Value offset = vector(RecordField::KeyZero, zero, shape[1]);
@@ -253,8 +259,7 @@ Value RecordReader::weightedValues(Value p, Value start) {
   SmallVector<int64_t> shape(shapeOf(p));
   int64_t tokens = shape[1], depth = format.getHeadDim();
   SmallVector<int64_t> out = {shape[0], depth};
-  if (async())
-    b.op<tile::WaitOp>(current[kValue]);
+  waitFor(RecordPart::Value);
   Value channel = b.toF32(vector(RecordField::ValueChannel, b.index(0), depth));
   Value scale = vector(RecordField::ValueScale, start, tokens);
   Value offset = vector(RecordField::ValueZero, start, tokens);
@@ -295,11 +300,9 @@ static Power powerToStay(TileBuilder &b, Value rows, Value columns) {
                     1 / kLargestOperand);
 }
 
-PartScales RecordReader::scalesOf(RecordPart part, Value start,
-                                  int64_t tokens) {
+PartScales RecordReader::rawScales(RecordPart part, Value start,
+                                   int64_t tokens) {
   bool key = part == RecordPart::Key;
-  if (async())
-    b.op<tile::WaitOp>(current[slotOf(part)]);
   int64_t depth = format.getHeadDim();
   int64_t rowCount = key ? depth : tokens, columnCount = key ? tokens : depth;
   Value rowStart = key ? b.index(0) : start;
@@ -312,16 +315,35 @@ PartScales RecordReader::scalesOf(RecordPart part, Value start,
   scales.column =
       vector(key ? RecordField::KeyToken : RecordField::ValueChannel,
              columnStart, columnCount);
+  return scales;
+}
+
+PartRange RecordReader::rangeOf(RecordPart part, const PartScales &raw) {
   // In f32, where sums of what fits fp16 fit.
   double largestCode = (1 << format.get().bits(toFormat(part))) - 1;
   auto size = [&](Value x) { return b.op<math::AbsFOp>(b.toF32(x)); };
   Value rows =
-      b.add(b.mul(size(scales.scale), b.f32(largestCode)), size(scales.offset));
-  Power power = powerToStay(b, rows, scales.column);
-  Value factor = b.splat(b.truncate(power.factor, b.getF16Type()), {rowCount});
+      b.add(b.mul(size(raw.scale), b.f32(largestCode)), size(raw.offset));
+  Power power = powerToStay(b, rows, raw.column);
+  return {b.truncate(power.factor, b.getF16Type()), power.inverse};
+}
+
+PartRange RecordReader::rangeOf(RecordPart part) {
+  waitFor(part);
+  return rangeOf(part, rawScales(part, b.index(0), format.getGroup()));
+}
+
+PartScales RecordReader::scalesOf(RecordPart part, Value start, int64_t tokens,
+                                  std::optional<PartRange> range) {
+  if (!range)
+    waitFor(part);
+  PartScales scales = rawScales(part, start, tokens);
+  if (!range)
+    range = rangeOf(part, scales);
+  Value factor = b.splat(range->factor, shapeOf(scales.scale));
   scales.scale = b.mul(scales.scale, factor);
   scales.offset = b.mul(scales.offset, factor);
-  scales.unit = power.inverse;
+  scales.unit = range->unit;
   return scales;
 }
 

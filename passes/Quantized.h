@@ -35,6 +35,12 @@ struct ScaledOperand {
   Value tile, unit;
 };
 
+/// A power of two, fp16, that brings vectors of a part of a record to what its
+/// operands may be, and its inverse.
+struct PartRange {
+  Value factor, unit;
+};
+
 /// The vectors of one part of a record, brought to what fp16 operands may be:
 /// operands are (codes * scale + offset) * column, in `unit`.
 struct PartScales {
@@ -72,8 +78,12 @@ public:
   /// Sum over these tokens of weights `p` [M, tokens], operands, / kUnitWeight
   /// times V: [M, D].
   Value weightedValues(Value p, Value start);
-  /// Some tokens of K, [D, tokens], or V, [tokens, D], as operands, unfolded.
-  PartScales scalesOf(RecordPart part, Value start, int64_t tokens);
+  /// Some tokens of K, [D, tokens], or V, [tokens, D], become operands,
+  /// unfolded. Parts of a record that are used together have the range of all
+  /// of it, which waits for the copy; scales without a range do so, too.
+  PartRange rangeOf(RecordPart part);
+  PartScales scalesOf(RecordPart part, Value start, int64_t tokens,
+                      std::optional<PartRange> range = {});
   Value codes(RecordPart part, Value start, int64_t tokens);
   ScaledOperand dequantized(RecordPart part, const PartScales &scales,
                             Value codes);
@@ -86,12 +96,17 @@ public:
   void setNext(Value block, Value head, Value packed);
   void keysDone();
   void valuesDone();
+  /// The keys of the next record are read from now on.
+  void enterNextKeys();
   SmallVector<Value> tokens() const;
   void setTokens(ValueRange tokens);
   SmallVector<Value> nextTokens() const;
   void setNextTokens(ValueRange tokens);
 
 private:
+  void waitFor(RecordPart part);
+  PartScales rawScales(RecordPart part, Value start, int64_t tokens);
+  PartRange rangeOf(RecordPart part, const PartScales &raw);
   Value vector(RecordField field, Value start, int64_t count);
   Value operands(RecordPart part, Value codes);
   Value expandScale(RecordPart part, int64_t count);

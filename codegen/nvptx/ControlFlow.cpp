@@ -14,12 +14,16 @@ using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
 Values KernelEmitter::flatten(Value value) {
+  if (stages.contains(value))
+    return {};
   if (!isTile(value))
     return {scalar(value)};
   return isInPairs(value) ? pairs(value) : registers(value);
 }
 
 void KernelEmitter::flatTypes(Value value, SmallVectorImpl<Type> &types) {
+  if (stages.contains(value))
+    return;
   Type type = registerType(getElementTypeOrSelf(value));
   if (!isTile(value))
     types.push_back(type);
@@ -30,6 +34,8 @@ void KernelEmitter::flatTypes(Value value, SmallVectorImpl<Type> &types) {
 }
 
 void KernelEmitter::unflatten(Value value, ValueRange &flat) {
+  if (stages.contains(value))
+    return;
   auto take = [&](int64_t count) {
     Values values(flat.take_front(count));
     flat = flat.drop_front(count);
@@ -44,9 +50,6 @@ void KernelEmitter::unflatten(Value value, ValueRange &flat) {
 }
 
 LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
-  // Whatever came before, or comes before in the next round.
-  mayReadStages = mayReadSlots = true;
-  bool stagedBefore = hasStaged;
   // What is packed, loaded or expanded inside is not known outside.
   auto outerPacked = packed;
   DenseMap<Value, Values> outerFetched;
@@ -60,9 +63,6 @@ LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
   waitForProducts();
   for (Value value : block.getTerminator()->getOperands())
     llvm::append_range(yielded, flatten(value));
-  mayReadStages = mayReadSlots = true;
-  // Nobody may have gone this way.
-  hasStaged |= stagedBefore;
   packed = std::move(outerPacked);
   fetched = std::move(outerFetched);
   expandedPairs = std::move(outerPairs);
@@ -71,8 +71,35 @@ LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
   return success();
 }
 
+/// Whether a product may be under way while a loop or a branch is run: there
+/// nobody uses its result, multiplies, or waits for others.
+bool KernelEmitter::passesBy(Value product, Operation *op) {
+  bool isUsed = llvm::any_of(product.getUsers(), [&](Operation *user) {
+    return op->isAncestor(user);
+  });
+  return !isUsed && !op->walk([&](Operation *inner) {
+                         return isa<DotOp>(inner) || syncsBefore.contains(inner)
+                                    ? WalkResult::interrupt()
+                                    : WalkResult::advance();
+                       }).wasInterrupted();
+}
+
+LogicalResult KernelEmitter::emitRegions(Operation *op) {
+  for (size_t i = underWay.size(); i > 0; --i)
+    if (!passesBy(underWay[i - 1], op)) {
+      waitFor(i);
+      break;
+    }
+  SmallVector<Value> passing;
+  std::swap(underWay, passing);
+  auto loop = dyn_cast<scf::ForOp>(op);
+  if (failed(loop ? emitFor(loop) : emitIf(cast<scf::IfOp>(op))))
+    return failure();
+  underWay = std::move(passing);
+  return success();
+}
+
 LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
-  waitForProducts();
   Values inits;
   for (Value init : op.getInits())
     llvm::append_range(inits, flatten(init));
@@ -128,7 +155,6 @@ Value KernelEmitter::conditionOf(scf::IfOp op) {
 }
 
 LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
-  waitForProducts();
   SmallVector<Type> types;
   for (Value result : op.getResults())
     flatTypes(result, types);

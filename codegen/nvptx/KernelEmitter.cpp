@@ -2,6 +2,7 @@
 
 #include "codegen/nvptx/KernelEmitter.h"
 #include "codegen/nvptx/LlvmPasses.h"
+#include "passes/MatrixLayouts.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -26,6 +27,7 @@ LogicalResult KernelEmitter::run() {
   initializeSlots();
   if (failed(emitBlock(kernel.getBody().front())))
     return failure();
+  waitForProducts();
   ir.create<LLVM::ReturnOp>(ValueRange());
   int64_t bytes = std::max(scratchOffset + scratchBytes,
                            together ? 0 : slotsOffset + warps * slotBytes);
@@ -60,7 +62,7 @@ static LogicalResult checkMemory(Operation *op) {
 }
 
 static LogicalResult checkTile(Operation *op, Value value, int64_t lanes) {
-  if (!isTile(value) || value.getDefiningOp<StageOp>())
+  if (!isTile(value) || stageOf(value))
     return success();
   LayoutAttr layout = layoutOf(value);
   if (layout && int64_t(layout.getLanes().size()) == lanes * layout.getRank())
@@ -104,9 +106,6 @@ LogicalResult KernelEmitter::checkTogether() {
     if (!memory || !memory.getLanes().empty() || !memory.getWarps().empty())
       return op->emitOpError("has no order in shared memory: ")
              << stage.getType();
-    for (Operation *user : op->getUsers())
-      if (!isa<DotOp>(user))
-        return user->emitOpError("uses a staged tile, which only products can");
     return WalkResult::advance();
   });
   return failure(result.wasInterrupted());
@@ -134,7 +133,7 @@ LogicalResult KernelEmitter::checkSupported() {
   if (!kernel.getBody().hasOneBlock())
     return kernel.emitOpError("has more than one block");
   together = worksTogether(kernel);
-  if (failed(checkTogether()))
+  if (failed(checkTogether()) || failed(stages.find(kernel)))
     return failure();
   int64_t lanes =
       target.matrix->depthLanes.size() + target.matrix->outerLanes.size();
@@ -279,8 +278,7 @@ LogicalResult KernelEmitter::emitBlock(Block &block) {
 
 LogicalResult KernelEmitter::emitOp(Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-      .Case<scf::ForOp>([&](auto op) { return emitFor(op); })
-      .Case<scf::IfOp>([&](auto op) { return emitIf(op); })
+      .Case<scf::ForOp, scf::IfOp>([&](auto op) { return emitRegions(op); })
       .Case<WarpsOp>([&](auto op) { return emitWarps(op); })
       .Case<ReduceOp>([&](auto op) { return emitReduce(op); })
       .Case<HadamardOp>([&](auto op) { return emitHadamard(op); })

@@ -3,6 +3,7 @@
 #ifndef KVARN_CODEGEN_NVPTX_KERNELEMITTER_H
 #define KVARN_CODEGEN_NVPTX_KERNELEMITTER_H
 
+#include "codegen/nvptx/Barriers.h"
 #include "codegen/nvptx/Dot.h"
 #include "codegen/nvptx/Ir.h"
 #include "dialect/Layout.h"
@@ -75,6 +76,8 @@ private:
   void emitScalarOp(Operation &op);
 
   //===--- Control flow (ControlFlow.cpp) ---------------------------------===//
+  LogicalResult emitRegions(Operation *op);
+  bool passesBy(Value product, Operation *op);
   LogicalResult emitFor(scf::ForOp op);
   LogicalResult emitIf(scf::IfOp op);
   Value conditionOf(scf::IfOp op);
@@ -189,10 +192,11 @@ private:
   //===--- Products of four warps (Warpgroup.cpp) -------------------------===//
   void emitStage(tile::StageOp op);
   LogicalResult checkSharedDot(tile::DotOp op);
-  int64_t allocateStages(Block &block, int64_t offset);
   LogicalResult emitSharedDot(tile::DotOp op);
-  Value descriptorOf(Value tile, Value offset);
-  void waitForProducts();
+  Values sumsOf(tile::DotOp op);
+  Value descriptorOf(Value tile);
+  void waitFor(size_t count);
+  void waitForProducts() { waitFor(underWay.size()); }
 
   //===--- Memory (Memory.cpp) --------------------------------------------===//
   Value address(Value memref, ArrayRef<Value> indices);
@@ -278,13 +282,11 @@ private:
   DenseMap<Value, tile::ExpandOp> expanded;
   DenseMap<std::pair<Value, int64_t>, Value> expandedPairs;
   llvm::MapVector<Value, Slot> slots;
-  DenseMap<Value, int64_t> stages; // offsets in shared memory
+  StagedTiles stages;
+  DenseSet<Operation *> syncsBefore; // see Barriers.h
   DenseMap<Value, Kept> kept;
   DenseMap<Value, Values> fetched; // kept tiles, in this region
-  SmallVector<Value> pending;      // products that are not waited for
-  // Of warps that work together, since they last waited for one another.
-  bool hasStaged = false, mayReadSlots = true, mayReadStages = true;
-  SmallVector<Value> beingRead; // staged tiles
+  SmallVector<Value> underWay;     // products, in the order they were begun in
   std::array<Value, 3> programId;
 };
 

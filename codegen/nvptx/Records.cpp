@@ -18,7 +18,6 @@ using namespace mlir::kvarn::tile;
 /// The byte at `offset` of a record in pages or in a slot.
 Value KernelEmitter::sourceAddress(Value source, OperandRange indices,
                                    int64_t offset) {
-  mayReadSlots = true;
   if (isa<SlotType>(source.getType())) {
     // A slot holds one part of the record, from its first byte.
     auto type = cast<SlotType>(source.getType());
@@ -174,7 +173,6 @@ Values KernelEmitter::codeValues(Codes &codes) {
 /// A word with the codes of registers 2 * pair and 2 * pair + 1 in its halves,
 /// at `bit` (below 8) of each.
 Value KernelEmitter::codePair(Codes &codes, int64_t pair, int64_t &bit) {
-  mayReadSlots = true;
   int64_t lowBit, highBit;
   Value low = wordOf(ir, codes, 2 * pair, lowBit);
   Value high = wordOf(ir, codes, 2 * pair + 1, highBit);

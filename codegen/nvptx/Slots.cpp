@@ -50,8 +50,8 @@ void KernelEmitter::allocateMemory() {
   allocateSlots();
   scratchOffset = slotsOffset;
   if (together)
-    scratchOffset =
-        allocateStages(kernel.getBody().front(), slotsOffset + slotBytes);
+    scratchOffset = stages.allocate(slotsOffset + slotBytes);
+  syncsBefore = findBarriers(kernel, stages);
 }
 
 Value KernelEmitter::slotMemory() {
@@ -74,10 +74,11 @@ Value KernelEmitter::isFirst() {
 void KernelEmitter::syncSharers() {
   if (!together)
     return ir.syncWarp();
+  waitForProducts();
+  // The unit that multiplies sees what was staged.
+  if (!stages.empty())
+    ir.assembly("fence.proxy.async.shared::cta;", "~{memory}", {});
   ir.syncBlock();
-  hasStaged = mayReadSlots = mayReadStages = false;
-  if (pending.empty())
-    beingRead.clear();
 }
 
 Value KernelEmitter::slotAddress(Value slot) {
@@ -133,8 +134,7 @@ void KernelEmitter::emitAsyncCopy(AsyncCopyOp op) {
                                     ir.toI64(scalar(op.getHead())), ir.i64(0)}),
             type.getFormat().get().codeOffset(toFormat(type.getPart())));
   Value to = slotAddress(op.getSlot());
-  // All have read what the copy overwrites.
-  if (mayReadSlots)
+  if (syncsBefore.contains(op))
     syncSharers();
   if (bulkCopies)
     emitBulkCopy(slot, predicate, from, to);

@@ -17,8 +17,8 @@ using namespace mlir::kvarn::tile;
 //===----------------------------------------------------------------------===//
 
 const Values &KernelEmitter::registers(Value tile) {
-  if (llvm::is_contained(pending, tile))
-    waitForProducts();
+  if (auto known = llvm::find(underWay, tile); known != underWay.end())
+    waitFor(known - underWay.begin() + 1);
   auto known = tiles.find(tile);
   if (known != tiles.end())
     return known->second;

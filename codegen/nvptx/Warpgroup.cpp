@@ -1,15 +1,14 @@
 //===- Warpgroup.cpp - Products of four warps, with wgmma -----------------===//
 //
-// wgmma multiplies [64 rows, 16 depth], from registers or shared memory, by
-// [16 depth, columns] from shared memory. There rows of memory run along the
+// wgmma multiplies [64 rows, 16 depth] from registers by [16 depth, columns]
+// from shared memory. There rows of memory run along the
 // depth (K-major, in the words of the PTX ISA): 64 elements of each row or
 // column of the operand, and another 64 in the next panel. The 16-byte pieces
 // of a row of 128 bytes are permuted by the row's number, as the instruction's
 // 128-byte swizzle has it.
 //
 // A product is not waited for until its result is used, so that what stands
-// between is done meanwhile. Warps wait for one another before the first tile
-// that is staged after products, and before the first product after that.
+// between is done meanwhile.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,9 +23,6 @@ using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
-/// Of a staged tile: the swizzle repeats after eight rows of memory.
-static constexpr int64_t kAlignment = 1024;
-
 /// fp16 elements of a row of memory, and of one 16-byte piece of it.
 static constexpr int64_t kRowElements = 64, kPieceElements = 8;
 
@@ -39,24 +35,6 @@ static constexpr int64_t kStepBytes = 32, kStepsPerRow = 4;
 //===----------------------------------------------------------------------===//
 // Staged tiles
 //===----------------------------------------------------------------------===//
-
-/// Tiles of branches and of loops that follow one another have the same memory:
-/// a staged tile is used in the block that it is made in. Returns the end.
-int64_t KernelEmitter::allocateStages(Block &block, int64_t offset) {
-  int64_t end = offset;
-  for (Operation &op : block)
-    if (auto stage = dyn_cast<StageOp>(op)) {
-      offset = llvm::alignTo(offset, kAlignment);
-      stages[stage.getResult()] = offset;
-      offset += stage.getType().getNumElements() * 2;
-      end = std::max(end, offset);
-    }
-  for (Operation &op : block)
-    for (Region &region : op.getRegions())
-      for (Block &inner : region)
-        end = std::max(end, allocateStages(inner, offset));
-  return end;
-}
 
 /// Where the element at `place` lies, in elements.
 static int64_t swizzled(const Layout &memory, ArrayRef<int64_t> place) {
@@ -87,9 +65,8 @@ void KernelEmitter::emitStage(StageOp op) {
   }
   bool inPairs = !run.empty() && run.front() == 0;
   Values values = inPairs ? pairs(op.getInput()) : registers(op.getInput());
-  Value base = ir.at(shared, stages.find(op.getResult())->second);
-  // What was here before has been read.
-  if (mayReadStages || llvm::is_contained(beingRead, op.getResult()))
+  Value base = ir.at(shared, stages.bytesOf(op.getResult()).begin);
+  if (syncsBefore.contains(op))
     syncSharers();
   {
     OpBuilder::InsertionGuard guard(ir);
@@ -119,7 +96,6 @@ void KernelEmitter::emitStage(StageOp op) {
         storeRun(ir, elements, at);
     }
   }
-  hasStaged = true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -147,8 +123,8 @@ static std::string operandList(size_t first, size_t count) {
 
 /// A matrix descriptor: address, no second stride, 1024 bytes between groups of
 /// eight rows, all in units of 16 bytes; 128-byte swizzle.
-Value KernelEmitter::descriptorOf(Value tile, Value offset) {
-  Value start = ir.at(ir.at(shared, stages.find(tile)->second), offset);
+Value KernelEmitter::descriptorOf(Value tile) {
+  Value start = ir.at(shared, stages.bytesOf(tile).begin);
   Value address = ir.shiftRight(sharedNumber(start), 4);
   return ir.either(ir.create<arith::ExtUIOp>(ir.getI64Type(), address),
                    ir.i64(int64_t(1) << 62 | int64_t(64) << 32 | 1 << 16));
@@ -165,9 +141,8 @@ static int64_t stepOffset(int64_t step, int64_t rows) {
 namespace {
 /// What the steps of one product have in common.
 struct ProductText {
-  int64_t rows, columns, steps;
+  int64_t columns, steps;
   bool fresh;       // no sums to begin with
-  bool stagedLeft;  // a descriptor instead of registers
   size_t firstLeft; // number of the first operand of the left side
 
   std::string text() const;
@@ -176,24 +151,16 @@ struct ProductText {
 
 std::string ProductText::text() const {
   std::string results = operandList(0, columns / 2);
-  std::string right =
-      "$" + std::to_string(firstLeft + (stagedLeft ? 1 : 4 * steps));
-  std::string text = "{\n .reg .pred p;\n .reg .b64 a, b;\n setp.ne.b32 p, " +
+  std::string right = "$" + std::to_string(firstLeft + 4 * steps);
+  std::string text = "{\n .reg .pred p;\n .reg .b64 b;\n setp.ne.b32 p, " +
                      std::string(fresh ? "0" : "1") +
                      ", 0;\n wgmma.fence.sync.aligned;\n";
   for (int64_t step = 0; step < steps; ++step) {
-    auto advance = [&](StringRef to, const std::string &from, int64_t memory) {
-      text += " add.s64 " + to.str() + ", " + from + ", " +
-              std::to_string(stepOffset(step, memory)) + ";\n";
-    };
-    advance("b", right, columns);
-    if (stagedLeft)
-      advance("a", "$" + std::to_string(firstLeft), rows);
-    std::string left =
-        stagedLeft ? "a" : "{" + operandList(firstLeft + 4 * step, 4) + "}";
-    text += " wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) +
-            "k16.f32.f16.f16 {" + results + "}, " + left + ", b, p, 1, 1, " +
-            (stagedLeft ? "0, 0;\n" : "0;\n");
+    text += " add.s64 b, " + right + ", " +
+            std::to_string(stepOffset(step, columns)) +
+            ";\n wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) +
+            "k16.f32.f16.f16 {" + results + "}, {" +
+            operandList(firstLeft + 4 * step, 4) + "}, b, p, 1, 1, 0;\n";
     if (step == 0 && fresh)
       text += " setp.ne.b32 p, 1, 0;\n";
   }
@@ -203,13 +170,11 @@ std::string ProductText::text() const {
 /// That the tiles lie as the instruction has them.
 LogicalResult KernelEmitter::checkSharedDot(DotOp op) {
   RankedTensorType lhs = op.getLhs().getType(), rhs = op.getRhs().getType();
-  if (!stages.count(op.getRhs()))
+  if (!stages.contains(op.getRhs()))
     return op.emitOpError("has a right operand that is not staged");
   int64_t columns = rhs.getShape()[1];
   SharedProduct expected = sharedProduct(lhs.getShape(), columns);
-  const Layout &left =
-      stages.count(op.getLhs()) ? expected.stagedLhs : expected.lhs;
-  for (auto [value, layout] : {std::pair(Value(op.getLhs()), &left),
+  for (auto [value, layout] : {std::pair(Value(op.getLhs()), &expected.lhs),
                                {op.getRhs(), &expected.rhs},
                                {op.getResult(), &expected.result}})
     if (layoutOf(value) != layout->get(ir.getContext()))
@@ -226,30 +191,37 @@ LogicalResult KernelEmitter::checkSharedDot(DotOp op) {
   return success();
 }
 
+/// The registers that `op` adds to. Products with the same sums follow one
+/// another without waiting. They then count as one of those under way, so that
+/// to wait for one before them is to wait for no fewer.
+Values KernelEmitter::sumsOf(DotOp op) {
+  Value sums = op.getAccumulator();
+  auto known = llvm::find(underWay, sums);
+  if (known == underWay.end() || !sums.hasOneUse())
+    return registers(sums);
+  underWay.erase(known);
+  return tiles[sums];
+}
+
 /// All steps of the depth in one statement, so that no register is moved in
 /// between.
 LogicalResult KernelEmitter::emitSharedDot(DotOp op) {
   if (failed(checkSharedDot(op)))
     return failure();
-  // Staged tiles are seen by all warps and by the unit that multiplies.
-  if (hasStaged) {
-    ir.assembly("fence.proxy.async.shared::cta;", "~{memory}", {});
+  if (syncsBefore.contains(op))
     syncSharers();
-  }
   RankedTensorType lhs = op.getLhs().getType(), rhs = op.getRhs().getType();
   ProductText product;
-  product.rows = lhs.getShape()[0];
   product.columns = rhs.getShape()[1];
   product.steps = lhs.getShape()[1] / 16;
   product.fresh = isZero(op.getAccumulator());
-  product.stagedLeft = stages.count(op.getLhs());
   size_t count = product.columns / 2;
   std::string constraints;
   for (size_t i = 0; i < count; ++i)
     constraints += "=&f,";
   Values operands;
   if (!product.fresh)
-    operands = registers(op.getAccumulator());
+    operands = sumsOf(op);
   for (size_t i = 0; i < operands.size(); ++i)
     constraints += std::to_string(i) + ",";
   product.firstLeft = count + operands.size();
@@ -257,46 +229,41 @@ LogicalResult KernelEmitter::emitSharedDot(DotOp op) {
     operands.push_back(operand);
     constraints += constraint.str() + ",";
   };
-  if (product.stagedLeft) {
-    // Four warps have 64 rows.
-    Value own = ir.mul(ir.shiftRight(warp, 2), ir.i32(64 * kRowElements * 2));
-    add(descriptorOf(op.getLhs(), own), "l");
-  } else {
-    for (Value word : Values(pairs(op.getLhs())))
-      add(word, "r");
-  }
-  add(descriptorOf(op.getRhs(), ir.i32(0)), "l");
+  for (Value word : Values(pairs(op.getLhs())))
+    add(word, "r");
+  add(descriptorOf(op.getRhs()), "l");
   Value all = ir.assembly(product.text(), constraints + "~{memory}", operands,
                           structOf(ir.getF32Type(), count));
   Values values;
   for (size_t i = 0; i < count; ++i)
     values.push_back(ir.create<LLVM::ExtractValueOp>(all, i));
   define(op.getResult(), values);
-  pending.push_back(op.getResult());
-  for (Value operand : {op.getLhs(), op.getRhs()})
-    if (stages.count(operand))
-      beingRead.push_back(operand);
+  underWay.push_back(op.getResult());
   return success();
 }
 
-/// The registers of products that are under way are not touched before.
-void KernelEmitter::waitForProducts() {
-  if (pending.empty())
+/// For the first `count` products that are under way: their registers are not
+/// touched before.
+void KernelEmitter::waitFor(size_t count) {
+  if (count == 0)
     return;
+  ArrayRef<Value> done = ArrayRef(underWay).take_front(count);
   Values operands;
-  for (Value tile : pending)
+  for (Value tile : done)
     llvm::append_range(operands, tiles[tile]);
   std::string constraints;
   for (size_t i = 0; i < operands.size(); ++i)
     constraints += "=f,";
   for (size_t i = 0; i < operands.size(); ++i)
     constraints += std::to_string(i) + ",";
-  Value all =
-      ir.assembly("wgmma.wait_group.sync.aligned 0;", constraints + "~{memory}",
-                  operands, structOf(ir.getF32Type(), operands.size()));
+  // They end in the order in which they were begun.
+  Value all = ir.assembly("wgmma.wait_group.sync.aligned " +
+                              std::to_string(underWay.size() - count) + ";",
+                          constraints + "~{memory}", operands,
+                          structOf(ir.getF32Type(), operands.size()));
   int64_t next = 0;
-  for (Value tile : pending)
+  for (Value tile : done)
     for (Value &value : tiles[tile])
       value = ir.create<LLVM::ExtractValueOp>(all, next++);
-  pending.clear();
+  underWay.erase(underWay.begin(), underWay.begin() + count);
 }

@@ -36,14 +36,14 @@
 // BULK-NEXT: llvm.inline_asm has_side_effects "fence.proxy.async.shared::cta;", "~{memory}"
 // BULK: %[[SLOTS:.*]] = llvm.getelementptr %[[SHARED]][128]
 // BULK: arith.muli %{{.*}}, %[[C3840]]
-// A copy is one instruction of one lane, an elected one. It comes after all
-// lanes have read what was there.
-// BULK: nvvm.bar.warp.sync %[[ALL]]
+// A copy is one instruction of one lane, an elected one. Nobody has read what was
+// there before the first ones.
+// BULK-NOT: nvvm.bar.warp.sync
 // BULK: llvm.inline_asm has_side_effects "{{.*}}elect.sync _|p, 0xffffffff;{{.*}}setp.ne.and.b32 p, $0, 0, p;{{.*}}@p mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;{{.*}}@p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [$2], [$3], $4, [$1];{{.*}}", "r,r,r,l,r,~{memory}" %[[C1]], %[[BARRIER:.*]], %[[SLOT:.*]], %{{.*}}, %[[KEYS]] : (i32, i32, i32, i64, i32) -> ()
 // Values lie behind the keys, in the record and in the slots.
 // BULK: llvm.getelementptr %{{.*}}[2432] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i8
 // BULK: llvm.getelementptr %{{.*}}[2432] : (!llvm.ptr<3>) -> !llvm.ptr<3>, i8
-// BULK: nvvm.bar.warp.sync %[[ALL]]
+// BULK-NOT: nvvm.bar.warp.sync
 // BULK: llvm.inline_asm has_side_effects "{{.*}}cp.async.bulk{{.*}} %[[C1]], %[[SECOND:.*]], %{{.*}}, %{{.*}}, %[[VALUES]] :
 // The token is the number of the copy; its parity is what the wait is for.
 // BULK: scf.for {{.*}} iter_args(%[[TOKEN:.*]] = %{{.*}}) -> (i32)
@@ -56,6 +56,7 @@
 // BULK: %[[ONE:.*]] = arith.extui %[[NEXT]] : i1 to i32
 // BULK: %[[COUNT:.*]] = arith.addi %[[NUMBER]], %[[ONE]]
 // BULK: llvm.store %[[COUNT]], %[[COUNTER]]
+// It comes after all lanes have read what was there.
 // BULK: nvvm.bar.warp.sync %[[ALL]]
 // BULK: cp.async.bulk{{.*}} %[[ONE]], %[[BARRIER]],
 // BULK: scf.yield %[[NUMBER]] : i32
@@ -68,7 +69,6 @@
 // LANES-DAG: %[[C1:.*]] = arith.constant 1 : i32
 // LANES-DAG: %[[C24:.*]] = arith.constant 24 : i32
 // LANES: nvvm.barrier0
-// LANES: nvvm.bar.warp.sync %[[ALL]]
 // LANES-COUNT-4: llvm.inline_asm has_side_effects "{{.*}}@p cp.async.cg.shared.global [$0+{{[0-9]+}}], [$1+{{[0-9]+}}], 16;{{.*}}", "r,l,r,~{memory}" %[[TO:.*]], %[[FROM:.*]], %[[C1]] : (i32, i64, i32) -> ()
 // LANES: %[[Q:.*]] = arith.cmpi ult, %{{.*}}, %[[C24]]
 // LANES: %[[REST:.*]] = arith.extui %[[Q]] : i1 to i32

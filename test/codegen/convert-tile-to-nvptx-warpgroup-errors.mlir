@@ -92,3 +92,114 @@ tile.kernel @shallow() attributes {schedule = #together} {
   %d = tile.dot %a, %s, %c : tensor<64x32xf16, #a>, tensor<32x8xf16, #staged> -> tensor<64x8xf32, #d>
   tile.return
 }
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+#staged = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], lanes = [], warps = []>
+#a = #tile.layout<rank = 2, registers = [(0, 1), (8, 0), (0, 8), (0, 16), (0, 32)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#d = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0)], lanes = [(16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @staged_on_one_way(%n: i32) attributes {schedule = #together} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %count = arith.index_cast %n : i32 to index
+  %b = arith.constant dense<1.0> : tensor<64x8xf16, #b>
+  %other = arith.constant dense<1.0> : tensor<64x8xf16, #staged>
+  %s = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+  // expected-error @+1 {{'scf.for' op carries a tile that is not staged everywhere that it comes from}}
+  %r = scf.for %i = %c0 to %count step %c1 iter_args(%t = %s) -> (tensor<64x8xf16, #staged>) {
+    scf.yield %other : tensor<64x8xf16, #staged>
+  }
+  tile.return
+}
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+#staged = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], lanes = [], warps = []>
+#a = #tile.layout<rank = 2, registers = [(0, 1), (8, 0), (0, 8), (0, 16), (0, 32)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#d = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0)], lanes = [(16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @one_as_two(%n: i32) attributes {schedule = #together} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %count = arith.index_cast %n : i32 to index
+  %b = arith.constant dense<1.0> : tensor<64x8xf16, #b>
+  %s = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+  // expected-error @+1 {{'scf.for' op carries one staged tile as two}}
+  %r:2 = scf.for %i = %c0 to %count step %c1 iter_args(%t = %s, %u = %s) -> (tensor<64x8xf16, #staged>, tensor<64x8xf16, #staged>) {
+    scf.yield %t, %u : tensor<64x8xf16, #staged>, tensor<64x8xf16, #staged>
+  }
+  tile.return
+}
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+#staged = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], lanes = [], warps = []>
+#a = #tile.layout<rank = 2, registers = [(0, 1), (8, 0), (0, 8), (0, 16), (0, 32)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#d = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0)], lanes = [(16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @overwritten(%n: i32) attributes {schedule = #together} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %count = arith.index_cast %n : i32 to index
+  %a = arith.constant dense<1.0> : tensor<64x64xf16, #a>
+  %b = arith.constant dense<1.0> : tensor<64x8xf16, #b>
+  %c = arith.constant dense<1.0> : tensor<64x8xf32, #d>
+  %s = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+  %r = scf.for %i = %c0 to %count step %c1 iter_args(%t = %s) -> (tensor<64x8xf16, #staged>) {
+    %next = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+    // expected-error @+1 {{'tile.dot' op uses a staged tile in whose place another one was staged}}
+    %d = tile.dot %a, %t, %c : tensor<64x64xf16, #a>, tensor<64x8xf16, #staged> -> tensor<64x8xf32, #d>
+    scf.yield %next : tensor<64x8xf16, #staged>
+  }
+  tile.return
+}
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+#staged = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], lanes = [], warps = []>
+#a = #tile.layout<rank = 2, registers = [(0, 1), (8, 0), (0, 8), (0, 16), (0, 32)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#d = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0)], lanes = [(16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @overwritten_in_last_round(%n: i32) attributes {schedule = #together} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %count = arith.index_cast %n : i32 to index
+  %a = arith.constant dense<1.0> : tensor<64x64xf16, #a>
+  %b = arith.constant dense<1.0> : tensor<64x8xf16, #b>
+  %c = arith.constant dense<1.0> : tensor<64x8xf32, #d>
+  %s = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+  %r = scf.for %i = %c0 to %count step %c1 iter_args(%t = %s) -> (tensor<64x8xf16, #staged>) {
+    // expected-error @+1 {{'tile.dot' op uses a staged tile in whose place another one was staged}}
+    %d = tile.dot %a, %s, %c : tensor<64x64xf16, #a>, tensor<64x8xf16, #staged> -> tensor<64x8xf32, #d>
+    %next = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+    scf.yield %next : tensor<64x8xf16, #staged>
+  }
+  tile.return
+}
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+#staged = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], lanes = [], warps = []>
+#a = #tile.layout<rank = 2, registers = [(0, 1), (8, 0), (0, 8), (0, 16), (0, 32)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#d = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0)], lanes = [(16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @overwritten_before_yield(%n: i32) attributes {schedule = #together} {
+  %no = arith.constant 0 : i32
+  %b = arith.constant dense<1.0> : tensor<64x8xf16, #b>
+  %s = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+  %t = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+  %is = arith.cmpi eq, %n, %no : i32
+  %r = scf.if %is -> (tensor<64x8xf16, #staged>) {
+    scf.yield %t : tensor<64x8xf16, #staged>
+  } else {
+    // expected-error @+1 {{'scf.yield' op uses a staged tile in whose place another one was staged}}
+    scf.yield %s : tensor<64x8xf16, #staged>
+  }
+  tile.return
+}

@@ -6,16 +6,14 @@
 
 #together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
 
-// Both operands are staged (8 KB each): pieces of 16 bytes, of which row r has
-// number p at p ^ (r % 8). All warps wait once before they store, since products
-// of an earlier round may still read, and once before the product, for which
-// what they have stored is made visible.
+// The right operand is staged (8 KB): pieces of 16 bytes, of which row r has
+// number p at p ^ (r % 8). Nothing was there before, so warps wait only before
+// the product, for which what they have stored is made visible.
 // CHECK-LABEL: llvm.func @staged
-// CHECK-SAME: kvarn.shared_bytes = 16384 : i64
+// CHECK-SAME: kvarn.shared_bytes = 8192 : i64
 // CHECK-SAME: nvvm.maxntid = array<i32: 128>
 // CHECK-DAG: %[[DESCRIPTOR:.*]] = arith.constant 4611686293305360384 : i64
 // CHECK: arith.xori
-// CHECK: nvvm.barrier0
 // CHECK-NOT: nvvm.barrier0
 // CHECK: llvm.store {{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
 // CHECK-NOT: nvvm.barrier0
@@ -24,10 +22,10 @@
 // CHECK-NOT: nvvm.barrier0
 // CHECK: arith.ori {{.*}}, %[[DESCRIPTOR]] : i64
 // Four steps of 16, 32 bytes apart, the first of them without sums to add to.
-// CHECK: %[[ALL:.*]] = llvm.inline_asm has_side_effects "{\0A .reg .pred p;\0A .reg .b64 a, b;\0A setp.ne.b32 p, 0, 0;\0A wgmma.fence.sync.aligned;\0A add.s64 b, $33, 0;\0A add.s64 a, $32, 0;\0A wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {$0, $1,
-// CHECK-SAME: $31}, a, b, p, 1, 1, 0, 0;\0A setp.ne.b32 p, 1, 0;\0A add.s64 b, $33, 2;\0A add.s64 a, $32, 2;\0A
-// CHECK-SAME: add.s64 b, $33, 6;\0A add.s64 a, $32, 6;\0A
-// CHECK-SAME: wgmma.commit_group.sync.aligned;\0A}", "=&f,{{.*}}l,l,~{memory}"
+// CHECK: %[[ALL:.*]] = llvm.inline_asm has_side_effects "{\0A .reg .pred p;\0A .reg .b64 b;\0A setp.ne.b32 p, 0, 0;\0A wgmma.fence.sync.aligned;\0A add.s64 b, $48, 0;\0A wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {$0, $1,
+// CHECK-SAME: $31}, {$32, $33, $34, $35}, b, p, 1, 1, 0;\0A setp.ne.b32 p, 1, 0;\0A add.s64 b, $48, 2;\0A
+// CHECK-SAME: add.s64 b, $48, 6;\0A
+// CHECK-SAME: wgmma.commit_group.sync.aligned;\0A}", "=&f,{{.*}}r,l,~{memory}"
 // It is waited for when its result is used.
 // CHECK: %[[SUM:.*]] = llvm.extractvalue %[[ALL]][0]
 // CHECK: llvm.inline_asm has_side_effects "wgmma.wait_group.sync.aligned 0;", "=f,{{.*}},0,1,{{.*}},~{memory}" %[[SUM]]
@@ -39,11 +37,91 @@ tile.kernel @staged(%q: memref<64x64xf16>, %k: memref<64x64xf16>, %o: memref<64x
   %i = tile.iota 0 : tensor<64xindex>
   %a = tile.load %q[%i, %c0] : memref<64x64xf16>, tensor<64xindex>, index -> tensor<64x64xf16>
   %b = tile.load %k[%i, %c0] : memref<64x64xf16>, tensor<64xindex>, index -> tensor<64x64xf16>
-  %sa = tile.stage %a : tensor<64x64xf16> -> tensor<64x64xf16>
   %bt = tile.transpose %b : tensor<64x64xf16> -> tensor<64x64xf16>
   %sb = tile.stage %bt : tensor<64x64xf16> -> tensor<64x64xf16>
-  %d = tile.dot %sa, %sb, %zero : tensor<64x64xf16>, tensor<64x64xf16> -> tensor<64x64xf32>
+  %d = tile.dot %a, %sb, %zero : tensor<64x64xf16>, tensor<64x64xf16> -> tensor<64x64xf32>
   tile.store %d, %o[%i, %c0] : tensor<64x64xf32>, memref<64x64xf32>, tensor<64xindex>, index
+  tile.return
+}
+
+// Products are under way together: the first is waited for while one other may
+// still run, and what adds to the sums of one that runs waits for nothing. A
+// branch that neither multiplies nor makes warps wait does not end them.
+// CHECK-LABEL: llvm.func @under_way
+// CHECK: wgmma.mma_async
+// CHECK-NOT: wait_group
+// CHECK: wgmma.mma_async
+// CHECK: "wgmma.wait_group.sync.aligned 1;"
+// CHECK-NOT: wait_group
+// CHECK: wgmma.mma_async
+// CHECK-NOT: wait_group
+// CHECK: scf.if
+// CHECK-NOT: wait_group
+// CHECK: llvm.store {{.*}} !llvm.ptr<1>
+// CHECK-NOT: wait_group
+// CHECK: }
+// CHECK: "wgmma.wait_group.sync.aligned 0;"
+// CHECK-NOT: wait_group
+// CHECK: llvm.return
+tile.kernel @under_way(%q: memref<64x64xf16>, %k: memref<64x64xf16>, %o: memref<64x64xf32>, %p: memref<64x64xf32>, %way: i32) attributes {schedule = #together} {
+  %c0 = arith.constant 0 : index
+  %no = arith.constant 0 : i32
+  %zero = arith.constant dense<0.0> : tensor<64x64xf32>
+  %i = tile.iota 0 : tensor<64xindex>
+  %a = tile.load %q[%i, %c0] : memref<64x64xf16>, tensor<64xindex>, index -> tensor<64x64xf16>
+  %b = tile.load %k[%i, %c0] : memref<64x64xf16>, tensor<64xindex>, index -> tensor<64x64xf16>
+  %s = tile.stage %b : tensor<64x64xf16> -> tensor<64x64xf16>
+  %x = tile.dot %a, %s, %zero : tensor<64x64xf16>, tensor<64x64xf16> -> tensor<64x64xf32>
+  %y = tile.dot %b, %s, %zero : tensor<64x64xf16>, tensor<64x64xf16> -> tensor<64x64xf32>
+  %e = math.exp2 %x : tensor<64x64xf32>
+  %w = arith.truncf %e : tensor<64x64xf32> to tensor<64x64xf16>
+  %z = tile.dot %w, %s, %y : tensor<64x64xf16>, tensor<64x64xf16> -> tensor<64x64xf32>
+  %is = arith.cmpi eq, %way, %no : i32
+  scf.if %is {
+    tile.store %e, %p[%i, %c0] : tensor<64x64xf32>, memref<64x64xf32>, tensor<64xindex>, index
+  }
+  tile.store %z, %o[%i, %c0] : tensor<64x64xf32>, memref<64x64xf32>, tensor<64xindex>, index
+  tile.return
+}
+
+// A staged tile goes around a loop: what takes its place is staged in the same
+// 8 KB, after all warps have waited for the product with it. Another barrier
+// says that it is there.
+// CHECK-LABEL: llvm.func @carried
+// CHECK-SAME: kvarn.shared_bytes = 8192 : i64
+// CHECK-NOT: nvvm.barrier0
+// CHECK: llvm.store {{.*}} !llvm.ptr<3>
+// CHECK-NOT: nvvm.barrier0
+// CHECK: %{{.*}}:32 = scf.for
+// CHECK: fence.proxy.async
+// CHECK-NEXT: nvvm.barrier0
+// CHECK: wgmma.mma_async
+// CHECK: wait_group
+// CHECK: nvvm.barrier0
+// CHECK: llvm.store {{.*}} !llvm.ptr<3>
+// CHECK-NOT: nvvm.barrier0
+// CHECK: scf.yield
+// CHECK-NOT: nvvm.barrier0
+// CHECK: llvm.return
+tile.kernel @carried(%k: memref<?x64xf16>, %o: memref<64x64xf32>, %n: i32) attributes {schedule = #together} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %count = arith.index_cast %n : i32 to index
+  %zero = arith.constant dense<0.0> : tensor<64x64xf32>
+  %i = tile.iota 0 : tensor<64xindex>
+  %a = tile.load %k[%i, %c0] : memref<?x64xf16>, tensor<64xindex>, index -> tensor<64x64xf16>
+  %at = tile.transpose %a : tensor<64x64xf16> -> tensor<64x64xf16>
+  %first = tile.stage %at : tensor<64x64xf16> -> tensor<64x64xf16>
+  %r:2 = scf.for %j = %c0 to %count step %c1 iter_args(%sum = %zero, %s = %first) -> (tensor<64x64xf32>, tensor<64x64xf16>) {
+    %d = tile.dot %a, %s, %sum : tensor<64x64xf16>, tensor<64x64xf16> -> tensor<64x64xf32>
+    %start = tile.splat %j : tensor<64xindex>
+    %row = arith.addi %i, %start : tensor<64xindex>
+    %b = tile.load %k[%row, %c0] : memref<?x64xf16>, tensor<64xindex>, index -> tensor<64x64xf16>
+    %bt = tile.transpose %b : tensor<64x64xf16> -> tensor<64x64xf16>
+    %next = tile.stage %bt : tensor<64x64xf16> -> tensor<64x64xf16>
+    scf.yield %d, %next : tensor<64x64xf32>, tensor<64x64xf16>
+  }
+  tile.store %r#0, %o[%i, %c0] : tensor<64x64xf32>, memref<64x64xf32>, tensor<64xindex>, index
   tile.return
 }
 

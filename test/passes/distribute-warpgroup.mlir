@@ -12,7 +12,7 @@
 #together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
 
 // CHECK-LABEL: tile.kernel @chain
-// CHECK: %[[Q:.*]] = tile.stage {{.*}} -> tensor<64x128xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (0, 32), (1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (32, 0), (0, 64)], lanes = [], warps = []>>
+// CHECK: %[[Q:.*]] = tile.load {{.*}} -> tensor<64x128xf16, #tile.layout<rank = 2, registers = [(0, 1), (8, 0), (0, 8), (0, 16), (0, 32), (0, 64)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>>
 // CHECK: %[[K:.*]] = tile.stage {{.*}} -> tensor<128x64xf16, #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (32, 0), (0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (0, 32), (64, 0)], lanes = [], warps = []>>
 // CHECK: %[[S:.*]] = tile.dot %[[Q]], %[[K]], {{.*}} -> tensor<64x64xf32, [[S:#tile.layout<rank = 2, registers = \[\(0, 1\), \(8, 0\), \(0, 8\), \(0, 16\), \(0, 32\)\], lanes = \[\(0, 2\), \(0, 4\), \(1, 0\), \(2, 0\), \(4, 0\)\], warps = \[\(16, 0\), \(32, 0\)\]>]]>
 // CHECK-NOT: tile.convert_layout
@@ -30,10 +30,9 @@ tile.kernel @chain(%q: memref<64x128xf16>, %k: memref<64x128xf16>, %v: memref<64
   %i = tile.iota 0 : tensor<64xindex>
   %a = tile.load %q[%i, %c0] : memref<64x128xf16>, tensor<64xindex>, index -> tensor<64x128xf16>
   %b = tile.load %k[%i, %c0] : memref<64x128xf16>, tensor<64xindex>, index -> tensor<64x128xf16>
-  %sa = tile.stage %a : tensor<64x128xf16> -> tensor<64x128xf16>
   %bt = tile.transpose %b : tensor<64x128xf16> -> tensor<128x64xf16>
   %sb = tile.stage %bt : tensor<128x64xf16> -> tensor<128x64xf16>
-  %s = tile.dot %sa, %sb, %zero : tensor<64x128xf16>, tensor<128x64xf16> -> tensor<64x64xf32>
+  %s = tile.dot %a, %sb, %zero : tensor<64x128xf16>, tensor<128x64xf16> -> tensor<64x64xf32>
   %e = math.exp2 %s : tensor<64x64xf32>
   %p = arith.truncf %e : tensor<64x64xf32> to tensor<64x64xf16>
   %c = tile.load %v[%i, %c0] : memref<64x128xf16>, tensor<64xindex>, index -> tensor<64x128xf16>
@@ -49,13 +48,15 @@ tile.kernel @chain(%q: memref<64x128xf16>, %k: memref<64x128xf16>, %v: memref<64
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 64, layout = mma16816>
 
 // Codes that become operands in shared memory lie as in their record, and the
-// pair that is expanded together comes first: channels of K, tokens of V.
+// pair that is expanded together comes first: channels of K, tokens of V. The
+// eight lanes that store at the same time have different pieces of rows, 8
+// channels or tokens each.
 // CHECK-LABEL: tile.kernel @codes
-// CHECK: tile.load_codes key {{.*}} -> tensor<64x64xi8, #tile.layout<rank = 2, registers = [(1, 0),
+// CHECK: tile.load_codes key {{.*}} -> tensor<64x64xi8, #tile.layout<rank = 2, registers = [(1, 0), {{.*}} lanes = [(8, 0), (16, 0), (32, 0),
 // CHECK: tile.expand {{.*}} -> tensor<64x64xf16, #tile.layout<rank = 2, registers = [(1, 0),
 // CHECK-NOT: tile.convert_layout
 // CHECK: tile.stage
-// CHECK: tile.load_codes value {{.*}} -> tensor<64x64xi8, #tile.layout<rank = 2, registers = [(1, 0),
+// CHECK: tile.load_codes value {{.*}} -> tensor<64x64xi8, #tile.layout<rank = 2, registers = [(1, 0), {{.*}} lanes = [(8, 0), (16, 0), (32, 0),
 tile.kernel @codes(%q: memref<64x64xf16>, %pages: memref<?x?x?xi8>, %o: memref<64x64xf32>) attributes {schedule = #together} {
   %c0 = arith.constant 0 : index
   %zero = arith.constant dense<0.0> : tensor<64x64xf32>

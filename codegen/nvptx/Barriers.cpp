@@ -1,0 +1,127 @@
+//===- Barriers.cpp - Where warps wait for one another --------------------===//
+
+#include "codegen/nvptx/Barriers.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/SetVector.h"
+
+#include <map>
+
+using namespace mlir;
+using namespace mlir::kvarn;
+using namespace mlir::kvarn::nvptx;
+using namespace mlir::kvarn::tile;
+
+namespace {
+
+/// What may have happened since the last barrier, whichever way was taken.
+struct Since {
+  llvm::SetVector<Value> read;   // staged tiles, by products
+  llvm::SetVector<Value> staged; // by ops of their own
+  bool used = false;             // tiles, and with them maybe slots
+
+  bool add(const Since &other) {
+    bool grows = other.used > used;
+    used |= other.used;
+    for (Value tile : other.read)
+      grows |= read.insert(tile);
+    for (Value tile : other.staged)
+      grows |= staged.insert(tile);
+    return grows;
+  }
+};
+
+class Finder {
+public:
+  explicit Finder(const StagedTiles &stages) : stages(stages) {}
+
+  Since walk(Block &block, Since since) {
+    for (Operation &op : block)
+      visit(op, since);
+    return since;
+  }
+
+  DenseSet<Operation *> barriers;
+
+private:
+  void visit(Operation &op, Since &since);
+  void visitLoop(Operation &op, Since &since);
+  void visitRegions(Operation &op, Since &since);
+  bool needsBarrier(Operation &op, const Since &since);
+
+  const StagedTiles &stages;
+  std::map<Operation *, Since> rounds; // before a round of each loop
+};
+
+} // namespace
+
+bool Finder::needsBarrier(Operation &op, const Since &since) {
+  if (isa<AsyncCopyOp>(op))
+    return since.used;
+  if (isa<DotOp>(op))
+    return !since.staged.empty();
+  if (!isa<StageOp>(op))
+    return false;
+  Value own = op.getResult(0);
+  StagedBytes bytes = stages.bytesOf(own);
+  auto overlaps = [&](Value tile) {
+    StagedBytes other = stages.bytesOf(tile);
+    return bytes.begin < other.end && other.begin < bytes.end;
+  };
+  // Each warp writes over its own part of what the same op has staged before.
+  return llvm::any_of(since.read, overlaps) ||
+         llvm::any_of(since.staged, [&](Value tile) {
+           return tile != own && overlaps(tile);
+         });
+}
+
+/// A round may follow another one, or none. What is known of rounds only grows,
+/// so that loops within loops are not walked again and again.
+void Finder::visitLoop(Operation &op, Since &since) {
+  auto [known, isNew] = rounds.try_emplace(&op);
+  Since &before = known->second;
+  bool grows = before.add(since) || isNew;
+  while (grows)
+    grows = before.add(walk(op.getRegion(0).front(), before));
+  since = before;
+}
+
+void Finder::visitRegions(Operation &op, Since &since) {
+  Since after;
+  bool mayBeLeftOut = false;
+  for (Region &region : op.getRegions()) {
+    mayBeLeftOut |= region.empty();
+    if (!region.empty())
+      after.add(walk(region.front(), since));
+  }
+  if (mayBeLeftOut)
+    after.add(since);
+  since = std::move(after);
+}
+
+void Finder::visit(Operation &op, Since &since) {
+  if (needsBarrier(op, since))
+    barriers.insert(&op);
+  if (barriers.contains(&op))
+    since = {};
+  if (isa<StageOp>(op))
+    since.staged.insert(op.getResult(0));
+  if (isa<DotOp>(op))
+    for (Value operand : op.getOperands())
+      if (stages.contains(operand))
+        since.read.insert(operand);
+  auto isTile = [](Type type) { return isa<RankedTensorType>(type); };
+  since.used |= llvm::any_of(op.getOperandTypes(), isTile) ||
+                llvm::any_of(op.getResultTypes(), isTile);
+  if (isa<scf::ForOp>(op))
+    visitLoop(op, since);
+  else if (op.getNumRegions() > 0)
+    visitRegions(op, since);
+}
+
+DenseSet<Operation *>
+mlir::kvarn::nvptx::findBarriers(KernelOp kernel, const StagedTiles &stages) {
+  Finder finder(stages);
+  finder.walk(kernel.getBody().front(), {});
+  return std::move(finder.barriers);
+}
