@@ -171,6 +171,10 @@ private:
   };
   Range findRequests(Value firstItem, Value lastItem);
   void walkRange(Value number);
+  /// Whether registers are so short that what the end of a row tile needs is
+  /// looked up again rather than kept. At head_dim 128 single warps have
+  /// enough.
+  bool looksAgain() const { return together() || (rows > 8 && depth <= 64); }
   bool pairsTiles() const { return spec.causal && args.newK; }
   Value evenTile(Value index, Value rowTiles);
   void requestSegments(Value index, Value itemsBefore, Value from, Value to);

@@ -328,8 +328,7 @@ void AttendKernel::requestSegments(Value index, Value itemsBefore, Value from,
 }
 
 /// What the blocks of `part` add up to, and the result if they are the last
-/// ones of their row tile. Registers are short where warps work together: what
-/// the end needs is looked up again rather than kept.
+/// ones of their row tile.
 void AttendKernel::finishSegment(Segment part,
                                  function_ref<Segment()> lookAgain) {
   QueryRows r = makeRows(part.firstRow);
@@ -343,7 +342,7 @@ void AttendKernel::finishSegment(Segment part,
   Blocks seen = seenBlocks(r);
   Softmax state =
       overRange(r, both(cut(all, inCache, part.from, part.to), seen));
-  if (together()) {
+  if (looksAgain()) {
     part = lookAgain();
     r = makeRows(part.firstRow);
   }
