@@ -87,7 +87,8 @@ SharedProduct sharedProduct(ArrayRef<int64_t> lhs, int64_t columns);
 tile::StageOp stageOf(Value tile);
 
 /// For codes on their way to shared memory: as in their record, but with the
-/// pairs that are expanded together first.
+/// pairs that are expanded together first, and lanes that store at the same
+/// time in different banks.
 tile::Layout stagedCodes(const MatrixInstruction &matrix, FormatAttr format,
                          RecordPart part, ArrayRef<int64_t> shape,
                          int64_t warps);

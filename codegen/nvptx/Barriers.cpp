@@ -1,8 +1,8 @@
 //===- Barriers.cpp - Where warps wait for one another --------------------===//
 
 #include "codegen/nvptx/Barriers.h"
+#include "codegen/nvptx/KernelEmitter.h"
 
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/SetVector.h"
 
 #include <map>
@@ -110,9 +110,7 @@ void Finder::visit(Operation &op, Since &since) {
     for (Value operand : op.getOperands())
       if (stages.contains(operand))
         since.read.insert(operand);
-  auto isTile = [](Type type) { return isa<RankedTensorType>(type); };
-  since.used |= llvm::any_of(op.getOperandTypes(), isTile) ||
-                llvm::any_of(op.getResultTypes(), isTile);
+  since.used |= hasTiles(&op);
   if (isa<scf::ForOp>(op))
     visitLoop(op, since);
   else if (op.getNumRegions() > 0)

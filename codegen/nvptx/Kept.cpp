@@ -61,8 +61,7 @@ static bool isAlike(KeepOp keep) {
   return each && !uses(keep, each.getWarp(), seen);
 }
 
-/// Memory for the tiles that a block keeps, from `offset` on; those of branches
-/// and of loops that follow one another have the same. Returns the end.
+/// Memory for the tiles that a block keeps, from `offset` on. Returns the end.
 int64_t KernelEmitter::allocateKept(Block &block, int64_t offset) {
   for (Operation &op : block)
     if (auto keep = dyn_cast<KeepOp>(op); keep && isInPairs(keep.getResult())) {
@@ -71,12 +70,9 @@ int64_t KernelEmitter::allocateKept(Block &block, int64_t offset) {
       kept[keep.getResult()] = {offset, alike};
       offset += (alike ? 1 : warps) * bytesOfWarp(keep.getResult());
     }
-  int64_t end = offset;
-  for (Operation &op : block)
-    for (Region &region : op.getRegions())
-      for (Block &inner : region)
-        end = std::max(end, allocateKept(inner, offset));
-  return end;
+  return allocateInside(block, offset, [&](Block &inner, int64_t from) {
+    return allocateKept(inner, from);
+  });
 }
 
 /// Where this lane has word `word`, one of every `kWords`, of a tile.

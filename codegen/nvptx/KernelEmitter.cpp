@@ -75,8 +75,7 @@ static LogicalResult checkOp(Operation *op) {
   if (isa_and_nonnull<memref::MemRefDialect>(op->getDialect()) &&
       failed(checkMemory(op)))
     return failure();
-  bool tiles = llvm::any_of(op->getOperands(), isTile) ||
-               llvm::any_of(op->getResults(), isTile);
+  bool tiles = hasTiles(op);
   bool known = isa<TileDialect>(op->getDialect()) ||
                isa<scf::ForOp, scf::IfOp, scf::YieldOp, arith::ConstantOp>(op);
   if (known ||

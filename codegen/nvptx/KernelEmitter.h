@@ -307,6 +307,12 @@ inline bool isTile(Value value) {
   return isa<RankedTensorType>(value.getType());
 }
 
+/// Whether `op` takes tiles or gives some.
+inline bool hasTiles(Operation *op) {
+  return llvm::any_of(op->getOperands(), isTile) ||
+         llvm::any_of(op->getResults(), isTile);
+}
+
 /// Whether a word holds two registers of the tile.
 inline bool isInPairs(Value value) {
   return isTile(value) && getElementTypeOrSelf(value).isF16() &&

@@ -140,7 +140,6 @@ int64_t StagedTiles::allocate(int64_t offset) {
   return places.empty() ? offset : allocate(kernel.getBody().front(), offset);
 }
 
-/// Tiles of branches and of loops that follow one another have the same memory.
 int64_t StagedTiles::allocate(Block &block, int64_t offset) {
   for (Place &place : places)
     if (place.home == &block) {
@@ -149,6 +148,14 @@ int64_t StagedTiles::allocate(Block &block, int64_t offset) {
       place.bytes.end = place.bytes.begin + type.getNumElements() * 2;
       offset = place.bytes.end;
     }
+  return allocateInside(block, offset, [&](Block &inner, int64_t from) {
+    return allocate(inner, from);
+  });
+}
+
+int64_t mlir::kvarn::nvptx::allocateInside(
+    Block &block, int64_t offset,
+    function_ref<int64_t(Block &inner, int64_t offset)> allocate) {
   int64_t end = offset;
   for (Operation &op : block)
     for (Region &region : op.getRegions())

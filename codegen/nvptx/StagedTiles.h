@@ -45,6 +45,13 @@ private:
   DenseMap<Value, unsigned> numbers; // of places
 };
 
+/// Memory for the blocks inside of `block`, from `offset` on, by `allocate`,
+/// which returns the end: those of branches and of loops that follow one
+/// another have the same. Returns the last end.
+int64_t
+allocateInside(Block &block, int64_t offset,
+               function_ref<int64_t(Block &inner, int64_t offset)> allocate);
+
 } // namespace mlir::kvarn::nvptx
 
 #endif // KVARN_CODEGEN_NVPTX_STAGEDTILES_H

@@ -1,11 +1,10 @@
 //===- Warpgroup.cpp - Products of four warps, with wgmma -----------------===//
 //
 // wgmma multiplies [64 rows, 16 depth] from registers by [16 depth, columns]
-// from shared memory. There rows of memory run along the
-// depth (K-major, in the words of the PTX ISA): 64 elements of each row or
-// column of the operand, and another 64 in the next panel. The 16-byte pieces
-// of a row of 128 bytes are permuted by the row's number, as the instruction's
-// 128-byte swizzle has it.
+// from shared memory. There rows of memory run along the depth (K-major, in the
+// words of the PTX ISA): 64 elements of each column of the operand, and another
+// 64 in the next panel. The 16-byte pieces of a row of 128 bytes are permuted
+// by the row's number, as the instruction's 128-byte swizzle has it.
 //
 // A product is not waited for until its result is used, so that what stands
 // between is done meanwhile.
