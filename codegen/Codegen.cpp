@@ -47,6 +47,7 @@ std::optional<KernelNeeds> mlir::kvarn::kernelNeeds(ModuleOp module,
   if (!function)
     return std::nullopt;
   KernelNeeds needs;
+  needs.awaitsPrevious = function->hasAttr("kvarn.awaits_previous");
   if (auto threads = function->getAttrOfType<DenseI32ArrayAttr>(
           NVVM::NVVMDialect::getMaxntidAttrName()))
     for (int32_t extent : threads.asArrayRef())

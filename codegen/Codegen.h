@@ -48,6 +48,8 @@ struct KernelNeeds {
   int64_t threads = 1;
   /// Scratch memory of a program; on a GPU dynamic shared memory of a block.
   int64_t memoryBytes = 0;
+  /// Whether it waits for the launch before it by itself.
+  bool awaitsPrevious = false;
 };
 
 /// The needs of a converted kernel; nothing if the module has no such kernel.

@@ -55,6 +55,9 @@ struct Target {
   bool bulkCopies;
   /// Whether four warps can multiply together, from shared memory (wgmma).
   bool warpgroupProducts;
+  /// Whether a kernel can begin before the one before it has ended, and wait
+  /// for that by itself (griddepcontrol).
+  bool earlyLaunches;
   const Chip *chip;
   llvm::StringRef description;
 };

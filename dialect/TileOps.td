@@ -117,6 +117,35 @@ def Tile_LaunchOp : Tile_Op<"launch", [
   }];
 }
 
+def Tile_BeginNextOp
+    : Tile_Op<"begin_next", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "let the next launch begin, if it waits for this one by itself";
+  let description = [{
+    What is launched next, and has `tile.await_previous`, may begin when every
+    program has come here or has ended. It takes room from programs that have
+    not, so this is best near the end.
+
+    Example: `tile.begin_next`
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Tile_AwaitPreviousOp : Tile_Op<"await_previous", [
+    HasParent<"::mlir::kvarn::tile::KernelOp">,
+    MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "wait for the launch before this one";
+  let description = [{
+    Behind it, everything is there that the launch before this one in the same
+    `func.func` has stored. A kernel with this op may begin earlier, where the
+    target can do that: what stands before the op must not depend on that
+    launch, nor store anything. Elsewhere launches follow one another, and it
+    does nothing.
+
+    Example: `tile.await_previous`
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
 def Tile_CheckShapeOp : Tile_Op<"check_shape"> {
   let summary = "what the extents of an argument must be";
   let description = [{

@@ -115,6 +115,8 @@ static json toJson(const Launch &launch) {
       {"entry", launch.entry},     {"grid", arrayOf(launch.grid, ruleToJson)},
       {"block", launch.block},     {"shared_bytes", launch.sharedBytes},
       {"cluster", launch.cluster}, {"arguments", json(launch.arguments)}};
+  if (launch.early)
+    result["early"] = true;
   if (launch.registers)
     result["registers"] = *launch.registers;
   if (launch.spillBytes)

@@ -123,6 +123,9 @@ struct Launch {
   int64_t sharedBytes = 0; // on a CPU: scratch bytes of one worker thread
   int64_t cluster = 1;
   std::vector<std::string> arguments; // parameters or buffers
+  /// May begin before the launch before it has ended: the kernel waits for it.
+  /// JSON: optional.
+  bool early = false;
   /// Of a thread, and the bytes of them that a thread keeps in memory; nothing
   /// if the assembler did not say. JSON: optional.
   std::optional<int64_t> registers = {}, spillBytes = {};

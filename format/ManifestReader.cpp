@@ -271,12 +271,13 @@ static bool readLaunch(const Node &node, const Variant &variant,
   Object object(node);
   Node grid;
   if (!object.check({"entry", "grid", "block", "shared_bytes", "cluster",
-                     "arguments", "registers", "spill_bytes"}) ||
+                     "arguments", "early", "registers", "spill_bytes"}) ||
       !object.name("entry", launch.entry) || !object.list("grid", 3, grid) ||
       !object.integer("block", 1, kMaxThreads, launch.block) ||
       !object.integer("shared_bytes", 0, kMaxShared, launch.sharedBytes) ||
       !object.integer("cluster", 1, kMaxCluster, launch.cluster) ||
       !object.names("arguments", launch.arguments) ||
+      (object.has("early") && !object.boolean("early", launch.early)) ||
       !readCount(object, "registers", launch.registers) ||
       !readCount(object, "spill_bytes", launch.spillBytes))
     return false;

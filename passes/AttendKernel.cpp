@@ -27,10 +27,14 @@ void AttendKernel::setRequest(Value index) {
   cached = args.newK ? b.max(b.sub(length, queryCount), b.index(0)) : length;
 }
 
-void AttendKernel::forEachRowTile(function_ref<void(Value)> body) {
+/// The head, request and split that this program is for.
+void AttendKernel::enterProgram() {
   kvHead = b.op<tile::ProgramIdOp>(tile::Axis::X);
   split = b.op<tile::ProgramIdOp>(tile::Axis::Z);
   setRequest(b.op<tile::ProgramIdOp>(tile::Axis::Y));
+}
+
+void AttendKernel::forEachRowTile(function_ref<void(Value)> body) {
   Value total = b.mul(queryCount, b.index(spec.ratio));
   b.loop(b.index(0), total, b.index(rows), {},
          [&](Value firstRow, ValueRange) -> SmallVector<Value> {
@@ -533,13 +537,14 @@ void AttendKernel::finishPartial(const QueryRows &r, const Softmax &state,
 }
 
 void AttendKernel::build() {
+  enterProgram();
   forEachRowTile([&](Value firstRow) {
     QueryRows r = makeRows(firstRow);
     Softmax state = overBlocks(r);
-    if (args.partialOut)
-      finishPartial(r, state, {b.splat(split, {rows}), r.token, r.head});
-    else
-      finish(r, state);
+    if (!args.partialOut)
+      return finish(r, state);
+    b.op<tile::BeginNextOp>();
+    finishPartial(r, state, {b.splat(split, {rows}), r.token, r.head});
   });
 }
 
@@ -561,6 +566,8 @@ Softmax AttendKernel::addParts(const Softmax &state, ArrayRef<Value> lses,
 }
 
 void AttendKernel::buildCombine() {
+  enterProgram();
+  b.op<tile::AwaitPreviousOp>();
   forEachRowTile([&](Value firstRow) {
     QueryRows r = makeRows(firstRow);
     auto sum = b.loop(

@@ -184,6 +184,7 @@ private:
   Softmax addParts(const Softmax &state, ArrayRef<Value> lses,
                    ArrayRef<Value> outs);
   Softmax sumParts(Value firstProgram, Value endProgram, const WorkUnit &unit);
+  void enterProgram();
   void forEachRowTile(function_ref<void(Value firstRow)> body);
   QueryRows makeRows(Value firstRow);
   Value loadRows(const QueryRows &r);

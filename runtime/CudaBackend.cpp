@@ -36,8 +36,9 @@ public:
   ~DeviceModule();
 
   kvarn_status load(const Variant &variant, const std::string &image);
+  /// `follows`: the launch before it in the manifest is right before it.
   kvarn_status launch(const Variant &variant, const LaunchCall &call,
-                      CUstream stream) const;
+                      CUstream stream, bool follows) const;
 
   const Driver &driver;
   const int device;
@@ -447,6 +448,9 @@ kvarn_status CudaBackend::load(const Variant &variant, const std::string &path,
 // Running
 //===----------------------------------------------------------------------===//
 
+/// The first driver that can capture launches which begin early.
+static constexpr int kFirstEarlyLaunches = 12030;
+
 static kvarn_status checkGrid(const Variant &variant, const LaunchCall &call) {
   const Launch &launch = variant.launches[call.index];
   const std::array<int64_t, 3> &grid = call.grid;
@@ -466,14 +470,16 @@ static kvarn_status checkGrid(const Variant &variant, const LaunchCall &call) {
   return KVARN_STATUS_OK;
 }
 
+static bool hasNoCells(const LaunchCall &call) {
+  return std::find(call.grid.begin(), call.grid.end(), 0) != call.grid.end();
+}
+
 kvarn_status DeviceModule::launch(const Variant &variant,
-                                  const LaunchCall &call,
-                                  CUstream stream) const {
+                                  const LaunchCall &call, CUstream stream,
+                                  bool follows) const {
   const Launch &launch = variant.launches[call.index];
   std::string what = variant.id + ": " + describeLaunch(variant, call.index);
-  if (std::find(call.grid.begin(), call.grid.end(), 0) != call.grid.end())
-    return KVARN_STATUS_OK;             // no cells: nothing to do
-  CUlaunchAttribute attributes[2] = {}; // room for a programmatic launch
+  CUlaunchAttribute attributes[2] = {};
   CUlaunchConfig config = {};
   config.gridDimX = static_cast<unsigned>(call.grid[0]);
   config.gridDimY = static_cast<unsigned>(call.grid[1]);
@@ -487,6 +493,12 @@ kvarn_status DeviceModule::launch(const Variant &variant,
     CUlaunchAttribute &cluster = attributes[config.numAttrs++];
     cluster.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
     cluster.value.clusterDim = {static_cast<unsigned>(launch.cluster), 1, 1};
+  }
+  // A kernel that waits by itself need not be waited for.
+  if (launch.early && follows && driver.version() >= kFirstEarlyLaunches) {
+    CUlaunchAttribute &early = attributes[config.numAttrs++];
+    early.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+    early.value.programmaticStreamSerializationAllowed = 1;
   }
   size_t bytes = call.params.size() * sizeof(int64_t);
   void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER,
@@ -512,8 +524,13 @@ kvarn_status CudaVariant::run(const std::vector<LaunchCall> &calls,
   if (scope.result != CUDA_SUCCESS)
     return failedCall(driver, scope.result,
                       variant.id + ": " + describeDevice(driver, device.id));
-  for (const LaunchCall &call : calls)
-    KVARN_TRY(module->launch(variant, call, stream));
+  bool follows = false;
+  for (const LaunchCall &call : calls) {
+    bool empty = hasNoCells(call);
+    if (!empty)
+      KVARN_TRY(module->launch(variant, call, stream, follows));
+    follows = !empty;
+  }
   return KVARN_STATUS_OK;
 }
 

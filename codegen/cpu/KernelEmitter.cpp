@@ -158,7 +158,8 @@ void KernelEmitter::emitOp(Operation &op) {
       .Case<ProgramIdOp>([&](ProgramIdOp op) {
         scalars.map(op.getResult(), programId[unsigned(op.getAxis())]);
       })
-      .Case<SlotOp, WaitOp, ReturnOp, scf::YieldOp, YieldOp>([](auto) {})
+      .Case<SlotOp, WaitOp, BeginNextOp, AwaitPreviousOp, ReturnOp,
+            scf::YieldOp, YieldOp>([](auto) {})
       .Default([&](Operation *op) {
         if (op->getNumResults() == 1 && isTile(op->getResult(0)))
           fill(destination(op->getResult(0)),

@@ -230,6 +230,7 @@ static LogicalResult readNeeds(ModuleOp module, Variant &variant) {
              << "no code for kernel '" << launch.entry << "'";
     launch.block = needs->threads;
     launch.sharedBytes = needs->memoryBytes;
+    launch.early = needs->awaitsPrevious;
   }
   return success();
 }

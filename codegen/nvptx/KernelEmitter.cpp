@@ -35,6 +35,9 @@ LogicalResult KernelEmitter::run() {
   // Attention, and materialize, for which it makes no difference.
   if (hasOwnWarps || together)
     function->setAttr(kFillsRegisters, ir.getUnitAttr());
+  auto awaits = kernel.getBody().getOps<AwaitPreviousOp>();
+  if (target.earlyLaunches && !awaits.empty())
+    function->setAttr("kvarn.awaits_previous", ir.getUnitAttr());
   kernel.erase();
   return success();
 }
@@ -311,6 +314,14 @@ void KernelEmitter::emitSimpleOp(Operation *op) {
       .Case<AsyncCopyOp>([&](auto op) { emitAsyncCopy(op); })
       .Case<WaitOp>([&](auto op) { emitWait(op); })
       .Case<ArriveOp>([&](auto op) { emitArrive(op); })
+      .Case<BeginNextOp>([&](auto) {
+        if (target.earlyLaunches)
+          ir.assembly("griddepcontrol.launch_dependents;", "~{memory}", {});
+      })
+      .Case<AwaitPreviousOp>([&](auto) {
+        if (target.earlyLaunches)
+          ir.assembly("griddepcontrol.wait;", "~{memory}", {});
+      })
       .Case<IotaOp>([&](auto op) { emitIota(op); })
       .Case<BroadcastOp>([&](auto op) { emitBroadcast(op); })
       .Case<TransposeOp>([&](auto op) { emitTranspose(op); })

@@ -294,6 +294,14 @@ func.func @f(%x: tensor<8xf32>) {
 
 // -----
 
+func.func @f() {
+  // expected-error @+1 {{'tile.await_previous' op expects parent op 'tile.kernel'}}
+  tile.await_previous
+  return
+}
+
+// -----
+
 func.func @f(%x: memref<?xi64>, %n: index) {
   // expected-error @+1 {{'tile.arrive' op operand #0 must be}}
   %0 = tile.arrive %x[%n] of %n : memref<?xi64>

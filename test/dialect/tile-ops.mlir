@@ -111,6 +111,15 @@ func.func @encoded(%x: tensor<16x8xf32, #mma>) -> tensor<16x8xf32, #mma> {
   return %1 : tensor<16x8xf32, #mma>
 }
 
+// CHECK-LABEL: tile.kernel @order
+tile.kernel @order() {
+  // CHECK-NEXT: tile.await_previous
+  tile.await_previous
+  // CHECK-NEXT: tile.begin_next
+  tile.begin_next
+  tile.return
+}
+
 // CHECK-LABEL: func.func @memory
 func.func @memory(%q: memref<?x?x128xf16, strided<[?, ?, 1], offset: ?>>, %slots: memref<?xi32>, %out: memref<?x?xf32>,
                   %i: tensor<8xindex>, %j: index, %valid: tensor<8xi1>, %lse: tensor<8xf32>) {

@@ -199,6 +199,8 @@
 // The output is neither rotated nor rounded yet; where it goes has the split in
 // front.
 // SPLITS: scf.for
+// The sum may begin when all that is left is to store.
+// SPLITS: tile.begin_next
 // SPLITS: arith.divf
 // SPLITS-NOT: tile.hadamard
 // SPLITS: tile.store {{.*}} : tensor<4x64xf32{{.*}}>, memref<8x?x?x64xf32>
@@ -210,6 +212,9 @@
 // SPLITS: tile.kernel @decode_combine({{.*}}splits = 8,
 // SPLITS-DAG: %[[C8:.*]] = arith.constant 8 : index
 // SPLITS-DAG: %[[C1:.*]] = arith.constant 1 : index
+// Which request it is for is known before the parts are there.
+// SPLITS: memref.load
+// SPLITS: tile.await_previous
 // SPLITS: scf.for %{{.*}} = %{{.*}} to %[[C8]] step %[[C1]]
 // SPLITS: tile.gather {{.*}} memref<8x?x?xf32>
 // SPLITS: tile.load {{.*}} memref<8x?x?x64xf32>

@@ -33,6 +33,7 @@ static Variant exampleVariant(const std::string &id) {
                  4096,
                  1,
                  {"q", "scale", "window", "partial", "out"}}};
+  v.launches[0].early = true;
   v.hint.context = 4096;
   v.hint.kvHeads = 8;
   return v;
@@ -226,6 +227,20 @@ TEST(Manifest, Launches) {
   EXPECT_EQ(variantError([](json &v) { v["launches"][0]["block"] = 0; }),
             "manifest.json: variants[1].launches[0].block: expected an integer "
             "from 1 to 1024");
+  EXPECT_EQ(variantError([](json &v) { v["launches"][0]["early"] = 1; }),
+            "manifest.json: variants[1].launches[0].early: expected true or "
+            "false");
+}
+
+TEST(Manifest, LaunchesBeginEarlyOnlyIfItSaysSo) {
+  std::string error;
+  auto read = readManifest(edited([](json &root) {
+                             root["variants"][1]["launches"][0].erase("early");
+                           }),
+                           error);
+  ASSERT_TRUE(read) << error;
+  EXPECT_TRUE(read->variants[0].launches[0].early);
+  EXPECT_FALSE(read->variants[1].launches[0].early);
 }
 
 TEST(Manifest, NestingIsBounded) {

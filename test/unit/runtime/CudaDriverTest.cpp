@@ -57,6 +57,26 @@ TEST_F(CudaDriverDeathTest, OfAnotherKind) {
                 "needs a newer NVIDIA driver: libc.so.6 has no cuInit");
 }
 
+/// With a driver that cannot capture it, no launch begins early.
+TEST_F(CudaDriverDeathTest, WithoutEarlyLaunches) {
+  auto launch = [](int version) {
+    fakeCuda().version = version;
+    Variant sum = onGpu(sumVariant());
+    sum.launches[1].early = true;
+    TempLibrary folder({sum});
+    DeviceFloats x(0, {1, 2}), sums(0, {0}), memory(0, std::vector<float>(128));
+    auto options = make<kvarn_launch_options>();
+    options.workspace = memory.data();
+    options.workspace_bytes = 512;
+    folder.open().select("sum.1").launch(
+        {{"x", x.tensor({1, 2})}, {"sums", sums.tensor({1})}}, &options);
+    std::filesystem::remove_all(folder.path());
+    std::_Exit(fakeCuda().launches.at(1).early ? 1 : 2);
+  };
+  EXPECT_EXIT(launch(12020), testing::ExitedWithCode(2), "");
+  EXPECT_EXIT(launch(12030), testing::ExitedWithCode(1), "");
+}
+
 TEST_F(CudaDriverDeathTest, ThatIsOld) {
   EXPECT_REASON(fakeCuda().version = 11080,
                 "needs an NVIDIA driver for CUDA 12.1, but this one is for "

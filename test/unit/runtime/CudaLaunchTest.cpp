@@ -109,6 +109,34 @@ TEST_F(CudaLaunch, WorkspaceIsTheCallers) {
             reinterpret_cast<intptr_t>(memory.data()) + 256);
 }
 
+/// Only what follows a launch of the same call may begin before it has ended.
+TEST_F(CudaLaunch, BeginsEarly) {
+  Variant sum = onGpu(sumVariant());
+  sum.launches[1].early = true;
+  Variant alone = sum;
+  alone.id = "alone.1";
+  alone.launches[0].grid[0] = 0;
+  TempLibrary other({sum, alone});
+  Library early(other.open());
+  DeviceFloats sums(0, {0, 0}), memory(0, std::vector<float>(128));
+  Tensor result = sums.tensor({2});
+  auto options = make<kvarn_launch_options>();
+  options.workspace = memory.data();
+  options.workspace_bytes = 512;
+  auto launch = [&](const char *id) {
+    fake.launches.clear();
+    early.select(id).launch({{"x", x}, {"sums", result}}, &options);
+  };
+  launch("sum.1");
+  EXPECT_EQ(sums.read(), (std::vector<float>{14, 77}));
+  ASSERT_EQ(fake.launches.size(), 2u);
+  EXPECT_FALSE(fake.launches[0].early);
+  EXPECT_TRUE(fake.launches[1].early);
+  launch("alone.1");
+  ASSERT_EQ(fake.launches.size(), 1u);
+  EXPECT_FALSE(fake.launches[0].early);
+}
+
 TEST_F(CudaLaunch, GridLimits) {
   Kernel grid = library.select("grid.1");
   DeviceFloats floats(0, std::vector<float>(8));

@@ -119,12 +119,17 @@ static CUresult launch(const CUlaunchConfig &config, CUfunction function,
                        {config.blockDimX, config.blockDimY, config.blockDimZ},
                        config.sharedMemBytes,
                        0,
+                       false,
                        {},
                        config.hStream,
                        streamOf(config.hStream)->capture != nullptr};
-  for (unsigned i = 0; i < config.numAttrs; ++i)
-    if (config.attrs[i].id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
-      record.clusterX = config.attrs[i].value.clusterDim.x;
+  for (unsigned i = 0; i < config.numAttrs; ++i) {
+    const CUlaunchAttribute &attribute = config.attrs[i];
+    if (attribute.id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
+      record.clusterX = attribute.value.clusterDim.x;
+    if (attribute.id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
+      record.early = attribute.value.programmaticStreamSerializationAllowed;
+  }
   if (contextStack().empty() ||
       contextStack().back() != function->module->context)
     return kInvalidHandle;
@@ -136,6 +141,7 @@ static CUresult launch(const CUlaunchConfig &config, CUfunction function,
               record.block[0] <= unsigned(device.threads) &&
               (cluster == 1 || device.major >= 9) &&
               (cluster <= 8 || function->largeClusters) &&
+              (!record.early || device.major >= 9) &&
               record.sharedBytes <= limit;
   if (!fits || !readParams(extra, record.params))
     return CUDA_ERROR_INVALID_VALUE;

@@ -40,6 +40,7 @@ struct FakeLaunch {
   std::string entry;
   std::array<unsigned, 3> grid, block;
   unsigned sharedBytes, clusterX; // 0 = no attribute
+  bool early;                     // may begin before the one before it ends
   std::vector<int64_t> params;
   void *stream;
   bool captured;
