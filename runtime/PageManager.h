@@ -1,8 +1,8 @@
 //===- PageManager.h - Who owns which block and slot ------------*- C++ -*-===//
 //
-// The bookkeeping behind kvarn_pages; the rules are in kvarn.h. After creation
-// nothing allocates, so no operation can stop half-way: each one checks first,
-// then changes.
+// The bookkeeping behind kvarn_pages; the rules are in kvarn_pages.h. After
+// creation nothing allocates, so no operation can stop half-way: each one
+// checks first, then changes.
 //
 //===----------------------------------------------------------------------===//
 

@@ -73,8 +73,8 @@ inline constexpr MeasuredKernel kMeasuredKernels[] = {
     {"relayout", "Records of the other layout into pages", makeRelayout},
 };
 
-/// `kernel` on `args`, ready to run. `Args` is a struct of kvarn.h, `measure`
-/// and `launch` its two functions.
+/// `kernel` on `args`, ready to run. `Args` is a struct of kvarn_cache.h,
+/// `measure` and `launch` its two functions.
 template <typename Args>
 std::unique_ptr<TimedLaunch> prepareLaunch(
     Device &device, const run::Kernel &kernel, Args args,

@@ -1,7 +1,7 @@
 //===- Kernels.cpp - One subcommand per kernel of a cache -----------------===//
 //
-// Its options are the parameters in kvarn.h; tensors are .npy files. What the
-// kernels have in common comes from runtime/KernelTensors.h.
+// Its options are the parameters in kvarn_cache.h; tensors are .npy files. What
+// the kernels have in common comes from runtime/KernelTensors.h.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +23,8 @@ using runtime::KernelTensor;
 
 namespace {
 
-/// The tensors that a subcommand reads and writes, by their names in kvarn.h.
+/// The tensors that a subcommand reads and writes, by their names in
+/// kvarn_cache.h.
 class TensorFiles {
 public:
   explicit TensorFiles(CLI::App &app) : app(app) {}
