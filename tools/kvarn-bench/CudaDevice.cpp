@@ -95,12 +95,10 @@ public:
   const Gpu &gpu;
 
 private:
-  int64_t roundBytes() const {
-    return int64_t(gridBlocks()) * kReadThreads * kReadBytesPerThread;
-  }
+  int64_t roundBytes() const { return gridBlocks() * kReadBytesPerProgram; }
   unsigned gridBlocks() const {
     return static_cast<unsigned>(gpu.info().multiprocessors) *
-           kReadBlocksPerProcessor;
+           kReadProgramsPerProcessor;
   }
   void read(const GpuMemory &memory, int64_t rounds) const;
   void copy(const GpuMemory &memory, size_t to, size_t from,
@@ -182,17 +180,28 @@ std::string CudaDevice::driver() const {
 }
 
 void CudaDevice::read(const GpuMemory &memory, int64_t rounds) const {
-  const uint64_t params[] = {memory.address(), static_cast<uint64_t>(rounds),
-                             sink.address()};
+  int64_t rows = rounds * roundBytes() / kReadRowBytes, columns = 128;
+  // Memory is an address, extents and strides.
+  const int64_t params[] = {static_cast<int64_t>(memory.address()),
+                            rows,
+                            columns,
+                            columns,
+                            1,
+                            gridBlocks(),
+                            rounds,
+                            static_cast<int64_t>(sink.address()),
+                            1,
+                            1};
   size_t bytes = sizeof params;
   void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER,
-                   const_cast<uint64_t *>(params), CU_LAUNCH_PARAM_BUFFER_SIZE,
+                   const_cast<int64_t *>(params), CU_LAUNCH_PARAM_BUFFER_SIZE,
                    &bytes, CU_LAUNCH_PARAM_END};
   CUlaunchConfig config = {};
   config.gridDimX = gridBlocks();
   config.gridDimY = config.gridDimZ = 1;
   config.blockDimX = kReadThreads;
   config.blockDimY = config.blockDimZ = 1;
+  config.sharedMemBytes = kReadSharedBytes;
   config.hStream = gpu.stream();
   gpu.check(gpu.driver().cuLaunchKernelEx(&config, reader, nullptr, extra),
             "cannot launch the kernel that reads memory");
