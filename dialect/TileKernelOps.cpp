@@ -63,6 +63,23 @@ LogicalResult KernelOp::verify() {
   return success();
 }
 
+LogicalResult AwaitPreviousOp::verify() {
+  for (Operation *before = (*this)->getPrevNode(); before;
+       before = before->getPrevNode()) {
+    WalkResult result = before->walk([&](Operation *op) -> WalkResult {
+      if (isa<StoreOp, ScatterOp, StoreVectorOp, StoreCodesOp, ArriveOp,
+              BeginNextOp, AwaitPreviousOp>(op))
+        return emitOpError()
+               << "stands behind '" << op->getName()
+               << "', expected nothing that stores, nor that launches wait for";
+      return WalkResult::advance();
+    });
+    if (result.wasInterrupted())
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto kernel =
       symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());

@@ -122,8 +122,8 @@ def Tile_BeginNextOp
   let summary = "let the next launch begin, if it waits for this one by itself";
   let description = [{
     What is launched next, and has `tile.await_previous`, may begin when every
-    program has come here or has ended. It takes room from programs that have
-    not, so this is best near the end.
+    program has come here or has ended. It takes room that programs have left,
+    and keeps it until the last of them has ended: this is best near the end.
 
     Example: `tile.begin_next`
   }];
@@ -135,15 +135,16 @@ def Tile_AwaitPreviousOp : Tile_Op<"await_previous", [
     MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "wait for the launch before this one";
   let description = [{
-    Behind it, everything is there that the launch before this one in the same
-    `func.func` has stored. A kernel with this op may begin earlier, where the
-    target can do that: what stands before the op must not depend on that
-    launch, nor store anything. Elsewhere launches follow one another, and it
-    does nothing.
+    Behind it, everything is there that launches before this one in the same
+    `func.func` have stored. A kernel with this op may begin earlier, where the
+    target can do that: what stands before the op must not depend on any of
+    them. Nothing before it stores. Elsewhere launches follow one another, and
+    it does nothing.
 
     Example: `tile.await_previous`
   }];
   let assemblyFormat = "attr-dict";
+  let hasVerifier = 1;
 }
 
 def Tile_CheckShapeOp : Tile_Op<"check_shape"> {

@@ -5,6 +5,7 @@
 #include "format/ManifestNode.h"
 
 #include <algorithm>
+#include <charconv>
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
@@ -266,6 +267,27 @@ static bool readCount(const Object &object, const char *name,
          object.integer(name, 0, kMaxShared, result.emplace());
 }
 
+/// Whether the chip lets a kernel wait for the one before it.
+static bool canBeginEarly(const Requirements &requirements) {
+  std::string_view chip = requirements.chip;
+  int number = 0;
+  if (chip.starts_with("sm_"))
+    std::from_chars(chip.data() + 3, chip.data() + chip.size(), number);
+  return number >= 90;
+}
+
+static bool readEarly(const Object &object, const Variant &variant,
+                      Launch &launch) {
+  Node early;
+  if (!object.has("early"))
+    return true;
+  if (!object.get("early", early) || !object.boolean("early", launch.early))
+    return false;
+  return !launch.early || canBeginEarly(variant.requirements) ||
+         early.fail("expected false for '" + variant.requirements.chip +
+                    "': kernels wait by themselves from sm_90 on");
+}
+
 static bool readLaunch(const Node &node, const Variant &variant,
                        Launch &launch) {
   Object object(node);
@@ -277,7 +299,7 @@ static bool readLaunch(const Node &node, const Variant &variant,
       !object.integer("shared_bytes", 0, kMaxShared, launch.sharedBytes) ||
       !object.integer("cluster", 1, kMaxCluster, launch.cluster) ||
       !object.names("arguments", launch.arguments) ||
-      (object.has("early") && !object.boolean("early", launch.early)) ||
+      !readEarly(object, variant, launch) ||
       !readCount(object, "registers", launch.registers) ||
       !readCount(object, "spill_bytes", launch.spillBytes))
     return false;

@@ -543,7 +543,9 @@ void AttendKernel::build() {
     Softmax state = overBlocks(r);
     if (!args.partialOut)
       return finish(r, state);
-    b.op<tile::BeginNextOp>();
+    Value last = b.lessEqual(b.mul(queryCount, b.index(spec.ratio)),
+                             b.add(firstRow, b.index(rows)));
+    b.when(last, [&] { b.op<tile::BeginNextOp>(); });
     finishPartial(r, state, {b.splat(split, {rows}), r.token, r.head});
   });
 }

@@ -27,8 +27,9 @@
 // The place in the grid is %ctaid. There are `block` threads in x, `cluster`
 // CTAs of neighbouring x in a cluster, and `sharedBytes` of dynamic shared
 // memory, not initialized. Launches run in order on one stream; a kernel may
-// count on those before it being done, and it may not count on memory of the
-// host.
+// count on those before it being done, unless its launch is `early`: then every
+// CTA must execute griddepcontrol.wait before it counts on anything that they
+// do, and before it stores. No kernel may count on memory of the host.
 //
 //===----------------------------------------------------------------------===//
 

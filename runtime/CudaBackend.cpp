@@ -448,8 +448,9 @@ kvarn_status CudaBackend::load(const Variant &variant, const std::string &path,
 // Running
 //===----------------------------------------------------------------------===//
 
-/// The first driver that can capture launches which begin early.
-static constexpr int kFirstEarlyLaunches = 12030;
+/// The first driver that can capture launches which begin early, and the chips
+/// where that was tried. On others they follow one another.
+static constexpr int kFirstEarlyLaunches = 12030, kEarlyMajor = 9;
 
 static kvarn_status checkGrid(const Variant &variant, const LaunchCall &call) {
   const Launch &launch = variant.launches[call.index];
@@ -495,7 +496,8 @@ kvarn_status DeviceModule::launch(const Variant &variant,
     cluster.value.clusterDim = {static_cast<unsigned>(launch.cluster), 1, 1};
   }
   // A kernel that waits by itself need not be waited for.
-  if (launch.early && follows && driver.version() >= kFirstEarlyLaunches) {
+  if (launch.early && follows && info().major == kEarlyMajor &&
+      driver.version() >= kFirstEarlyLaunches) {
     CUlaunchAttribute &early = attributes[config.numAttrs++];
     early.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
     early.value.programmaticStreamSerializationAllowed = 1;

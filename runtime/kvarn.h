@@ -390,7 +390,8 @@ typedef struct kvarn_launch_options {
  * in its primary context; the call returns when the work is queued on the
  * stream. It neither allocates nor waits, so a stream that is being captured
  * into a graph is fine; only a variant that is not loaded on that device yet is
- * refused then. Grids follow from shapes alone: lengths may change between
+ * refused then. Edges of the graph between kernels of one call may be
+ * programmatic. Grids follow from shapes alone: lengths may change between
  * launches of the graph.
  *   INVALID_ARGUMENT  names the parameter and says what was expected
  *   UNSUPPORTED       the device of the tensors cannot run the variant

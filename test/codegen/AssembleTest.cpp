@@ -87,6 +87,7 @@ TEST(KernelNeeds, FromAttributes) {
   context.loadDialect<mlir::LLVM::LLVMDialect, mlir::NVVM::NVVMDialect>();
   auto module = mlir::parseSourceString<mlir::ModuleOp>(
       R"(llvm.func @gpu() attributes {nvvm.maxntid = array<i32: 32, 4>, kvarn.shared_bytes = 96 : i64}
+         llvm.func @behind() attributes {kvarn.shared_bytes = 0 : i64, kvarn.awaits_previous}
          llvm.func @cpu() attributes {kvarn.scratch_bytes = 64 : i64}
          llvm.func @other())",
       mlir::ParserConfig(&context));
@@ -95,6 +96,8 @@ TEST(KernelNeeds, FromAttributes) {
   ASSERT_TRUE(gpu && cpu);
   EXPECT_EQ(gpu->threads, 128);
   EXPECT_EQ(gpu->memoryBytes, 96);
+  EXPECT_FALSE(gpu->awaitsPrevious);
+  EXPECT_TRUE(kernelNeeds(*module, "behind")->awaitsPrevious);
   EXPECT_EQ(cpu->threads, 1);
   EXPECT_EQ(cpu->memoryBytes, 64);
   EXPECT_FALSE(kernelNeeds(*module, "other"));

@@ -294,6 +294,49 @@ func.func @f(%x: tensor<8xf32>) {
 
 // -----
 
+tile.kernel @f(%x: memref<?xf32>, %v: f32) {
+  %c0 = arith.constant 0 : index
+  %t = tile.splat %v : tensor<32xf32>
+  tile.store %t, %x[%c0] : tensor<32xf32>, memref<?xf32>, index
+  // expected-error @+1 {{'tile.await_previous' op stands behind 'tile.store', expected nothing that stores, nor that launches wait for}}
+  tile.await_previous
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%x: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %c2 = arith.constant 2 : index
+  %yes = arith.constant true
+  scf.if %yes {
+    %last = tile.arrive %x[%c0] of %c2 : memref<?xi32>
+  }
+  // expected-error @+1 {{'tile.await_previous' op stands behind 'tile.arrive', expected}}
+  tile.await_previous
+  tile.return
+}
+
+// -----
+
+tile.kernel @f() {
+  tile.begin_next
+  // expected-error @+1 {{'tile.await_previous' op stands behind 'tile.begin_next', expected}}
+  tile.await_previous
+  tile.return
+}
+
+// -----
+
+tile.kernel @f() {
+  tile.await_previous
+  // expected-error @+1 {{'tile.await_previous' op stands behind 'tile.await_previous', expected}}
+  tile.await_previous
+  tile.return
+}
+
+// -----
+
 func.func @f() {
   // expected-error @+1 {{'tile.await_previous' op expects parent op 'tile.kernel'}}
   tile.await_previous

@@ -10,7 +10,7 @@
 // REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s
 // Nothing that belongs to another value of a field.
-// RUN: %{tile} | FileCheck %s --check-prefix=DIRECT --implicit-check-not=tile.warps --implicit-check-not=tile.alloc_slot --implicit-check-not=tile.async_copy --implicit-check-not=tile.wait --implicit-check-not=expand_scale --implicit-check-not=memref.alloc --implicit-check-not="program_id z"
+// RUN: %{tile} | FileCheck %s --check-prefix=DIRECT --implicit-check-not=tile.warps --implicit-check-not=tile.alloc_slot --implicit-check-not=tile.async_copy --implicit-check-not=tile.wait --implicit-check-not=expand_scale --implicit-check-not=memref.alloc --implicit-check-not="program_id z" --implicit-check-not=begin_next --implicit-check-not=await_previous
 // DIRECT: tile.kernel
 // REDEFINE: %{schedule} = '<rows=16,tokens=128,pool_tokens=128,warps=1,splits=1,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s --check-prefix=ROWS
@@ -199,8 +199,9 @@
 // The output is neither rotated nor rounded yet; where it goes has the split in
 // front.
 // SPLITS: scf.for
-// The sum may begin when all that is left is to store.
+// The sum may begin when all that is left is to store the last row tile.
 // SPLITS: tile.begin_next
+// SPLITS-NEXT: }
 // SPLITS: arith.divf
 // SPLITS-NOT: tile.hadamard
 // SPLITS: tile.store {{.*}} : tensor<4x64xf32{{.*}}>, memref<8x?x?x64xf32>

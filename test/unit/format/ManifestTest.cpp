@@ -33,7 +33,6 @@ static Variant exampleVariant(const std::string &id) {
                  4096,
                  1,
                  {"q", "scale", "window", "partial", "out"}}};
-  v.launches[0].early = true;
   v.hint.context = 4096;
   v.hint.kvHeads = 8;
   return v;
@@ -232,15 +231,30 @@ TEST(Manifest, Launches) {
             "false");
 }
 
-TEST(Manifest, LaunchesBeginEarlyOnlyIfItSaysSo) {
+TEST(Manifest, EarlyLaunches) {
+  auto onChip = [](json &v, const char *chip) {
+    v["requires"] = {{"arch", "nvptx"},
+                     {"cpu", ""},
+                     {"cpu_features", json::array()},
+                     {"chip", chip}};
+    v["binary"]["kind"] = "ptx";
+    v["binary"]["file"] = "attend.ptx";
+    v["launches"][0]["early"] = true;
+  };
   std::string error;
-  auto read = readManifest(edited([](json &root) {
-                             root["variants"][1]["launches"][0].erase("early");
-                           }),
-                           error);
+  auto read = readManifest(
+      edited([&](json &root) { onChip(root["variants"][1], "sm_90"); }), error);
   ASSERT_TRUE(read) << error;
-  EXPECT_TRUE(read->variants[0].launches[0].early);
-  EXPECT_FALSE(read->variants[1].launches[0].early);
+  EXPECT_FALSE(read->variants[0].launches[0].early);
+  EXPECT_TRUE(read->variants[1].launches[0].early);
+  EXPECT_EQ(readManifest(writeManifest(*read), error), read);
+  std::string at = "manifest.json: variants[1].launches[0].early: expected "
+                   "false for '";
+  for (const char *chip : {"sm_89", "sm_", "sm_x", "gfx942"})
+    EXPECT_EQ(variantError([&](json &v) { onChip(v, chip); }),
+              at + chip + "': kernels wait by themselves from sm_90 on");
+  EXPECT_EQ(variantError([](json &v) { v["launches"][0]["early"] = true; }),
+            at + "': kernels wait by themselves from sm_90 on");
 }
 
 TEST(Manifest, NestingIsBounded) {

@@ -109,14 +109,19 @@ TEST_F(CudaLaunch, WorkspaceIsTheCallers) {
             reinterpret_cast<intptr_t>(memory.data()) + 256);
 }
 
-/// Only what follows a launch of the same call may begin before it has ended.
+/// Only what is right behind a launch of the same call may begin before it has
+/// ended.
 TEST_F(CudaLaunch, BeginsEarly) {
   Variant sum = onGpu(sumVariant());
-  sum.launches[1].early = true;
-  Variant alone = sum;
+  for (Launch &launch : sum.launches)
+    launch.early = true;
+  sum.launches.push_back(sum.launches[1]);
+  Variant alone = sum, gap = sum;
   alone.id = "alone.1";
-  alone.launches[0].grid[0] = 0;
-  TempLibrary other({sum, alone});
+  alone.launches[0].grid[0] = alone.launches[2].grid[0] = 0;
+  gap.id = "gap.1";
+  gap.launches[1].grid[0] = 0;
+  TempLibrary other({sum, alone, gap});
   Library early(other.open());
   DeviceFloats sums(0, {0, 0}), memory(0, std::vector<float>(128));
   Tensor result = sums.tensor({2});
@@ -127,14 +132,21 @@ TEST_F(CudaLaunch, BeginsEarly) {
     fake.launches.clear();
     early.select(id).launch({{"x", x}, {"sums", result}}, &options);
   };
+  auto whichAreEarly = [&] {
+    std::vector<bool> all;
+    for (const FakeLaunch &each : fake.launches)
+      all.push_back(each.early);
+    return all;
+  };
   launch("sum.1");
   EXPECT_EQ(sums.read(), (std::vector<float>{14, 77}));
-  ASSERT_EQ(fake.launches.size(), 2u);
-  EXPECT_FALSE(fake.launches[0].early);
-  EXPECT_TRUE(fake.launches[1].early);
+  EXPECT_EQ(whichAreEarly(), (std::vector<bool>{false, true, true}));
+  launch("sum.1"); // not behind what another call launched
+  EXPECT_EQ(whichAreEarly(), (std::vector<bool>{false, true, true}));
   launch("alone.1");
-  ASSERT_EQ(fake.launches.size(), 1u);
-  EXPECT_FALSE(fake.launches[0].early);
+  EXPECT_EQ(whichAreEarly(), (std::vector<bool>{false}));
+  launch("gap.1");
+  EXPECT_EQ(whichAreEarly(), (std::vector<bool>{false, false}));
 }
 
 TEST_F(CudaLaunch, GridLimits) {
@@ -323,7 +335,11 @@ private:
 } // namespace
 
 TEST_F(CudaLaunch, CanBeCaptured) {
-  Kernel sum = library.select("sum.1");
+  Variant variant = onGpu(sumVariant());
+  variant.launches[1].early = true;
+  TempLibrary other({variant});
+  Library early(other.open());
+  Kernel sum = early.select("sum.1");
   DeviceFloats sums(0, {-1, -1}), memory(0, std::vector<float>(128));
   Tensor result = sums.tensor({2});
   Capture capture(0);
@@ -333,6 +349,7 @@ TEST_F(CudaLaunch, CanBeCaptured) {
   EXPECT_EQ(capture.end(), 0);
   ASSERT_EQ(fake.launches.size(), 2u);
   EXPECT_TRUE(fake.launches[0].captured);
+  EXPECT_TRUE(fake.launches[1].captured && fake.launches[1].early);
   EXPECT_EQ(sums.read(), (std::vector<float>{-1, -1}));
   capture.replay();
   EXPECT_EQ(sums.read(), (std::vector<float>{14, 77}));

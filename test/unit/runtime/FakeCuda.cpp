@@ -145,6 +145,8 @@ static CUresult launch(const CUlaunchConfig &config, CUfunction function,
               record.sharedBytes <= limit;
   if (!fits || !readParams(extra, record.params))
     return CUDA_ERROR_INVALID_VALUE;
+  if (record.early && record.captured && fakeCuda().version < 12030)
+    return kCaptureUnsupported;
   if (hasForeignAddress(record.params))
     return kIllegalAddress;
   fakeCuda().launches.push_back(record);
