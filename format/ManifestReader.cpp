@@ -1,11 +1,11 @@
 //===- ManifestReader.cpp - Reading of untrusted manifests ----------------===//
 
+#include "format/Chip.h"
 #include "format/Format.h"
 #include "format/Hash.h"
 #include "format/ManifestNode.h"
 
 #include <algorithm>
-#include <charconv>
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
@@ -267,15 +267,6 @@ static bool readCount(const Object &object, const char *name,
          object.integer(name, 0, kMaxShared, result.emplace());
 }
 
-/// Whether the chip lets a kernel wait for the one before it.
-static bool canBeginEarly(const Requirements &requirements) {
-  std::string_view chip = requirements.chip;
-  int number = 0;
-  if (chip.starts_with("sm_"))
-    std::from_chars(chip.data() + 3, chip.data() + chip.size(), number);
-  return number >= 90;
-}
-
 static bool readEarly(const Object &object, const Variant &variant,
                       Launch &launch) {
   Node early;
@@ -283,8 +274,10 @@ static bool readEarly(const Object &object, const Variant &variant,
     return true;
   if (!object.get("early", early) || !object.boolean("early", launch.early))
     return false;
-  return !launch.early || canBeginEarly(variant.requirements) ||
-         early.fail("expected false for '" + variant.requirements.chip +
+  const std::string &name = variant.requirements.chip;
+  std::optional<Chip> chip = parseChip(name);
+  return !launch.early || (chip && chip->major >= 9) ||
+         early.fail("expected false for '" + name +
                     "': kernels wait by themselves from sm_90 on");
 }
 

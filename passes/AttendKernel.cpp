@@ -34,9 +34,13 @@ void AttendKernel::enterProgram() {
   setRequest(b.op<tile::ProgramIdOp>(tile::Axis::Y));
 }
 
+/// Query rows of the request.
+Value AttendKernel::rowCount() {
+  return b.mul(queryCount, b.index(spec.ratio));
+}
+
 void AttendKernel::forEachRowTile(function_ref<void(Value)> body) {
-  Value total = b.mul(queryCount, b.index(spec.ratio));
-  b.loop(b.index(0), total, b.index(rows), {},
+  b.loop(b.index(0), rowCount(), b.index(rows), {},
          [&](Value firstRow, ValueRange) -> SmallVector<Value> {
            body(firstRow);
            return {};
@@ -46,7 +50,7 @@ void AttendKernel::forEachRowTile(function_ref<void(Value)> body) {
 QueryRows AttendKernel::makeRows(Value firstRow) {
   QueryRows r;
   Value ratio = b.index(spec.ratio), one = b.index(1);
-  Value total = b.mul(queryCount, ratio);
+  Value total = rowCount();
   Value row = b.range(firstRow, rows);
   r.valid = b.less(row, total);
   Value queryToken = b.div(row, ratio);
@@ -543,8 +547,7 @@ void AttendKernel::build() {
     Softmax state = overBlocks(r);
     if (!args.partialOut)
       return finish(r, state);
-    Value last = b.lessEqual(b.mul(queryCount, b.index(spec.ratio)),
-                             b.add(firstRow, b.index(rows)));
+    Value last = b.lessEqual(rowCount(), b.add(firstRow, b.index(rows)));
     b.when(last, [&] { b.op<tile::BeginNextOp>(); });
     finishPartial(r, state, {b.splat(split, {rows}), r.token, r.head});
   });

@@ -185,6 +185,7 @@ private:
                    ArrayRef<Value> outs);
   Softmax sumParts(Value firstProgram, Value endProgram, const WorkUnit &unit);
   void enterProgram();
+  Value rowCount();
   void forEachRowTile(function_ref<void(Value firstRow)> body);
   QueryRows makeRows(Value firstRow);
   Value loadRows(const QueryRows &r);

@@ -20,9 +20,8 @@
 // belongs to the call.
 //
 // On an NVIDIA GPU: a cubin or PTX text has, for each launch of its variant, a
-// kernel whose parameters are exactly those words, each one 64 bits, in order:
-//
-//   .visible .entry entry(.param .u64 word0, .param .u64 word1, ...)
+// kernel called `entry` whose parameters are exactly those words, each one 64
+// bits (.u64), in order.
 //
 // The place in the grid is %ctaid. There are `block` threads in x, `cluster`
 // CTAs of neighbouring x in a cluster, and `sharedBytes` of dynamic shared

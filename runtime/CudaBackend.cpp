@@ -6,11 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "format/Chip.h"
 #include "runtime/Backend.h"
 #include "runtime/CudaDriver.h"
 #include "runtime/Status.h"
 
-#include <charconv>
 #include <fstream>
 #include <mutex>
 #include <sstream>
@@ -20,12 +20,6 @@ namespace kvarn::runtime {
 using namespace kvarn::cuda;
 
 namespace {
-/// "sm_90a" is 9.0, exactly.
-struct Chip {
-  int major, minor;
-  bool exact; // uses what no other chip has
-};
-
 /// A binary, loaded into the primary context of one device.
 class DeviceModule {
 public:
@@ -123,20 +117,6 @@ private:
 
 static std::string printCapability(int major, int minor) {
   return std::to_string(major) + "." + std::to_string(minor);
-}
-
-static std::optional<Chip> parseChip(std::string_view name) {
-  if (!name.starts_with("sm_"))
-    return std::nullopt;
-  name.remove_prefix(3);
-  bool exact = name.ends_with('a');
-  name.remove_suffix(exact ? 1 : 0);
-  int number = 0;
-  auto [end, error] =
-      std::from_chars(name.data(), name.data() + name.size(), number);
-  if (error != std::errc() || end != name.data() + name.size() || number < 10)
-    return std::nullopt;
-  return Chip{number / 10, number % 10, exact};
 }
 
 /// Whether code for `chip` runs on `info`. PTX runs on later chips too, a cubin

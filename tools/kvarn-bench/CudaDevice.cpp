@@ -180,12 +180,12 @@ std::string CudaDevice::driver() const {
 }
 
 void CudaDevice::read(const GpuMemory &memory, int64_t rounds) const {
-  int64_t rows = rounds * roundBytes() / kReadRowBytes, columns = 128;
+  int64_t rows = rounds * roundBytes() / kReadRowBytes;
   // Memory is an address, extents and strides.
   const int64_t params[] = {static_cast<int64_t>(memory.address()),
                             rows,
-                            columns,
-                            columns,
+                            kReadColumns,
+                            kReadColumns,
                             1,
                             gridBlocks(),
                             rounds,

@@ -12,7 +12,7 @@
 
 namespace kvarn::bench {
 
-inline constexpr int64_t kReadRowBytes = 128 * 4;
+inline constexpr int64_t kReadColumns = 128, kReadRowBytes = 4 * kReadColumns;
 inline constexpr int64_t kReadBytesPerProgram =
     8 * 16 * kReadRowBytes; // a round
 inline constexpr unsigned kReadThreads = 512, kReadSharedBytes = 2048;
