@@ -133,6 +133,20 @@ std::string shortName(const Hint &hint) {
   return text;
 }
 
+static bool dependsOnShapes(const Rule &rule) {
+  return rule.kind == Rule::Kind::Dim ||
+         std::any_of(rule.operands.begin(), rule.operands.end(),
+                     dependsOnShapes);
+}
+
+bool followsRequests(const Variant &variant) {
+  auto grows = [](const Launch &launch) {
+    return std::any_of(launch.grid.begin(), launch.grid.end(), dependsOnShapes);
+  };
+  return !variant.requirements.chip.empty() &&
+         std::any_of(variant.launches.begin(), variant.launches.end(), grows);
+}
+
 static json toJson(const Hint &hint) {
   json result = json::object();
   for (const HintMember &member : kHintMembers)

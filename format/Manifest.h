@@ -181,6 +181,11 @@ struct Variant {
   bool operator==(const Variant &) const = default;
 };
 
+/// Whether a GPU has the more programs of `variant` to run, the more requests
+/// there are. Each then takes as long as its request is, and they come in
+/// waves: a hint says nothing of more requests than it names.
+bool followsRequests(const Variant &variant);
+
 struct Manifest {
   int64_t schema = kManifestSchema;
   int64_t abi = kKernelAbi;

@@ -181,14 +181,12 @@ static std::vector<::kvarn::Hint> workLike(int64_t batch,
 }
 
 /// Of one request, a fixed number of splits whose sum is a kernel of its own
-/// takes less time than to find equal shares and to wait for the last of them.
-/// Short row tiles that about fill the chip are best left whole, and of more of
-/// them half as many warps let all programs run at once. Measured on an H200:
-/// docs/performance.md.
+/// takes less time than to find equal shares and to wait for the last of them;
+/// several may differ in length. Of many short row tiles half as many warps let
+/// all programs run at once. Measured on an H200: docs/performance.md.
 static const Special kSpecial[] = {
     {1, 1, 8, 0, 32, workLike(1, {1024, 2048, 4096})},
     {2, 1, 16, 0, 16, workLike(1, {8192, 16384, 32768, 65536, 131072})},
-    {1, 1, 1, 0, 32, workLike(16, {4096, 8192})},
     {1, 2, 0, 2, 32, workLike(64, {4096, 8192})},
 };
 

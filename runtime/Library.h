@@ -42,6 +42,7 @@ struct Candidate {
   std::array<int64_t, 2> preference;
   int64_t queryRows, ratio;
   HintLogs hints;
+  bool followsRequests;
 };
 
 } // namespace kvarn::runtime

@@ -196,7 +196,8 @@ static Candidate makeCandidate(size_t index, const Variant &variant) {
           std::max<int64_t>(variant.key.ratio, 1),
           {logOf(hint.maxBatch.value_or(0)), logOf(hint.kvHeads.value_or(0)),
            logOf(hint.maxQueryTokens.value_or(0)),
-           logOf(hint.context.value_or(0))}};
+           logOf(hint.context.value_or(0))},
+          followsRequests(variant)};
 }
 
 /// How far a variant's query bucket is from the request: the smallest bucket
@@ -224,6 +225,18 @@ struct Asked {
 };
 } // namespace
 
+/// Whether the hints of a variant say nothing of the request: who does not say
+/// how much there is to do is not near to what says it, and more requests are
+/// not near where each has programs of its own.
+static bool isFar(const HintLogs &asked, const Candidate &candidate) {
+  const HintLogs &own = candidate.hints;
+  if ((own.batch != kNoHint && asked.batch == kNoHint) ||
+      (own.context != kNoHint && asked.context == kNoHint))
+    return true;
+  return candidate.followsRequests && own.batch != kNoHint &&
+         asked.batch > own.batch;
+}
+
 /// How far what the variant was tuned for is from the request. To a kernel, a
 /// request with n KV heads is n times the work of one: where both sides know
 /// them, batches are compared as batch times KV heads.
@@ -232,17 +245,13 @@ static double hintCost(const HintLogs &asked, const HintLogs &own) {
                    own.queryTokens == kNoHint && own.context == kNoHint;
   if (isGeneral)
     return kNearHint;
-  // Who does not say how much there is to do is not near to what says it.
-  bool unknown = (own.batch != kNoHint && asked.batch == kNoHint) ||
-                 (own.context != kNoHint && asked.context == kNoHint);
   auto differ = [](double a, double b) {
     return a != kNoHint && b != kNoHint ? a - b : 0;
   };
   double work = differ(asked.batch, own.batch);
   if (asked.batch != kNoHint && own.batch != kNoHint)
     work += differ(asked.kvHeads, own.kvHeads);
-  return (unknown ? 2 * kNearHint : 0) + std::abs(work) +
-         std::abs(differ(asked.queryTokens, own.queryTokens)) +
+  return std::abs(work) + std::abs(differ(asked.queryTokens, own.queryTokens)) +
          std::abs(differ(asked.context, own.context));
 }
 
@@ -250,7 +259,8 @@ static double hintCost(const HintLogs &asked, const HintLogs &own) {
 static auto rank(const Asked &asked, const Candidate &candidate) {
   return std::tuple(-candidate.preference[0], -candidate.preference[1],
                     bucketCost(asked.queryTokens, candidate),
-                    hintCost(asked.hints, candidate.hints));
+                    std::pair(isFar(asked.hints, candidate),
+                              hintCost(asked.hints, candidate.hints)));
 }
 
 /// The best of `candidates`, which are not none.

@@ -27,8 +27,8 @@ std::vector<DeviceName> measuredDevices(const Pack &pack,
 
 namespace {
 
-/// Seconds by bucket and candidate; 0 = not measured, or not often enough to be
-/// compared.
+/// Seconds by bucket and candidate; 0 = not measured, not often enough to be
+/// compared, or with a schedule that needs equal requests.
 using Times = std::vector<std::vector<double>>;
 
 } // namespace
@@ -47,6 +47,8 @@ static Times timesOf(const Pack &pack, const Task &task,
     size_t most = 0;
     for (const Candidate &candidate : task.candidates) {
       std::vector<double> &each = seconds.emplace_back();
+      if (pack.isRuledOut(task, candidate, bucket))
+        continue;
       for (const Measured &measured : all)
         if (measured.schedule == candidate.schedule &&
             measured.binary == pack.variant(candidate.id).binary.sha256 &&
@@ -162,7 +164,8 @@ TaskChoice choose(const Pack &pack, const Task &task,
   for (size_t b = 0; b < times.size(); ++b) {
     const std::vector<double> &row = times[b];
     Choice choice = {task.buckets[b], 0, 0, bestOf(row),
-                     row.empty() ? 0 : row[task.defaultFor(task.buckets[b])]};
+                     row.empty() ? 0
+                                 : row[pack.defaultFor(task, task.buckets[b])]};
     if (choice.best == 0)
       continue;
     choice.candidate = result.order.front();
@@ -181,19 +184,27 @@ TaskChoice choose(const Pack &pack, const Task &task,
 //===----------------------------------------------------------------------===//
 
 /// The choice whose bucket the runtime finds nearest; the first of several.
-static const Choice *nearest(const std::vector<const Choice *> &hints,
+static const Choice *nearest(const Pack &pack, const Task &task,
+                             const std::vector<const Choice *> &hints,
                              const Bucket &bucket) {
   const Choice *best = nullptr;
-  for (const Choice *each : hints)
-    if (!best ||
-        distance(each->bucket, bucket) < distance(best->bucket, bucket))
+  std::pair<bool, double> least;
+  for (const Choice *each : hints) {
+    std::pair far = {
+        pack.isRuledOut(task, task.candidates[each->candidate], bucket),
+        distance(each->bucket, bucket)};
+    if (!best || far < least) {
       best = each;
+      least = far;
+    }
+  }
   return best;
 }
 
 /// Choices whose hints are needed: without any other, its bucket still leads to
 /// its candidate. In the order of the library.
-static std::vector<const Choice *> neededHints(const TaskChoice &choice) {
+static std::vector<const Choice *>
+neededHints(const Pack &pack, const Task &task, const TaskChoice &choice) {
   std::vector<const Choice *> hints;
   for (size_t candidate : choice.order)
     for (const Choice &each : choice.choices)
@@ -204,7 +215,8 @@ static std::vector<const Choice *> neededHints(const TaskChoice &choice) {
     fewer.erase(fewer.begin() + static_cast<int64_t>(i));
     bool same = !fewer.empty();
     for (const Choice &each : choice.choices)
-      same = same && nearest(fewer, each.bucket)->candidate == each.candidate;
+      same = same && nearest(pack, task, fewer, each.bucket)->candidate ==
+                         each.candidate;
     if (same)
       hints = std::move(fewer);
   }
@@ -224,7 +236,7 @@ variantsOf(const Pack &pack, const Task &task, const TaskChoice &choice) {
     variant.id += "." + shortName(hint);
   };
   if (isChosenByHints(task.key)) {
-    for (const Choice *each : neededHints(choice))
+    for (const Choice *each : neededHints(pack, task, choice))
       addFor(each->candidate, hintFor(each->bucket));
   } else {
     for (size_t candidate : choice.order)

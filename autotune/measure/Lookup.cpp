@@ -2,6 +2,8 @@
 
 #include "autotune/measure/Lookup.h"
 
+#include "autotune/measure/Schedule.h"
+
 #include <algorithm>
 #include <cmath>
 #include <tuple>
@@ -100,6 +102,14 @@ Answer lookUp(const std::vector<Record> &records, const Question &question) {
   Failures failures(own);
   const Measured *best = nullptr;
   std::tuple<int, double, double> rank;
+  std::erase_if(own, [&](const Record &record) {
+    std::optional<Schedule> schedule = parseSchedule(record.schedule);
+    auto isNone = [&](const Bucket &bucket) {
+      return needsEqualRequests(question.key, question.chip, bucket, *schedule);
+    };
+    return schedule && (isNone(question.bucket) ||
+                        (record.bucket && isNone(*record.bucket)));
+  });
   std::vector<Measured> measured = collect(own, question.compiler);
   for (const Measured &each : measured) {
     // Measured elsewhere, it may have failed here.

@@ -28,11 +28,19 @@ bool Pack::isCandidate(const std::string &id) const {
   return false;
 }
 
-size_t Task::defaultFor(const Bucket &bucket) const {
+bool Pack::isRuledOut(const Task &task, const Candidate &candidate,
+                      const Bucket &bucket) const {
+  return needsEqualRequests(task.key, chip, bucket,
+                            *parseSchedule(candidate.schedule));
+}
+
+size_t Pack::defaultFor(const Task &task, const Bucket &bucket) const {
   size_t best = 0;
   double least = kNearHint;
-  for (size_t c = 0; c < candidates.size(); ++c)
-    for (const Hint &hint : candidates[c].defaultFor) {
+  for (size_t c = 0; c < task.candidates.size(); ++c) {
+    if (isRuledOut(task, task.candidates[c], bucket))
+      continue;
+    for (const Hint &hint : task.candidates[c].defaultFor) {
       Bucket special = bucket;
       special.batch = hint.maxBatch.value_or(bucket.batch);
       special.kvHeads = hint.kvHeads.value_or(bucket.kvHeads);
@@ -43,6 +51,7 @@ size_t Task::defaultFor(const Bucket &bucket) const {
         best = c;
       }
     }
+  }
   return best;
 }
 

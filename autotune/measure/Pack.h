@@ -39,12 +39,10 @@ struct Task {
   /// The default schedule first, then those for special work.
   std::vector<Candidate> candidates;
   std::vector<Dropped> dropped;
-  /// Schedules that were never compiled, by cause: "chip", "cost model".
+  /// Schedules that were never compiled, by cause: "chip",
+  /// "requests" (several requests, of which no schedule of them is for),
+  /// "cost model".
   std::map<std::string, int64_t> pruned;
-
-  /// The number of the candidate that is the default for `bucket`, as the
-  /// runtime chooses among those of a library that nobody tuned.
-  size_t defaultFor(const Bucket &bucket) const;
 };
 
 struct Pack {
@@ -58,6 +56,12 @@ struct Pack {
   const std::string &compiler() const { return manifest.compiler; }
   /// The variant called `id`. Throws InputError.
   const Variant &variant(const std::string &id) const;
+  /// The number of the candidate of `task` that is the default for `bucket`, as
+  /// the runtime chooses among those of a library that nobody tuned.
+  size_t defaultFor(const Task &task, const Bucket &bucket) const;
+  /// Whether a candidate is none for `bucket`, see needsEqualRequests().
+  bool isRuledOut(const Task &task, const Candidate &candidate,
+                  const Bucket &bucket) const;
   /// Whether it is a candidate; the others are what else a library holds.
   bool isCandidate(const std::string &id) const;
 };

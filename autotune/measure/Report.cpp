@@ -106,9 +106,10 @@ json reportData(const Pack &given, const std::vector<Record> &records,
       point["instructions"] = instructionsOf(pack, task, each);
       item["points"].push_back(point);
       bool isDefault =
-          candidate == &task.candidates[task.defaultFor(each.bucket)];
+          candidate == &task.candidates[pack.defaultFor(task, each.bucket)];
       auto &place = best[each.bucket];
-      if (each.comparable && (place.second == 0 || each.median < place.second))
+      if (each.comparable && !pack.isRuledOut(task, *candidate, each.bucket) &&
+          (place.second == 0 || each.median < place.second))
         place = {point, each.median};
       if (isDefault)
         standard[each.bucket] = {point, each.median};

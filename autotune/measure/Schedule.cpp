@@ -2,6 +2,8 @@
 
 #include "autotune/measure/Schedule.h"
 
+#include "format/Chip.h"
+
 #include <charconv>
 #include <map>
 
@@ -65,6 +67,12 @@ std::optional<Schedule> parseSchedule(std::string_view text) {
     ok &= positive > 0;
   ok &= s.splits > 0 || (s.splits == 0 && s.programs > 0);
   return ok ? std::optional(s) : std::nullopt;
+}
+
+bool needsEqualRequests(const VariantKey &key, std::string_view chip,
+                        const Bucket &bucket, const Schedule &schedule) {
+  return key.kernel == "attend" && parseChip(chip) && bucket.batch > 1 &&
+         schedule.splits > 0;
 }
 
 std::string describe(const Schedule &s, std::string_view kernel) {

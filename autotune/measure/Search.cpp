@@ -51,7 +51,7 @@ static void keepBest(std::vector<size_t> &order,
                      const SearchOptions &options, int64_t launches) {
   size_t count = survivors(order.size(), options);
   auto first = static_cast<size_t>(launches);
-  std::erase_if(order, [&](size_t i) { return entries[i].failed; });
+  std::erase_if(order, [&](size_t i) { return entries[i].ruledOut; });
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     return std::pair(entries[a].median(first), a) <
            std::pair(entries[b].median(first), b);
@@ -69,7 +69,7 @@ bool search(std::vector<Entry> &entries, const SearchOptions &options,
             const SearchCalls &calls) {
   std::mt19937_64 random(options.seed);
   std::vector<size_t> order = firstOrder(entries);
-  std::erase_if(order, [&](size_t i) { return entries[i].failed; });
+  std::erase_if(order, [&](size_t i) { return entries[i].ruledOut; });
   for (size_t rung = 0; rung < options.rungs.size(); ++rung) {
     if (rung > 0) {
       keepBest(order, entries, options, options.rungs[rung - 1]);
@@ -85,7 +85,7 @@ bool search(std::vector<Entry> &entries, const SearchOptions &options,
         if (calls.stop())
           return false;
         outcome = calls.measure(entry, missing);
-        entry.failed = outcome.status != Status::Ok;
+        entry.ruledOut = outcome.status != Status::Ok;
         entry.seconds.insert(entry.seconds.end(), outcome.seconds.begin(),
                              outcome.seconds.end());
       }
@@ -98,11 +98,11 @@ bool search(std::vector<Entry> &entries, const SearchOptions &options,
 const Entry *bestOf(const std::vector<Entry> &entries) {
   size_t most = 0;
   for (const Entry &entry : entries)
-    if (!entry.failed)
+    if (!entry.ruledOut)
       most = std::max(most, entry.seconds.size());
   const Entry *best = nullptr;
   for (const Entry &entry : entries)
-    if (most > 0 && !entry.failed && isSameRung(entry.seconds.size(), most) &&
+    if (most > 0 && !entry.ruledOut && isSameRung(entry.seconds.size(), most) &&
         (!best || entry.median() < best->median()))
       best = &entry;
   return best;

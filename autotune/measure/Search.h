@@ -27,7 +27,7 @@ struct Entry {
   size_t candidate = 0;        // a number for the caller
   double predicted = 0;        // seconds
   bool isDefault = false;      // measured first, and to the end
-  bool failed = false;         // never to be tried
+  bool ruledOut = false;       // never to be tried
   std::vector<double> seconds; // known before, then measured too
 
   /// Of all times, or of the first ones: what was known when a rung ended.

@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <mutex>
 #include <numeric>
 #include <random>
@@ -213,11 +214,20 @@ std::vector<std::string> Building::order(Task &task, const json &listed) const {
       continue;
     }
     Point point = {each.at("schedule").get<std::string>(), {}};
-    for (const Bucket &bucket : task.buckets)
+    Schedule schedule = *parseSchedule(point.schedule);
+    bool isOpen = false;
+    for (const Bucket &bucket : task.buckets) {
+      bool open =
+          !needsEqualRequests(task.key, options.target, bucket, schedule);
+      isOpen |= open;
       point.seconds.push_back(
-          predict(pack.facts, task.key, *parseSchedule(point.schedule), bucket)
-              .seconds);
-    points.push_back(std::move(point));
+          open ? predict(pack.facts, task.key, schedule, bucket).seconds
+               : std::numeric_limits<double>::infinity());
+    }
+    if (isOpen || points.empty())
+      points.push_back(std::move(point));
+    else
+      ++task.pruned["requests"];
   }
   std::vector<size_t> ranked = rank(points, task.buckets.size());
   std::vector<size_t> shuffled = ranked;
@@ -459,10 +469,12 @@ int Building::run() {
     if (isInterrupted())
       return kInterrupted;
     std::printf("%s: %zu candidates of %lld schedules (%lld beyond the chip, "
-                "%lld by the cost model, %zu dropped)\n",
+                "%lld for one request only, %lld by the cost model, %zu "
+                "dropped)\n",
                 describe(task.key).c_str(), task.candidates.size(),
                 static_cast<long long>(spaces[i].at("schedules").size()),
                 static_cast<long long>(task.pruned["chip"]),
+                static_cast<long long>(task.pruned["requests"]),
                 static_cast<long long>(task.pruned["cost model"]),
                 task.dropped.size());
   }

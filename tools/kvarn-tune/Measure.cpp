@@ -284,7 +284,7 @@ std::vector<Entry> Measuring::entriesOf(const Task &task,
                                         const Bucket &bucket) const {
   Failures failures(known);
   std::vector<Entry> entries;
-  size_t standard = task.defaultFor(bucket);
+  size_t standard = pack.defaultFor(task, bucket);
   for (size_t i = 0; i < task.candidates.size(); ++i) {
     const Candidate &candidate = task.candidates[i];
     const std::string &binary = pack.variant(candidate.id).binary.sha256;
@@ -292,7 +292,8 @@ std::vector<Entry> Measuring::entriesOf(const Task &task,
     entry.predicted = predict(pack.facts, task.key,
                               *parseSchedule(candidate.schedule), bucket)
                           .seconds;
-    entry.failed = failures.has(binary, candidate.schedule, device.name);
+    entry.ruledOut = pack.isRuledOut(task, candidate, bucket) ||
+                     failures.has(binary, candidate.schedule, device.name);
     // Kernels of several formats may be the same code, append for one.
     for (const Record &record : known)
       if (record.status == Status::Ok && record.key == task.key &&
@@ -351,12 +352,12 @@ void Measuring::measureBucket(size_t task, size_t index) {
     progress.note(bucket.describe() + ": nothing measured");
     return;
   }
-  const Entry &standard = entries[t.defaultFor(bucket)];
+  const Entry &standard = entries[pack.defaultFor(t, bucket)];
   std::string line =
       bucket.describe() + ": " + timeText(best->median()) + ", " +
       describe(*parseSchedule(t.candidates[best->candidate].schedule),
                t.key.kernel);
-  if (!standard.seconds.empty() && !standard.failed)
+  if (!standard.seconds.empty() && !standard.ruledOut)
     line +=
         run::formatText(" (default %s)", timeText(standard.median()).c_str());
   progress.note(line + (whole ? "" : ", stopped early"));

@@ -104,6 +104,48 @@ TEST(Choose, HintsOnlyWhereNeeded) {
   }
 }
 
+/// Candidate 0 shares the work evenly, 1 and 2 have a fixed number of splits.
+TEST(Choose, FixedSplitsAreForOneRequest) {
+  Tuned setup({{30, 20, 10}, {30, 20, 10}});
+  Task &task = setup.pack.tasks[0];
+  task.buckets[1].batch = 2;
+  for (Record &record : setup.records)
+    if (record.bucket->context == task.buckets[1].context)
+      record.bucket->batch = 2;
+  auto chosen = [&] {
+    std::vector<size_t> candidates;
+    for (const Choice &each : setup.choose(0.1).choices)
+      candidates.push_back(each.candidate);
+    return candidates;
+  };
+  EXPECT_EQ(chosen(), (std::vector<size_t>{2, 0}));
+  // On a CPU, threads take one small program after the other.
+  setup.pack.chip = "x86-64-v4";
+  for (Record &record : setup.records)
+    record.chip = "x86-64-v4";
+  EXPECT_EQ(chosen(), (std::vector<size_t>{2, 2}));
+}
+
+/// A hint for one request leads no bucket of several to it, be it ever so near.
+TEST(Choose, FixedSplitsAreNotNearToSeveralRequests) {
+  Tuned setup({{30, 20, 10}, {10, 20, 30}, {10, 20, 30}});
+  Task &task = setup.pack.tasks[0];
+  // One of 4096; two of 4096, and 64 of 131072, which is farther from these.
+  task.buckets = {{1, 4096, 1, 8}, {2, 4096, 1, 8}, {64, 131072, 1, 8}};
+  for (Record &record : setup.records)
+    for (size_t b = 0; b < 3; ++b)
+      if (record.bucket->context == int64_t(4096) << b) {
+        record.bucket = task.buckets[b];
+        break;
+      }
+  std::vector<std::string> ids;
+  for (auto &[variant, stem] : variantsOf(setup.pack, task, setup.choose(0)))
+    ids.push_back(variant.id);
+  EXPECT_EQ(ids.size(), 2u);
+  EXPECT_EQ(ids.front(), "attend-0-000.b2.h8.c4096.q1");
+  EXPECT_EQ(ids.back(), "attend-0-002.b1.h8.c4096.q1");
+}
+
 TEST(Choose, OneKernelEverywhereNeedsOneVariant) {
   Tuned setup({{10, 20, 30}, {10, 20, 30}});
   auto variants = variantsOf(setup.pack, setup.pack.tasks[0], setup.choose(0));
@@ -340,12 +382,20 @@ TEST(Choose, ADefaultMayBeForSpecialWork) {
   Task &task = setup.pack.tasks[0];
   task.candidates[2].defaultFor.push_back(hintFor({1, 4096, 1, 8}));
   task.candidates[2].defaultFor.back().maxQueryTokens.reset();
-  EXPECT_EQ(task.defaultFor({1, 4096, 1, 8}), 2u);
-  EXPECT_EQ(task.defaultFor({1, 4096, 2, 8}), 2u);
-  EXPECT_EQ(task.defaultFor({2, 4096, 1, 4}), 2u);
-  EXPECT_EQ(task.defaultFor({2, 4096, 1, 8}), 0u);
-  EXPECT_EQ(task.defaultFor({1, 6800, 1, 8}), 2u);
-  EXPECT_EQ(task.defaultFor({1, 7000, 1, 8}), 0u);
+  auto defaultFor = [&](const Bucket &bucket) {
+    return setup.pack.defaultFor(task, bucket);
+  };
+  EXPECT_EQ(defaultFor({1, 4096, 1, 8}), 2u);
+  EXPECT_EQ(defaultFor({1, 4096, 2, 8}), 2u);
+  EXPECT_EQ(defaultFor({1, 4096, 1, 12}), 2u);
+  EXPECT_EQ(defaultFor({2, 4096, 1, 8}), 0u);
+  EXPECT_EQ(defaultFor({1, 6800, 1, 8}), 2u);
+  EXPECT_EQ(defaultFor({1, 7000, 1, 8}), 0u);
+  // It has fixed splits: not for two requests, though they are as much work.
+  EXPECT_EQ(defaultFor({2, 4096, 1, 4}), 0u);
+  setup.pack.chip = "x86-64-v4";
+  EXPECT_EQ(defaultFor({2, 4096, 1, 4}), 2u);
+  setup.pack.chip = "sm_90a";
   TaskChoice choice = setup.choose(0);
   EXPECT_NEAR(choice.choices[0].defaultSeconds, 30e-6, 1e-12);
   EXPECT_NEAR(choice.choices[1].defaultSeconds, 20e-6, 1e-12);

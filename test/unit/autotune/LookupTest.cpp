@@ -58,6 +58,26 @@ TEST(Lookup, HeadsAndRequestsAreTheSame) {
             Source::Exact);
 }
 
+/// What was fast for requests of one length is nothing for several of any.
+TEST(Lookup, FixedSplitsAreForOneRequest) {
+  const Bucket one = {1, 4096, 1, 8};
+  std::vector<Record> records = {makeRecord(scheduleText(4, 1), kBucket, 1e-6),
+                                 makeRecord(scheduleText(4, 8), one, 1e-6),
+                                 makeRecord(scheduleText(4, 0), kBucket, 2e-6),
+                                 makeRecord(scheduleText(4, 0), one, 2e-6)};
+  EXPECT_EQ(lookUp(records, ask()).schedule, scheduleText(4, 0));
+  EXPECT_EQ(lookUp(records, ask(one)).schedule, scheduleText(4, 8));
+  // Not by way of the nearest bucket either.
+  records.resize(2);
+  EXPECT_EQ(lookUp(records, ask()).source, Source::Heuristic);
+  // One that was timed to the end does not make others too few launches.
+  records = {makeRecord(scheduleText(4, 1), kBucket, 1e-6),
+             makeRecord(scheduleText(4, 0), kBucket, 2e-6)};
+  records[0].seconds.assign(27, 1e-6);
+  records[1].seconds.assign(9, 2e-6);
+  EXPECT_EQ(lookUp(records, ask()).schedule, scheduleText(4, 0));
+}
+
 /// So it is of pairs and tokens; what a kernel does not have is no distance.
 TEST(Lookup, DistanceOfOtherKernels) {
   Bucket wide = pairsBucket(4);

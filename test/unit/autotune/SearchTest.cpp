@@ -94,12 +94,12 @@ TEST(Search, FailuresAreTriedOnce) {
   for (auto &[candidate, launches] : world.log)
     tries += candidate == 8;
   EXPECT_EQ(tries, 1u);
-  EXPECT_TRUE(world.entries[8].failed);
+  EXPECT_TRUE(world.entries[8].ruledOut);
   EXPECT_NE(bestOf(world.entries)->candidate, 8u);
   // And not at all when that is known.
   World again(9);
   again.broken = 8;
-  again.entries[8].failed = true;
+  again.entries[8].ruledOut = true;
   again.run({});
   for (auto &[candidate, launches] : again.log)
     EXPECT_NE(candidate, 8u);

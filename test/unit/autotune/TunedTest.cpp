@@ -58,8 +58,13 @@ TEST(Tuned, Shipped) {
     size_t hints = 0;
     for (const TunedKernel &kernel : tuned.kernels)
       for (const TunedSchedule &schedule : kernel.schedules)
-        for (const kvarn::Hint &hint : schedule.hints)
+        for (const kvarn::Hint &hint : schedule.hints) {
           hints += hint.maxBatch && hint.context && hint.kvHeads;
+          EXPECT_FALSE(needsEqualRequests(kernel.key, tuned.chip,
+                                          {hint.maxBatch.value_or(1), 0, 0, 8},
+                                          *parseSchedule(schedule.schedule)))
+              << schedule.schedule;
+        }
     EXPECT_GT(hints, 0u) << entry.path();
   }
   EXPECT_GT(tables, 0);

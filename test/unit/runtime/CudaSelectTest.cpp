@@ -261,6 +261,38 @@ TEST_F(CudaSelect, FailuresOfTheDriver) {
 }
 
 /// What the driver's compiler says about a PTX text is in the message.
+/// Where each request has programs of its own, a hint says nothing of more
+/// requests, also of fewer heads.
+TEST_F(CudaSelect, HintsAreNotNearToMoreRequests) {
+  Variant single = variant("single", "sm_90a"),
+          even = variant("even", "sm_90a");
+  single.hint.maxBatch = 1;
+  even.hint.maxBatch = 64;
+  single.hint.kvHeads = even.hint.kvHeads = 8;
+  single.hint.context = even.hint.context = 4096;
+  even.launches[0].grid[0] = Rule::device("sm_count");
+  auto chosen = [&](int64_t batch, int64_t heads) {
+    TempLibrary folder({single, even});
+    Library library = folder.open();
+    Request asked = request();
+    asked.maxBatch(batch).kvHeads(heads).context(4096);
+    return std::string(library.select(asked).variant().id);
+  };
+  EXPECT_EQ(chosen(1, 8), "single");
+  EXPECT_EQ(chosen(1, 16), "single");
+  EXPECT_EQ(chosen(2, 8), "even");
+  EXPECT_EQ(chosen(8, 1), "even");
+  // Nothing but that: the nearest of those that are far.
+  even.hint = single.hint;
+  even.hint.context = 131072;
+  even.launches = single.launches;
+  EXPECT_EQ(chosen(2, 8), "single");
+  // A grid that shares the work evenly is for any number.
+  single.launches[0].grid[0] = Rule::device("sm_count");
+  even.hint.maxBatch = 64;
+  EXPECT_EQ(chosen(2, 8), "single");
+}
+
 TEST_F(CudaSelect, TheDriversLogIsShown) {
   TempLibrary folder({variant("a", "sm_90a", BinaryKind::Ptx)}, "not a kernel");
   EXPECT_EQ(
