@@ -130,8 +130,8 @@ TEST(Choose, FixedSplitsAreForOneRequest) {
 TEST(Choose, FixedSplitsAreNotNearToSeveralRequests) {
   Tuned setup({{30, 20, 10}, {10, 20, 30}, {10, 20, 30}});
   Task &task = setup.pack.tasks[0];
-  // One of 4096; two of 4096, and 64 of 131072, which is farther from these.
-  task.buckets = {{1, 4096, 1, 8}, {2, 4096, 1, 8}, {64, 131072, 1, 8}};
+  // Two requests are nearer to one than to 64 longer ones.
+  task.buckets = {{1, 4096, 1, 8}, {64, 131072, 1, 8}, {2, 4096, 1, 8}};
   for (Record &record : setup.records)
     for (size_t b = 0; b < 3; ++b)
       if (record.bucket->context == int64_t(4096) << b) {
@@ -142,7 +142,7 @@ TEST(Choose, FixedSplitsAreNotNearToSeveralRequests) {
   for (auto &[variant, stem] : variantsOf(setup.pack, task, setup.choose(0)))
     ids.push_back(variant.id);
   EXPECT_EQ(ids.size(), 2u);
-  EXPECT_EQ(ids.front(), "attend-0-000.b2.h8.c4096.q1");
+  EXPECT_EQ(ids.front(), "attend-0-000.b64.h8.c131072.q1");
   EXPECT_EQ(ids.back(), "attend-0-002.b1.h8.c4096.q1");
 }
 
