@@ -184,21 +184,19 @@ TaskChoice choose(const Pack &pack, const Task &task,
 //===----------------------------------------------------------------------===//
 
 /// The choice whose bucket the runtime finds nearest; the first of several.
-static const Choice *nearest(const Pack &pack, const Task &task,
+/// `hints` are not none.
+static const Choice &nearest(const Pack &pack, const Task &task,
                              const std::vector<const Choice *> &hints,
                              const Bucket &bucket) {
-  const Choice *best = nullptr;
-  std::pair<bool, double> least;
-  for (const Choice *each : hints) {
-    std::pair far = {
+  auto rank = [&](const Choice *each) {
+    return std::pair(
         pack.isRuledOut(task, task.candidates[each->candidate], bucket),
-        distance(each->bucket, bucket)};
-    if (!best || far < least) {
-      best = each;
-      least = far;
-    }
-  }
-  return best;
+        distance(each->bucket, bucket));
+  };
+  auto isNearer = [&](const Choice *a, const Choice *b) {
+    return rank(a) < rank(b);
+  };
+  return **std::min_element(hints.begin(), hints.end(), isNearer);
 }
 
 /// Choices whose hints are needed: without any other, its bucket still leads to
@@ -215,7 +213,7 @@ neededHints(const Pack &pack, const Task &task, const TaskChoice &choice) {
     fewer.erase(fewer.begin() + static_cast<int64_t>(i));
     bool same = !fewer.empty();
     for (const Choice &each : choice.choices)
-      same = same && nearest(pack, task, fewer, each.bucket)->candidate ==
+      same = same && nearest(pack, task, fewer, each.bucket).candidate ==
                          each.candidate;
     if (same)
       hints = std::move(fewer);

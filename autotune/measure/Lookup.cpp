@@ -100,8 +100,6 @@ Answer lookUp(const std::vector<Record> &records, const Question &question) {
     own.push_back(record);
   }
   Failures failures(own);
-  const Measured *best = nullptr;
-  std::tuple<int, double, double> rank;
   std::erase_if(own, [&](const Record &record) {
     std::optional<Schedule> schedule = parseSchedule(record.schedule);
     auto isNone = [&](const Bucket &bucket) {
@@ -110,6 +108,8 @@ Answer lookUp(const std::vector<Record> &records, const Question &question) {
     return schedule && (isNone(question.bucket) ||
                         (record.bucket && isNone(*record.bucket)));
   });
+  const Measured *best = nullptr;
+  std::tuple<int, double, double> rank;
   std::vector<Measured> measured = collect(own, question.compiler);
   for (const Measured &each : measured) {
     // Measured elsewhere, it may have failed here.

@@ -39,9 +39,8 @@ struct Task {
   /// The default schedule first, then those for special work.
   std::vector<Candidate> candidates;
   std::vector<Dropped> dropped;
-  /// Schedules that were never compiled, by cause: "chip",
-  /// "requests" (several requests, of which no schedule of them is for),
-  /// "cost model".
+  /// Schedules that were never compiled, by cause: "chip", "requests" (they are
+  /// for one request, and all buckets have several), "cost model".
   std::map<std::string, int64_t> pruned;
 };
 

@@ -260,7 +260,6 @@ TEST_F(CudaSelect, FailuresOfTheDriver) {
               "launch failure)");
 }
 
-/// What the driver's compiler says about a PTX text is in the message.
 /// Where each request has programs of its own, a hint says nothing of more
 /// requests, also of fewer heads.
 TEST_F(CudaSelect, HintsAreNotNearToMoreRequests) {
@@ -293,6 +292,7 @@ TEST_F(CudaSelect, HintsAreNotNearToMoreRequests) {
   EXPECT_EQ(chosen(2, 8), "single");
 }
 
+/// What the driver's compiler says about a PTX text is in the message.
 TEST_F(CudaSelect, TheDriversLogIsShown) {
   TempLibrary folder({variant("a", "sm_90a", BinaryKind::Ptx)}, "not a kernel");
   EXPECT_EQ(
