@@ -37,7 +37,7 @@ def read_shapes(path):
 
 def find_compiler(named):
     beside = pathlib.Path(__file__).resolve().parent.parent / "build" / "bin" / "kvarn-compile"
-    found = shutil.which(named) if named else shutil.which("kvarn-compile") or shutil.which(beside)
+    found = shutil.which(named) if named else shutil.which("kvarn-compile") or shutil.which(str(beside))
     if not found:
         fail(3, f"{named or 'kvarn-compile'}: no such program; name it with --compiler")
     return found

@@ -41,7 +41,9 @@ struct Codes {
 struct Slot {
   int64_t offset, barrier; // bytes from the first one of the warp
   int64_t bytes;
-  Value phase; // i32 on the stack: copies so far
+  // i32 on the stack: copies so far, and whether the last one is known to be
+  // there.
+  Value phase, arrived;
 };
 
 /// Where a kept tile lies in shared memory: that of warp 0, or of all warps.
@@ -236,7 +238,9 @@ private:
   void allocateMemory();
   void initializeSlots();
   void emitAsyncCopy(tile::AsyncCopyOp op);
+  void askForOthers(Value slot);
   void emitWait(tile::WaitOp op);
+  void waitForBarrier(const Slot &slot, Value parity);
   void emitBulkCopy(const Slot &slot, Value predicate, Value from, Value to);
   void emitLaneCopies(const Slot &slot, Value predicate, Value from, Value to);
   Value slotOf(Value token);

@@ -96,8 +96,10 @@ void KernelEmitter::initializeSlots() {
     return place;
   };
   copies = counter();
-  for (auto &[value, slot] : slots)
+  for (auto &[value, slot] : slots) {
     slot.phase = counter();
+    slot.arrived = counter();
+  }
   if (!bulkCopies)
     return;
   Value first = isFirst();
@@ -136,10 +138,30 @@ void KernelEmitter::emitAsyncCopy(AsyncCopyOp op) {
   Value to = slotAddress(op.getSlot());
   if (syncsBefore.contains(op))
     syncSharers();
-  if (bulkCopies)
-    emitBulkCopy(slot, predicate, from, to);
-  else
-    emitLaneCopies(slot, predicate, from, to);
+  if (!bulkCopies)
+    return emitLaneCopies(slot, predicate, from, to);
+  emitBulkCopy(slot, predicate, from, to);
+  if (!together)
+    askForOthers(op.getSlot());
+}
+
+/// A barrier takes a while to answer, so the other slots' are asked when the
+/// copy into `slot` has started, well before somebody waits for them.
+void KernelEmitter::askForOthers(Value slot) {
+  for (auto &[value, other] : slots) {
+    Value arrived = ir.i32(0); // has just started
+    if (value != slot) {
+      // The last copy is as odd as the one behind the next.
+      Value copies = ir.load(other.phase, ir.getI32Type(), 4);
+      Value parity = ir.both(ir.add(copies, ir.i32(1)), ir.i32(1));
+      arrived = ir.assembly(
+          "{\n .reg .pred p;\n"
+          " mbarrier.test_wait.parity.shared::cta.b64 p, [$1], $2;\n"
+          " selp.b32 $0, 1, 0, p;\n}",
+          "=r,r,r,~{memory}", {barrierOf(other), parity}, ir.getI32Type());
+    }
+    ir.store(arrived, other.arrived, 4);
+  }
 }
 
 void KernelEmitter::emitBulkCopy(const Slot &slot, Value predicate, Value from,
@@ -190,16 +212,29 @@ void KernelEmitter::emitLaneCopies(const Slot &slot, Value predicate,
   ir.assembly("cp.async.commit_group;", "~{memory}", {});
 }
 
-void KernelEmitter::emitWait(WaitOp op) {
-  Value token = scalar(op.getToken());
-  if (bulkCopies) {
-    Slot &slot = slots.find(slotOf(op.getToken()))->second;
-    ir.assembly("{\n .reg .pred p;\nWAIT_${:uid}:\n"
-                " mbarrier.try_wait.parity.shared::cta.b64 p, [$0], $1;\n"
-                " @!p bra WAIT_${:uid};\n}",
-                "r,r,~{memory}", {barrierOf(slot), ir.both(token, ir.i32(1))});
+/// Until the copy of this parity is there, unless the barrier has said so.
+void KernelEmitter::waitForBarrier(const Slot &slot, Value parity) {
+  std::string loop = "WAIT_${:uid}:\n"
+                     " mbarrier.try_wait.parity.shared::cta.b64 p, [$0], $1;\n"
+                     " @!p bra WAIT_${:uid};\n";
+  if (together) {
+    ir.assembly("{\n .reg .pred p;\n" + loop + "}", "r,r,~{memory}",
+                {barrierOf(slot), parity});
     return;
   }
+  ir.assembly(
+      "{\n .reg .pred p;\n setp.ne.b32 p, $2, 0;\n"
+      " @p bra THERE_${:uid};\n" +
+          loop + "THERE_${:uid}:\n}",
+      "r,r,r,~{memory}",
+      {barrierOf(slot), parity, ir.load(slot.arrived, ir.getI32Type(), 4)});
+}
+
+void KernelEmitter::emitWait(WaitOp op) {
+  Value token = scalar(op.getToken());
+  if (bulkCopies)
+    return waitForBarrier(slots.find(slotOf(op.getToken()))->second,
+                          ir.both(token, ir.i32(1)));
   // Later copies may still be under way: at most one of each other slot.
   Value issued = ir.load(copies, ir.getI32Type(), 4);
   Value isLast = ir.equal(ir.add(token, ir.i32(1)), issued);

@@ -16,6 +16,7 @@
 // CHECK-SAME: nvvm.maxntid = array<i32: 64>
 
 // BULK-DAG: %[[ALL:.*]] = arith.constant -1 : i32
+// BULK-DAG: %[[C0:.*]] = arith.constant 0 : i32
 // BULK-DAG: %[[C1:.*]] = arith.constant 1 : i32
 // BULK-DAG: %[[C16:.*]] = arith.constant 16 : i32
 // BULK-DAG: %[[C3840:.*]] = arith.constant 3840 : i32
@@ -40,15 +41,29 @@
 // there before the first ones.
 // BULK-NOT: nvvm.bar.warp.sync
 // BULK: llvm.inline_asm has_side_effects "{{.*}}elect.sync _|p, 0xffffffff;{{.*}}setp.ne.and.b32 p, $0, 0, p;{{.*}}@p mbarrier.arrive.expect_tx.shared::cta.b64 _, [$1], $4;{{.*}}@p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [$2], [$3], $4, [$1];{{.*}}", "r,r,r,l,r,~{memory}" %[[C1]], %[[BARRIER:.*]], %[[SLOT:.*]], %{{.*}}, %[[KEYS]] : (i32, i32, i32, i64, i32) -> ()
+// It has just started, so nothing is known of it; the other slot's barrier is
+// asked, whose last copy is as odd as the one behind the next.
+// BULK: llvm.store %[[C0]], %[[KEYSTHERE:.*]] {alignment = 4 : i64} : i32, !llvm.ptr
+// BULK: %[[COPIES:.*]] = llvm.load %[[VALUECOUNTER:.*]] {alignment = 4 : i64} : !llvm.ptr -> i32
+// BULK: %[[BEHIND:.*]] = arith.addi %[[COPIES]], %[[C1]]
+// BULK: %[[ODD:.*]] = arith.andi %[[BEHIND]], %[[C1]]
+// BULK: %[[ANSWER:.*]] = llvm.inline_asm has_side_effects "{{.*}}mbarrier.test_wait.parity.shared::cta.b64 p, [$1], $2;{{.*}}selp.b32 $0, 1, 0, p;{{.*}}", "=r,r,r,~{memory}" %[[SECOND:.*]], %[[ODD]] : (i32, i32) -> i32
+// BULK: llvm.store %[[ANSWER]], %[[VALUESTHERE:.*]] {alignment = 4 : i64} : i32, !llvm.ptr
+// BULK: llvm.load %[[VALUECOUNTER]]
 // Values lie behind the keys, in the record and in the slots.
 // BULK: llvm.getelementptr %{{.*}}[2432] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i8
 // BULK: llvm.getelementptr %{{.*}}[2432] : (!llvm.ptr<3>) -> !llvm.ptr<3>, i8
 // BULK-NOT: nvvm.bar.warp.sync
-// BULK: llvm.inline_asm has_side_effects "{{.*}}cp.async.bulk{{.*}} %[[C1]], %[[SECOND:.*]], %{{.*}}, %{{.*}}, %[[VALUES]] :
-// The token is the number of the copy; its parity is what the wait is for.
+// BULK: llvm.inline_asm has_side_effects "{{.*}}cp.async.bulk{{.*}} %[[C1]], %[[SECOND]], %{{.*}}, %{{.*}}, %[[VALUES]] :
+// BULK: %[[ANSWER:.*]] = llvm.inline_asm {{.*}}mbarrier.test_wait{{.*}} %[[BARRIER]], %{{.*}} : (i32, i32) -> i32
+// BULK: llvm.store %[[ANSWER]], %[[KEYSTHERE]]
+// BULK: llvm.store %[[C0]], %[[VALUESTHERE]]
+// The token is the number of the copy; its parity is what the wait is for, unless
+// the answer was that it is there.
 // BULK: scf.for {{.*}} iter_args(%[[TOKEN:.*]] = %{{.*}}) -> (i32)
 // BULK: %[[PARITY:.*]] = arith.andi %[[TOKEN]], %[[C1]]
-// BULK: llvm.inline_asm has_side_effects "{{.*}}mbarrier.try_wait.parity.shared::cta.b64 p, [$0], $1;{{.*}}", "r,r,~{memory}" %[[BARRIER]], %[[PARITY]] : (i32, i32) -> ()
+// BULK: %[[THERE:.*]] = llvm.load %[[KEYSTHERE]] {alignment = 4 : i64} : !llvm.ptr -> i32
+// BULK: llvm.inline_asm has_side_effects "{{.*}}setp.ne.b32 p, $2, 0;{{.*}}@p bra THERE_${:uid};{{.*}}WAIT_${:uid}:{{.*}}mbarrier.try_wait.parity.shared::cta.b64 p, [$0], $1;{{.*}}@!p bra WAIT_${:uid};{{.*}}THERE_${:uid}:{{.*}}", "r,r,r,~{memory}" %[[BARRIER]], %[[PARITY]], %[[THERE]] : (i32, i32, i32) -> ()
 // BULK: llvm.load {{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xi32>
 // A copy that is not made is not counted.
 // BULK: %[[NEXT:.*]] = arith.cmpi slt
@@ -59,8 +74,12 @@
 // It comes after all lanes have read what was there.
 // BULK: nvvm.bar.warp.sync %[[ALL]]
 // BULK: cp.async.bulk{{.*}} %[[ONE]], %[[BARRIER]],
+// BULK: llvm.store %[[C0]], %[[KEYSTHERE]]
+// BULK: %[[ANSWER:.*]] = llvm.inline_asm {{.*}}mbarrier.test_wait{{.*}} %[[SECOND]], %{{.*}} : (i32, i32) -> i32
+// BULK: llvm.store %[[ANSWER]], %[[VALUESTHERE]]
 // BULK: scf.yield %[[NUMBER]] : i32
-// BULK: llvm.inline_asm has_side_effects "{{.*}}mbarrier.try_wait{{.*}} %[[SECOND]], %{{.*}} : (i32, i32) -> ()
+// BULK: %[[THERE:.*]] = llvm.load %[[VALUESTHERE]]
+// BULK: llvm.inline_asm has_side_effects "{{.*}}mbarrier.try_wait{{.*}} %[[SECOND]], %{{.*}}, %[[THERE]] : (i32, i32, i32) -> ()
 // BULK: llvm.load {{.*}} !llvm.ptr<3> -> vector<4xi32>
 
 // Before sm_90 all lanes copy 16 bytes at a time. 2432 bytes are four rounds of

@@ -184,6 +184,7 @@ tile.kernel @branches(%k: memref<64x64xf16>, %o: memref<64x64xf32>, %way: i32) a
 // CHECK-NOT: nvvm.barrier0
 // CHECK-NOT: elect.sync
 // CHECK: cp.async.bulk.shared::cluster.global.mbarrier
+// CHECK-NOT: mbarrier.test_wait
 // CHECK: mbarrier.try_wait
 // CHECK: llvm.load {{.*}} !llvm.ptr<3>
 // CHECK: nvvm.barrier0
