@@ -275,6 +275,7 @@ int Suite::run() {
   std::unique_ptr<Device> device;
   Bandwidth bandwidth;
   std::vector<Result> results;
+  int code = run::kDone;
   for (const Shape &each : all) {
     std::optional<run::Kernel> kernel = select(each);
     if (!kernel) {
@@ -287,8 +288,18 @@ int Suite::run() {
       device = *onGpu ? makeCudaDevice(running) : makeCpuDevice(running);
       bandwidth = measureBandwidth(*device, all, "");
     }
-    results.push_back(measure(*device, *kernel, each));
-    print(results.back(), bandwidth);
+    try {
+      results.push_back(measure(*device, *kernel, each));
+      print(results.back(), bandwidth);
+    } catch (const Error &error) {
+      // What is wrong with one shape is not wrong with the others.
+      if (error.code != kInput || all.size() == 1)
+        throw;
+      std::fflush(stdout);
+      std::fprintf(stderr, "kvarn-bench: error: %s %s: %s\n",
+                   each.kernel.c_str(), each.describe().c_str(), error.what());
+      code = error.code;
+    }
   }
   if (!device)
     throw Error(kInput, "no library has a kernel " + describeKernel(all[0]));
@@ -296,7 +307,7 @@ int Suite::run() {
   Bandwidth after = measureBandwidth(*device, all, " afterwards");
   if (!jsonFile.empty())
     writeJson(*device, results, bandwidth, after);
-  return run::kDone;
+  return code;
 }
 
 } // namespace kvarn::bench

@@ -410,6 +410,7 @@ void Driver::runInOwnContext(Job &job, const LibraryWriter &writer) {
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext own(registry, MLIRContext::Threading::DISABLED);
+  own.printOpOnDiagnostic(false);
   llvm::SourceMgr none;
   llvm::raw_string_ostream err(job.messages);
   SourceMgrDiagnosticHandler handler(none, &own, err);
@@ -436,8 +437,9 @@ int Driver::writeLibrary() {
       run(job, *copy, writer, request.err);
     }
   pool.wait();
-  for (Job &job : jobs) {
+  for (Job &job : jobs)
     request.err << job.messages;
+  for (Job &job : jobs) {
     if (job.code)
       return job.code;
     for (::kvarn::Variant &variant : job.variants)
@@ -520,6 +522,9 @@ int mlir::kvarn::runCompiler(int argc, const char *const *argv,
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext context(registry);
+  // Ops of programs that are made here say nothing to who has not written them;
+  // those of a file are shown where they stand there.
+  context.printOpOnDiagnostic(false);
   llvm::SourceMgr sources;
   SourceMgrDiagnosticHandler handler(sources, &context, err);
   return Driver(request, context, sources).run();
