@@ -40,7 +40,7 @@ def fail(code, message):
 
 def find(name, named):
     beside = pathlib.Path(__file__).resolve().parent.parent / "build" / "bin" / name
-    found = shutil.which(named) if named else shutil.which(name) or shutil.which(beside)
+    found = shutil.which(named) if named else shutil.which(name) or shutil.which(str(beside))
     if not found:
         fail(3, f"{named or name}: no such program; name it with --{name.removeprefix('kvarn-')}")
     return found

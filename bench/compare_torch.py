@@ -55,7 +55,7 @@ def import_torch(device):
 
 def find_bench(named):
     beside = pathlib.Path(__file__).resolve().parent.parent / "build" / "bin" / "kvarn-bench"
-    found = shutil.which(named) if named else shutil.which("kvarn-bench") or shutil.which(beside)
+    found = shutil.which(named) if named else shutil.which("kvarn-bench") or shutil.which(str(beside))
     if not found:
         fail(3, f"{named or 'kvarn-bench'}: no such program; name it with --bench")
     return found

@@ -252,6 +252,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
       failed(within("register_rows", registerRows, 32)) ||
       failed(within("register_columns", registerColumns, 256)))
     return failure();
+  if (!llvm::isPowerOf2_64(warps))
+    return emitError() << "warps is " << warps << ", expected a power of two";
   // The order of codes repeats after 32 tokens at most; a step of a matrix
   // product is 16 deep.
   for (auto [name, value, unit] : {std::tuple("tokens", tokens, 32),

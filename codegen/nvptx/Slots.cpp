@@ -149,11 +149,13 @@ void KernelEmitter::emitAsyncCopy(AsyncCopyOp op) {
 /// copy into `slot` has started, well before somebody waits for them.
 void KernelEmitter::askForOthers(Value slot) {
   for (auto &[value, other] : slots) {
-    Value arrived = ir.i32(0); // has just started
+    // Of the copy that may have started now nothing is known.
+    Value arrived = ir.i32(0);
     if (value != slot) {
-      // The last copy is as odd as the one behind the next.
-      Value copies = ir.load(other.phase, ir.getI32Type(), 4);
-      Value parity = ir.both(ir.add(copies, ir.i32(1)), ir.i32(1));
+      // The last copy is as odd as the one behind the next. A barrier without
+      // copies says yes, which its first copy clears.
+      Value count = ir.load(other.phase, ir.getI32Type(), 4);
+      Value parity = ir.both(ir.add(count, ir.i32(1)), ir.i32(1));
       arrived = ir.assembly(
           "{\n .reg .pred p;\n"
           " mbarrier.test_wait.parity.shared::cta.b64 p, [$1], $2;\n"

@@ -70,6 +70,11 @@
 
 // -----
 
+// expected-error @+1 {{warps is 3, expected a power of two}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 3, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
 // expected-error @+1 {{splits is 1025, expected 0 to 1024}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1025, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 

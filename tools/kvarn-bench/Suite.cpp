@@ -79,8 +79,7 @@ static bool countsOperations(const Shape &shape) {
   return shape.kernel == "attend" && shape.queryTokens > 1;
 }
 
-Result Suite::measure(Device &device, const run::Kernel &kernel,
-                      const Shape &shape) const {
+Result Suite::measure(const run::Kernel &kernel, const Shape &shape) const {
   if (!run::formatOf(kernel.info()))
     throw Error(kInput, std::string(kernel.info().id) + " has no format");
   std::vector<std::unique_ptr<Workload>> workloads;
@@ -90,7 +89,7 @@ Result Suite::measure(Device &device, const run::Kernel &kernel,
       each.poolFraction = 1;
     if (!pool || (shape.comparePool && shape.has("compare_pool")))
       workloads.push_back(makeWorkload(
-          {device, {opened, running}, kernel, each, memoryMiB << 20}));
+          {*device, {opened, running}, kernel, each, memoryMiB << 20}));
   }
   for (auto &workload : workloads)
     workload->use(kernel);
@@ -142,7 +141,7 @@ static std::string timingText(const Timing &timing, double bandwidth) {
   return text;
 }
 
-void Suite::print(const Result &result, const Bandwidth &bandwidth) const {
+void Suite::print(const Result &result) const {
   std::printf(
       "%s %s %s%sD %lld %s%s\n", result.format.c_str(), result.layout.c_str(),
       result.dtype.c_str(), result.dtype.empty() ? "" : " ",
@@ -210,17 +209,15 @@ static json resultJson(const Result &result, const Bandwidth &bandwidth) {
   return object;
 }
 
-void Suite::writeJson(const Device &device, const std::vector<Result> &results,
-                      const Bandwidth &bandwidth,
-                      const Bandwidth &after) const {
+void Suite::writeJson(const Bandwidth &after) const {
   char date[32];
   std::time_t now = std::time(nullptr);
   std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
   json document;
   document["command"] = command;
   document["date"] = date;
-  document["device"] = device.name();
-  if (std::string driver = device.driver(); !driver.empty())
+  document["device"] = device->name();
+  if (std::string driver = device->driver(); !driver.empty())
     document["driver"] = driver;
   document["compiler"] = opened.front().compiler();
   document["repeat"] = repeat;
@@ -235,6 +232,10 @@ void Suite::writeJson(const Device &device, const std::vector<Result> &results,
   document["results"] = json::array();
   for (const Result &result : results)
     document["results"].push_back(resultJson(result, bandwidth));
+  for (const Failure &failure : failures)
+    document["failed"].push_back({{"kernel", failure.shape.kernel},
+                                  {"shape", failure.shape.describe()},
+                                  {"error", failure.message}});
   std::string text = document.dump(2) + "\n", error;
   OutputFiles files;
   if (!files.add(jsonFile, {text}, error) || !files.commit(error))
@@ -251,20 +252,49 @@ static std::string describeKernel(const Shape &shape) {
 }
 
 /// What the shapes are compared with, printed.
-Bandwidth Suite::measureBandwidth(Device &device, const std::vector<Shape> &all,
+Bandwidth Suite::measureBandwidth(const std::vector<Shape> &all,
                                   const char *when) const {
   Bandwidth result;
   auto isAttend = [](const Shape &shape) { return shape.kernel == "attend"; };
   if (std::any_of(all.begin(), all.end(), isAttend))
-    result.read = device.readBandwidth();
+    result.read = device->readBandwidth();
   if (!std::all_of(all.begin(), all.end(), isAttend))
-    result.copy = device.copyBandwidth();
+    result.copy = device->copyBandwidth();
   for (auto [name, rate] :
        {std::pair("reads", result.read), std::pair("copies", result.copy)})
     if (rate > 0)
-      std::printf("%s: %s %s%s\n", device.name().c_str(), name,
+      std::printf("%s: %s %s%s\n", device->name().c_str(), name,
                   rateText(rate).c_str(), when);
   return result;
+}
+
+/// Whether other shapes can be measured although one ended so: not if the
+/// device or a library has failed.
+static bool concernsShape(const Error &error) {
+  auto *failure = dynamic_cast<const run::RuntimeError *>(&error);
+  if (!failure)
+    return error.code == kInput;
+  return failure->status != KVARN_STATUS_DEVICE &&
+         failure->status != KVARN_STATUS_IO &&
+         failure->status != KVARN_STATUS_CORRUPT &&
+         failure->status != KVARN_STATUS_INTERNAL;
+}
+
+/// The device is made for the first shape that has a kernel.
+void Suite::measureShape(const Shape &each, const std::vector<Shape> &all) {
+  std::optional<run::Kernel> kernel = select(each);
+  if (!kernel) {
+    std::printf("%s %s: SKIP, no library has a kernel for it\n",
+                each.kernel.c_str(), each.describe().c_str());
+    return;
+  }
+  if (!device) {
+    onGpu = run::isGpuKind(kernel->info().binary_kind);
+    device = *onGpu ? makeCudaDevice(running) : makeCpuDevice(running);
+    bandwidth = measureBandwidth(all, "");
+  }
+  results.push_back(measure(*kernel, each));
+  print(results.back());
 }
 
 int Suite::run() {
@@ -272,41 +302,27 @@ int Suite::run() {
   for (const std::string &path : libraries)
     for (const std::string &folder : run::findLibraries(path))
       opened.emplace_back(folder);
-  std::unique_ptr<Device> device;
-  Bandwidth bandwidth;
-  std::vector<Result> results;
   int code = run::kDone;
-  for (const Shape &each : all) {
-    std::optional<run::Kernel> kernel = select(each);
-    if (!kernel) {
-      std::printf("%s %s: SKIP, no library has a kernel for it\n",
-                  each.kernel.c_str(), each.describe().c_str());
-      continue;
-    }
-    if (!device) {
-      onGpu = run::isGpuKind(kernel->info().binary_kind);
-      device = *onGpu ? makeCudaDevice(running) : makeCpuDevice(running);
-      bandwidth = measureBandwidth(*device, all, "");
-    }
+  for (const Shape &each : all)
     try {
-      results.push_back(measure(*device, *kernel, each));
-      print(results.back(), bandwidth);
+      measureShape(each, all);
     } catch (const Error &error) {
-      // What is wrong with one shape is not wrong with the others.
-      if (error.code != kInput || all.size() == 1)
+      if (!concernsShape(error) || all.size() == 1)
         throw;
       std::fflush(stdout);
       std::fprintf(stderr, "kvarn-bench: error: %s %s: %s\n",
                    each.kernel.c_str(), each.describe().c_str(), error.what());
+      failures.push_back({each, error.what()});
       code = error.code;
     }
-  }
+  if (results.empty() && code)
+    return code;
   if (!device)
     throw Error(kInput, "no library has a kernel " + describeKernel(all[0]));
   // Has the machine changed meanwhile?
-  Bandwidth after = measureBandwidth(*device, all, " afterwards");
+  Bandwidth after = measureBandwidth(all, " afterwards");
   if (!jsonFile.empty())
-    writeJson(*device, results, bandwidth, after);
+    writeJson(after);
   return code;
 }
 

@@ -45,6 +45,12 @@ struct Result {
   Timing pool; // with comparePool
 };
 
+/// A shape that could not be measured.
+struct Failure {
+  Shape shape;
+  std::string message;
+};
+
 /// The options of a subcommand, and what it does.
 class Suite {
 public:
@@ -60,16 +66,19 @@ public:
 private:
   std::vector<Shape> shapes() const;
   std::optional<run::Kernel> select(const Shape &shape) const;
-  Result measure(Device &device, const run::Kernel &kernel,
-                 const Shape &shape) const;
-  Bandwidth measureBandwidth(Device &device, const std::vector<Shape> &all,
+  Result measure(const run::Kernel &kernel, const Shape &shape) const;
+  void measureShape(const Shape &shape, const std::vector<Shape> &all);
+  Bandwidth measureBandwidth(const std::vector<Shape> &all,
                              const char *when) const;
-  void print(const Result &result, const Bandwidth &bandwidth) const;
-  void writeJson(const Device &device, const std::vector<Result> &results,
-                 const Bandwidth &bandwidth, const Bandwidth &after) const;
+  void print(const Result &result) const;
+  void writeJson(const Bandwidth &after) const;
 
-  std::optional<bool> onGpu; // what the first kernel needs, all must
   std::list<run::Library> opened;
+  std::unique_ptr<Device> device;
+  std::optional<bool> onGpu; // what the first kernel needs, all must
+  Bandwidth bandwidth;
+  std::vector<Result> results;
+  std::vector<Failure> failures;
 };
 
 } // namespace kvarn::bench

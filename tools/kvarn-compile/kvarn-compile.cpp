@@ -219,8 +219,7 @@ int Driver::checkTools() {
   return 0;
 }
 
-/// The one given, or else the default. Null, after an error, if the one given
-/// is none.
+/// The one given, or else the default.
 ScheduleAttr Driver::scheduleFor(const Target &target, func::FuncOp function) {
   if (!request.options.schedule.empty())
     return parseSchedule(&context, request.options.schedule);
@@ -247,11 +246,8 @@ int Driver::printSchedules() {
   for (Program &program : programs)
     for (auto function : program.module->getOps<func::FuncOp>())
       for (const Target *target : request.targets) {
-        ScheduleAttr schedule = scheduleFor(*target, function);
-        if (!schedule)
-          return kUsage;
         request.out << function.getName() << " " << target->name << " "
-                    << Attribute(schedule) << "\n";
+                    << Attribute(scheduleFor(*target, function)) << "\n";
         if (request.options.schedule.empty() && !request.scheduleFrom)
           printSpecial(*target, function);
       }
@@ -316,12 +312,9 @@ std::optional<std::string> Driver::saveStages(StringRef kernel, ModuleOp module,
 bool Driver::needsProgram(Program &program, const Target &target) {
   if (program.key.kernel != "attend")
     return true;
-  ScheduleAttr schedule =
-      scheduleFor(target, *program.module->getOps<func::FuncOp>().begin());
-  if (!schedule)
-    return true;
   SmallVector<int64_t> &known = rowsOf[&target];
-  int64_t rows = schedule.getRows();
+  func::FuncOp function = *program.module->getOps<func::FuncOp>().begin();
+  int64_t rows = scheduleFor(target, function).getRows();
   if (llvm::is_contained(known, rows))
     return false;
   program.key.queryRows = known.empty() ? 0 : rows;
@@ -437,8 +430,13 @@ int Driver::writeLibrary() {
       run(job, *copy, writer, request.err);
     }
   pool.wait();
-  for (Job &job : jobs)
+  for (Job &job : jobs) {
     request.err << job.messages;
+    if (job.code && job.program.model)
+      request.err << "kvarn-compile: note: in the kernel "
+                  << programName(job.key) << job.options.suffix << " for "
+                  << job.options.target->name << "\n";
+  }
   for (Job &job : jobs) {
     if (job.code)
       return job.code;
@@ -474,6 +472,9 @@ int Driver::listSchedules() {
 int Driver::run() {
   if (int code = load())
     return code;
+  const std::string &schedule = request.options.schedule;
+  if (!schedule.empty() && !parseSchedule(&context, schedule))
+    return kUsage;
   if (request.options.listSchedules)
     return listSchedules();
   if (request.options.printSchedule)
@@ -522,8 +523,8 @@ int mlir::kvarn::runCompiler(int argc, const char *const *argv,
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext context(registry);
-  // Ops of programs that are made here say nothing to who has not written them;
-  // those of a file are shown where they stand there.
+  // Ops of programs that are made here mean nothing to somebody who has not
+  // written them; those of a file are shown where they stand there.
   context.printOpOnDiagnostic(false);
   llvm::SourceMgr sources;
   SourceMgrDiagnosticHandler handler(sources, &context, err);
