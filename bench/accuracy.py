@@ -18,11 +18,12 @@ import json
 import math
 import pathlib
 import random
-import shutil
 import struct
 import subprocess
 import sys
 import tempfile
+
+from programs import fail, find_program
 
 DATA = """Gaussian tokens of 2 heads, head_dim 128, a multiple of 128 of them. Each channel has \
 a scale exp(N(0, s)), s = 0.8 for keys and 0.4 for values; 4 % of the channels of keys are outliers, \
@@ -31,19 +32,6 @@ three times that."""
 HEADS, HEAD_DIM = 2, 128
 BITS, GROUPS, MAGNITUDES = (2, 4, 8), (64, 128), (1.0, 0.05)
 MODES = [("minmax", False), ("minmax", True), ("mse", False), ("mse", True)]
-
-
-def fail(code, message):
-    print(f"accuracy.py: error: {message}", file=sys.stderr)
-    sys.exit(code)
-
-
-def find(name, named):
-    beside = pathlib.Path(__file__).resolve().parent.parent / "build" / "bin" / name
-    found = shutil.which(named) if named else shutil.which(name) or shutil.which(str(beside))
-    if not found:
-        fail(3, f"{named or name}: no such program; name it with --{name.removeprefix('kvarn-')}")
-    return found
 
 
 def run(command):
@@ -188,7 +176,8 @@ def main():
         return
     if args.tokens <= 0 or args.tokens % 128:
         fail(2, f"--tokens is {args.tokens}, expected a multiple of 128")
-    args.compile, args.run = find("kvarn-compile", args.compile), find("kvarn-run", args.run)
+    args.compile = find_program("kvarn-compile", args.compile, "--compile")
+    args.run = find_program("kvarn-run", args.run, "--run")
     results = collect(args)
     if args.json:
         version = subprocess.run([args.compile, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout

@@ -24,18 +24,14 @@ import datetime
 import json
 import pathlib
 import shlex
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 
+from programs import fail, find_program
+
 BACKENDS = {"flash": "FLASH_ATTENTION", "cudnn": "CUDNN_ATTENTION"}
-
-
-def fail(code, message):
-    print(f"compare_torch.py: error: {message}", file=sys.stderr)
-    sys.exit(code)
 
 
 def import_torch(device):
@@ -53,18 +49,11 @@ def import_torch(device):
     return torch
 
 
-def find_bench(named):
-    beside = pathlib.Path(__file__).resolve().parent.parent / "build" / "bin" / "kvarn-bench"
-    found = shutil.which(named) if named else shutil.which("kvarn-bench") or shutil.which(str(beside))
-    if not found:
-        fail(3, f"{named or 'kvarn-bench'}: no such program; name it with --bench")
-    return found
-
-
 def run_bench(args):
     with tempfile.TemporaryDirectory() as folder:
         output = pathlib.Path(folder) / "kvarn.json"
-        command = [find_bench(args.bench), "attend", f"--suite={args.suite}", f"--device=cuda:{args.device}",
+        command = [find_program("kvarn-bench", args.bench, "--bench"), "attend",
+                   f"--suite={args.suite}", f"--device=cuda:{args.device}",
                    f"--repeat={args.repeat}", f"--json={output}"]
         command += [f"--library={library}" for library in args.library]
         code = subprocess.run(command, check=False).returncode

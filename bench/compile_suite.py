@@ -12,17 +12,13 @@ Exit codes: 0 done, 1 a kernel does not compile, 2 usage or input, 3 no compiler
 import argparse
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
 
+from programs import fail, find_program
+
 DEFAULTS = {"format": "kvarn_k4v2_g128", "layout": "reference", "dtype": "f16", "head_dim": 128,
             "query_heads": 64, "kv_heads": 8, "kernel": "attend"}
-
-
-def fail(code, message):
-    print(f"compile_suite.py: error: {message}", file=sys.stderr)
-    sys.exit(code)
 
 
 def read_shapes(path):
@@ -33,14 +29,6 @@ def read_shapes(path):
     if not isinstance(shapes, list) or not all(isinstance(shape, dict) for shape in shapes):
         fail(2, f"{path}: expected a JSON list of shapes")
     return [{**DEFAULTS, **shape} for shape in shapes]
-
-
-def find_compiler(named):
-    beside = pathlib.Path(__file__).resolve().parent.parent / "build" / "bin" / "kvarn-compile"
-    found = shutil.which(named) if named else shutil.which("kvarn-compile") or shutil.which(str(beside))
-    if not found:
-        fail(3, f"{named or 'kvarn-compile'}: no such program; name it with --compiler")
-    return found
 
 
 def main():
@@ -63,7 +51,7 @@ def main():
             _, query_tokens, kernels = needs.setdefault(name, (shape, {1}, {"flush"}))
             query_tokens.add(shape.get("query_tokens", 1))
             kernels.add(shape["kernel"])
-    compiler = find_compiler(args.compiler)
+    compiler = find_program("kvarn-compile", args.compiler, "--compiler")
     args.output.mkdir(parents=True, exist_ok=True)
     failed = 0
     for name, (shape, query_tokens, kernels) in needs.items():
