@@ -24,18 +24,19 @@ using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
-/// What one instruction multiplies: two steps of a row of pairs, or one twice,
-/// of which the second time counts nothing.
+/// What one instruction multiplies: two steps of a row of pairs, or one and
+/// zeros on both sides, because infinity times zero would be no number.
 DotStep KernelEmitter::vectorStep(const VectorPlan &plan, int64_t row,
                                   ArrayRef<int64_t> steps) {
   DotStep words;
-  for (int64_t step : {steps.front(), steps.back()})
+  for (int64_t step : steps) {
     for (int64_t half : {int64_t(0), plan.upper})
       words.rows.push_back(
           pairOf(plan.matrix.tile, plan.matrix.pairAt(row, step + half)));
-  for (int64_t step : steps)
     words.columns.push_back(
         pairOf(plan.vector.tile, plan.vector.pairAt(0, step)));
+  }
+  words.rows.resize(4, ir.i32(0));
   words.columns.resize(2, ir.i32(0));
   return words;
 }
