@@ -181,16 +181,23 @@ def Tile_ExpandOp : Tile_Op<"expand", [Pure]> {
     are the code where it lies in its byte, that is code * 2^(-24 + bit % 8);
     `tile.expand_scale` gives the power of two to multiply with afterwards.
 
+    With `whole_bytes`, which is for `subnormal`, the topmost code of each byte
+    becomes the number that the whole byte is: the sum of all operands of this
+    byte as they are without it. One instruction less extracts them.
+    `tile.subtract_top` makes the left operand of a product that is to come to
+    the same. The codes of a byte must share a column of the tile.
+
     Example:
     ```mlir
     %x = tile.expand subnormal %c part key format #fmt : tensor<128x32xi8> -> tensor<128x32xf16>
     ```
   }];
-  let arguments = (ins KVarN_ExpandAttr:$mode, Tile_CodeTile:$codes,
-                       KVarN_PartAttr:$part, KVarN_FormatAttr:$format);
+  let arguments = (ins KVarN_ExpandAttr:$mode, UnitAttr:$whole_bytes,
+                       Tile_CodeTile:$codes, KVarN_PartAttr:$part,
+                       KVarN_FormatAttr:$format);
   let results = (outs StaticShapeTensorOf<[F16, F32]>:$result);
   let assemblyFormat = [{
-    $mode $codes `part` $part `format` $format attr-dict `:` type($codes) `->`
+    $mode (`whole_bytes` $whole_bytes^)? $codes `part` $part `format` $format attr-dict `:` type($codes) `->`
     type($result)
   }];
   let hasVerifier = 1;
@@ -209,6 +216,28 @@ def Tile_ExpandScaleOp : Tile_Op<"expand_scale", [Pure]> {
   let results = (outs 1DTensorOf<[F32]>:$result);
   let assemblyFormat = [{
     `part` $part `format` $format attr-dict `:` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_SubtractTopOp : Tile_Op<"subtract_top", [
+    Pure, SameOperandsAndResultType]> {
+  let summary = "a left operand for codes of which the topmost are whole bytes";
+  let description = [{
+    Of [rows, depth], from each element the one of the same row is subtracted
+    that is beside the topmost code of its byte; those beside topmost codes stay
+    as they are. A product of this with `tile.expand subnormal whole_bytes` is
+    then one of the input with `tile.expand subnormal`: the topmost operand
+    counts all codes of its byte, each of the others what is still missing. If
+    the input is a product, it need not be rounded before.
+
+    Example: `%y = tile.subtract_top %x part key format #fmt : tensor<16x128xf16>`
+  }];
+  let arguments = (ins StaticShapeTensorOf<[F16]>:$input, KVarN_PartAttr:$part,
+                       KVarN_FormatAttr:$format);
+  let results = (outs StaticShapeTensorOf<[F16]>:$result);
+  let assemblyFormat = [{
+    $input `part` $part `format` $format attr-dict `:` type($input)
   }];
   let hasVerifier = 1;
 }

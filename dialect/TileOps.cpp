@@ -286,6 +286,29 @@ LogicalResult LoadCodesOp::verify() {
                      getFormat(), getPart());
 }
 
+/// That dimension `depthDim` of a matrix has whole bytes of one part's codes.
+static LogicalResult checkBytes(Operation *op, RankedTensorType type,
+                                int64_t depthDim, FormatAttr attr,
+                                RecordPart recordPart) {
+  ::kvarn::Format format = attr.get();
+  ::kvarn::Part part = toFormat(recordPart);
+  // The depth of a product with keys is channels, that with values tokens.
+  bool key = recordPart == RecordPart::Key;
+  if ((format.bitAxis(part) == ::kvarn::Axis::Channel) != key)
+    return op->emitOpError()
+           << "needs bytes whose codes a product sums, which those of " << attr
+           << " are not";
+  int64_t length = format.bitLength(part);
+  int64_t unit = llvm::PowerOf2Ceil(format.topOfByte(part) + 1);
+  if (type.getRank() != 2 || type.getDimSize(depthDim) > length ||
+      type.getDimSize(depthDim) % unit)
+    return op->emitOpError()
+           << "has the tile " << type << ", expected a matrix whose dimension "
+           << depthDim << " is a multiple of " << unit << ", at most "
+           << length;
+  return success();
+}
+
 LogicalResult ExpandOp::verify() {
   if (getResult().getType().getShape() != getCodes().getType().getShape())
     return emitOpError() << "changes the shape of " << getCodes().getType();
@@ -293,14 +316,21 @@ LogicalResult ExpandOp::verify() {
       !getResult().getType().getElementType().isF16())
     return emitOpError() << "subnormal gives f16, not "
                          << getResult().getType();
-  return success();
+  if (!getWholeBytes())
+    return success();
+  if (getMode() != ExpandMode::Subnormal)
+    return emitOpError("whole_bytes is for subnormal");
+  return checkBytes(*this, getResult().getType(), /*depthDim=*/0, getFormat(),
+                    getPart());
+}
+
+LogicalResult SubtractTopOp::verify() {
+  return checkBytes(*this, getResult().getType(), /*depthDim=*/1, getFormat(),
+                    getPart());
 }
 
 LogicalResult ExpandScaleOp::verify() {
-  ::kvarn::Format format = getFormat().get();
-  int64_t length = format.bitAxis(toFormat(getPart())) == ::kvarn::Axis::Token
-                       ? format.group
-                       : format.headDim;
+  int64_t length = getFormat().get().bitLength(toFormat(getPart()));
   if (getResult().getType().getDimSize(0) > length)
     return emitOpError() << "result is " << getResult().getType()
                          << ", expected at most " << length << " elements";

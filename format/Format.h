@@ -145,6 +145,21 @@ struct Format {
            8;
   }
 
+  /// How many tokens or channels there are along `bitAxis(part)`.
+  constexpr int64_t bitLength(Part part) const {
+    return bitAxis(part) == Axis::Token ? group : headDim;
+  }
+
+  /// The bits of an index along `bitAxis(part)` that number the codes of a
+  /// byte: with all of them set it is that of the topmost code.
+  constexpr int64_t topOfByte(Part part) const {
+    int64_t top = 0;
+    for (int64_t bit = 1; bit < bitLength(part); bit *= 2)
+      if (bitInByte(part, bit))
+        top |= bit;
+    return top;
+  }
+
   /// `kvarn_k<KB>v<VB>_g<G>`: what users call the format. head_dim and layout
   /// are named apart.
   std::string name() const {

@@ -38,7 +38,8 @@ static bool canRemake(Value value) {
           arith::ConstantOp>(op) ||
       crossesWarps(op))
     return true;
-  return isElementwise(op) && !isa<HadamardOp, ScanOp, ExpandOp, KeepOp>(op) &&
+  return isElementwise(op) &&
+         !isa<HadamardOp, ScanOp, ExpandOp, KeepOp, SubtractTopOp>(op) &&
          llvm::all_of(op->getOperands(), [](Value operand) {
            return !tileOf(operand) || canRemake(operand);
          });

@@ -15,7 +15,7 @@ using namespace mlir::kvarn::tile;
 
 bool mlir::kvarn::isElementwise(Operation *op) {
   return op->getNumResults() == 1 && tileOf(op->getResult(0)) &&
-         (isa<ExpandOp, HadamardOp, ScanOp, KeepOp>(op) ||
+         (isa<ExpandOp, HadamardOp, ScanOp, KeepOp, SubtractTopOp>(op) ||
           OpTrait::hasElementwiseMappableTraits(op));
 }
 

@@ -146,7 +146,7 @@ Value RecordReader::codes(RecordPart part, Value start, int64_t tokens) {
 Value RecordReader::operands(RecordPart part, Value codes) {
   return b.op<tile::ExpandOp>(
       RankedTensorType::get(shapeOf(codes), schedule.getOperand()),
-      schedule.getExpand(), codes, part, format);
+      schedule.getExpand(), foldsBytes(part), codes, part, format);
 }
 
 /// `bias` as what a product of operands in `units` [n] begins with; `scale` of
@@ -180,6 +180,17 @@ static Power powerToFit(TileBuilder &b, Value largest, double unit) {
   return {inverseOfPower(b, inverse), inverse};
 }
 
+/// Minus what operands of the middle code are, but for the unit, at these
+/// places: of a topmost code, which is the whole byte, half of all its bits.
+Value RecordReader::middleOperands(RecordPart part, Value place) {
+  int64_t bits = format.get().bits(toFormat(part));
+  SmallVector<int64_t> shape(shapeOf(place));
+  Value isTop = b.lessEqual(place, b.tileOf(std::ldexp(1, bits - 8), shape));
+  double middle = ((1 << bits) - 1) / 2.0;
+  return b.select(isTop, b.tileOf(-127.5, shape),
+                  b.mul(b.tileOf(-middle, shape), inverseOfPower(b, place)));
+}
+
 RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
                                            Value scale, Value offset,
                                            double largest) {
@@ -197,13 +208,15 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   Power power = powerToFit(b, reach, largest / 16384 / middle);
   Value units = b.splat(power.factor, {shape[1]});
   Value place; // of each code in its word, as a power of two
-  if (subnormal() && bitAxis(part) == foldedAxis(part)) {
+  if (foldsBytes(part)) {
     place = expandScale(part, shape[1]);
     units = b.mul(units, place);
   }
   Value folded = b.along(b.mul(scale, b.truncate(units, half)), 1, shape);
   RoundedOperand result;
   result.operand = b.mul(x, folded);
+  if (place)
+    result.operand = b.op<tile::SubtractTopOp>(result.operand, part, format);
   if (part == RecordPart::Key) {
     // What rounding takes of an operand would count with the whole code. Keys
     // are a middle key, which all tokens share, and codes relative to the
@@ -212,7 +225,7 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
     Value centre = b.op<math::FmaOp>(scale, constant, offset);
     Value middles = b.tileOf(-middle, {shape[1]});
     if (place)
-      middles = b.mul(middles, inverseOfPower(b, place));
+      middles = middleOperands(part, place);
     result.bias = b.dot(result.operand, b.truncate(middles, half),
                         b.mul(b.dot(x, centre), power.factor));
   } else {
@@ -376,7 +389,8 @@ Value mlir::kvarn::dequantizePart(TileBuilder &b, FormatAttr format,
       b.op<tile::LoadCodesOp>(RankedTensorType::get(shape, b.getI8Type()), part,
                               pages, ValueRange(place), start, format);
   Value x = b.op<tile::ExpandOp>(RankedTensorType::get(shape, b.getF32Type()),
-                                 ExpandMode::Convert, codes, part, format);
+                                 ExpandMode::Convert, /*whole_bytes=*/false,
+                                 codes, part, format);
   Value rowStart = key ? first : start, columnStart = key ? start : first;
   Value s = vector(key ? RecordField::KeyScale : RecordField::ValueScale,
                    rowStart, shape[0]);

@@ -110,6 +110,7 @@ private:
   Value vector(RecordField field, Value start, int64_t count);
   Value operands(RecordPart part, Value codes);
   Value expandScale(RecordPart part, int64_t count);
+  Value middleOperands(RecordPart part, Value place);
   Value inUnits(Value bias, Value units, Value &scale);
   Value copy(Value slot);
   /// fp16 `x` [M, n], at most `largest`, times `scale` [n] as an operand, and
@@ -124,6 +125,12 @@ private:
   }
   ::kvarn::Axis bitAxis(RecordPart part) const {
     return format.get().bitAxis(toFormat(part));
+  }
+  /// Whether a product sums over the codes of a byte, so that where they lie
+  /// in it is a matter of the left operand.
+  bool foldsBytes(RecordPart part) const {
+    return subnormal() && bitAxis(part) == foldedAxis(part) &&
+           format.get().bits(toFormat(part)) < 8;
   }
   bool subnormal() const {
     return schedule.getExpand() == ExpandMode::Subnormal;

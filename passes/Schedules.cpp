@@ -28,10 +28,11 @@ struct Defaults {
   int64_t registerRows;
   QueryPlace query = QueryPlace::Registers; // of attention, if there is room
   bool olderChips = false;                  // only those before sm_90
+  bool newTokens = false;                   // only with new K and V
 };
 
 constexpr std::nullopt_t kAnyLayout = std::nullopt, kAnyFamily = std::nullopt;
-constexpr bool kOlderChips = true;
+constexpr bool kOlderChips = true, kNewTokens = true;
 
 /// Warps of a program that stores share its tiles, the block of a head being
 /// the largest: what a lane has of it leaves room for what becomes of it. Codes
@@ -63,6 +64,12 @@ static constexpr Defaults kDefaults[] = {
     {Backend::Nvptx, Family::Attend, Team::Warp, 9, 128,
      RecordLayout::Reference, 16, 32, 32, 4, 0, 2, CopyMode::Async,
      ExpandMode::Subnormal, true, 8, QueryPlace::Shared, kOlderChips},
+    {Backend::Nvptx, Family::Attend, Team::Warp, 9, 64, kAnyLayout, 16, 128, 16,
+     4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
+     QueryPlace::Shared},
+    {Backend::Nvptx, Family::Attend, Team::Warp, 9, 128, RecordLayout::Mma16816,
+     16, 128, 16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
+     QueryPlace::Shared, !kOlderChips, kNewTokens},
     {Backend::Nvptx, Family::Attend, Team::Warp, 9, 128, kAnyLayout, 16, 128,
      32, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
      QueryPlace::Shared},
@@ -113,6 +120,7 @@ struct Facts {
   int64_t group = ::kvarn::kGroups.back(), queryRows = 0;
   int64_t headDim = 0, blockElements = 0, recordBytes = 0;
   int64_t queryTokens = 1;                // of a request
+  bool newTokens = false;                 // K and V that no cache holds
   int64_t laneElements = kStoredElements; // of a block, when storing
   RecordLayout layout = RecordLayout::Mma16816;
 };
@@ -131,6 +139,7 @@ static Facts factsOf(func::FuncOp program) {
   auto isAttention = [&](auto attention) {
     facts.family = Family::Attend;
     facts.queryRows = attention.getRatio();
+    facts.newTokens = bool(attention.getNewK());
     facts.headDim = attention.getQ().getType().getDimSize(2);
   };
   program.walk([&](Operation *op) {
@@ -249,6 +258,7 @@ static const Defaults &rowFor(const Target &target, const Facts &facts) {
            (!d.family || *d.family == facts.family) &&
            (d.team == Team::Warp || target.warpgroupProducts) &&
            !(d.olderChips && target.bulkCopies) &&
+           (!d.newTokens || facts.newTokens) &&
            facts.queryRows >= d.queryRows && facts.headDim <= d.headDim &&
            (!d.layout || *d.layout == facts.layout);
   });

@@ -157,6 +157,11 @@ private:
                         int64_t group, int64_t width, bool subnormal);
   Value expandAt(tile::ExpandOp op, ValueRange lead, Value column,
                  int64_t width);
+  Value codesBehind(tile::ExpandOp op, ValueRange lead, Value column,
+                    int64_t width);
+  Value wholeBytesAt(tile::ExpandOp op, Value row, Value column, int64_t width);
+  Value subtractTopAt(tile::SubtractTopOp op, ValueRange lead, Value column,
+                      int64_t width);
   Value expandScaleAt(tile::ExpandScaleOp op, Value column, int64_t width);
   void emitStoreVector(tile::StoreVectorOp op);
   void emitStoreCodes(tile::StoreCodesOp op);

@@ -36,8 +36,8 @@ static bool isElementwise(Operation *op) {
 static bool isPointwise(Operation *op) {
   return isElementwise(op) ||
          isa<arith::ConstantOp, SplatOp, IotaOp, BroadcastOp, ExpandOp,
-             ExpandScaleOp, HadamardMatrixOp, LoadOp, LoadVectorOp,
-             LoadCodesOp>(op);
+             ExpandScaleOp, HadamardMatrixOp, LoadOp, LoadVectorOp, LoadCodesOp,
+             SubtractTopOp>(op);
 }
 
 static bool isLoad(Operation *op) {
@@ -47,7 +47,7 @@ static bool isLoad(Operation *op) {
 /// The use reads each element more than once, or at scattered places.
 static bool repeats(OpOperand &use) {
   Operation *user = use.getOwner();
-  if (isa<BroadcastOp, TransposeOp>(user))
+  if (isa<BroadcastOp, TransposeOp, SubtractTopOp>(user))
     return true;
   if (isa<LoadOp>(user))
     return true;
@@ -181,9 +181,9 @@ int64_t Placement::cost(Value tile) const {
           .Case<arith::ConstantOp, SplatOp, IotaOp, ExpandScaleOp, BroadcastOp>(
               [](auto) { return 0; })
           .Case<LoadVectorOp>([](auto) { return 2; })
-          .Case<LoadOp, LoadCodesOp, ExpandOp, arith::DivFOp, arith::DivSIOp,
-                HadamardMatrixOp, arith::DivUIOp, arith::RemSIOp,
-                arith::RemUIOp>([](auto) { return kCheap + 1; })
+          .Case<LoadOp, LoadCodesOp, ExpandOp, SubtractTopOp, arith::DivFOp,
+                arith::DivSIOp, HadamardMatrixOp, arith::DivUIOp,
+                arith::RemSIOp, arith::RemUIOp>([](auto) { return kCheap + 1; })
           .Default([](Operation *op) {
             return isa<math::MathDialect>(op->getDialect()) ? kNever : 1;
           });

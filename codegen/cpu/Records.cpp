@@ -217,8 +217,7 @@ Values KernelEmitter::groupedCodesAt(LoadCodesOp op, Value row, Value column,
 static DenseElementsAttr bitScales(MLIRContext *context, const Format &format,
                                    Part part, int sign, int bias) {
   SmallVector<float> values;
-  int64_t length =
-      format.bitAxis(part) == CodeAxis::Token ? format.group : format.headDim;
+  int64_t length = format.bitLength(part);
   for (int64_t i = 0; i < length; ++i)
     values.push_back(
         std::ldexp(1.0f, sign * int(format.bitInByte(part, i)) + bias));
@@ -227,18 +226,79 @@ static DenseElementsAttr bitScales(MLIRContext *context, const Format &format,
       ArrayRef(values));
 }
 
+/// The codes that `op` expands, i32.
+Value KernelEmitter::codesBehind(ExpandOp op, ValueRange lead, Value column,
+                                 int64_t width) {
+  auto load = op.getCodes().getDefiningOp<LoadCodesOp>();
+  if (load && placement.isInline(op.getCodes()))
+    return codesAt(load, lead.front(), column, width);
+  return ir.create<arith::ExtUIOp>(
+      VectorType::get(width, ir.getI32Type()),
+      vectorAt(op.getCodes(), lead, column, width));
+}
+
+/// All codes of a byte, of which only the topmost keeps them all. They share a
+/// column: rows are along the bit axis.
+Value KernelEmitter::wholeBytesAt(ExpandOp op, Value row, Value column,
+                                  int64_t width) {
+  Format format = op.getFormat().get();
+  Part part = toFormat(op.getPart());
+  int64_t top = format.topOfByte(part), bits = format.bits(part);
+  SmallVector<int32_t> masks;
+  int64_t length = format.bitLength(part);
+  for (int64_t i = 0; i < length; ++i)
+    masks.push_back((i & top) == top
+                        ? 0xff
+                        : ((1 << bits) - 1) << format.bitInByte(part, i));
+  Type i32 = ir.getI32Type();
+  Value table = this->table(DenseElementsAttr::get(
+      RankedTensorType::get(length, i32), ArrayRef(masks)));
+  Value bytes;
+  // Every subset of the bits of an index that number the codes of a byte.
+  for (int64_t rest = top;; rest = (rest - 1) & top) {
+    Value other = ir.create<arith::OrIOp>(
+        ir.create<arith::AndIOp>(row, ir.index(~top)), ir.index(rest));
+    Value code = ir.create<arith::ShLIOp>(
+        codesBehind(op, other, column, width),
+        ir.constant(i32, format.bitInByte(part, rest), width));
+    bytes = bytes ? ir.create<arith::OrIOp>(bytes, code) : code;
+    if (rest == 0)
+      break;
+  }
+  Value mask = ir.splat(ir.load(ir.at(table, row, i32), i32, 0), width);
+  Type f32 = ir.getF32Type();
+  Value number = ir.create<arith::SIToFPOp>(
+      VectorType::get(width, f32), ir.create<arith::AndIOp>(bytes, mask));
+  return ir.create<arith::MulFOp>(number, ir.constant(f32, 0x1p-24, width));
+}
+
+/// From each element that of the topmost code, one by one: others are anywhere
+/// in the row.
+Value KernelEmitter::subtractTopAt(SubtractTopOp op, ValueRange lead,
+                                   Value column, int64_t width) {
+  int64_t top = op.getFormat().get().topOfByte(toFormat(op.getPart()));
+  Type element = op.getType().getElementType();
+  Value own = vectorAt(op.getInput(), lead, column, width);
+  Value zero = ir.create<arith::ConstantOp>(ir.getFloatAttr(element, 0));
+  Value others = ir.splat(zero, width);
+  for (int64_t i = 0; i < width; ++i) {
+    Value at = ir.add(column, i);
+    Value above = ir.create<arith::OrIOp>(at, ir.index(top));
+    Value isTop = ir.create<arith::CmpIOp>(arith::CmpIPredicate::eq, at, above);
+    Value other = ir.create<arith::SelectOp>(
+        isTop, zero, elementAt(op.getInput(), lead, above));
+    others = ir.create<vector::InsertOp>(other, others, ArrayRef<int64_t>{i});
+  }
+  return ir.create<arith::SubFOp>(own, others);
+}
+
 Value KernelEmitter::expandAt(ExpandOp op, ValueRange lead, Value column,
                               int64_t width) {
-  auto load = op.getCodes().getDefiningOp<LoadCodesOp>();
   Type f32 = ir.getF32Type();
   auto type = VectorType::get(width, f32);
-  Value codes;
-  if (load && placement.isInline(op.getCodes()))
-    codes = codesAt(load, lead.front(), column, width);
-  else
-    codes =
-        ir.create<arith::ExtUIOp>(VectorType::get(width, ir.getI32Type()),
-                                  vectorAt(op.getCodes(), lead, column, width));
+  if (op.getWholeBytes())
+    return wholeBytesAt(op, lead.front(), column, width);
+  Value codes = codesBehind(op, lead, column, width);
   Value value = ir.create<arith::SIToFPOp>(type, codes);
   if (op.getMode() == ExpandMode::Convert)
     return value;

@@ -74,6 +74,8 @@ Value KernelEmitter::evaluate(Operation *op, ValueRange lead, Value column,
         return ir.create<arith::TruncFOp>(VectorType::get(width, element),
                                           value);
       })
+      .Case<SubtractTopOp>(
+          [&](auto op) { return subtractTopAt(op, lead, column, width); })
       .Case<ExpandScaleOp>(
           [&](auto op) { return expandScaleAt(op, column, width); })
       .Case<LoadOp>([&](auto op) { return loadAt(op, lead, column, width); })

@@ -297,6 +297,8 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
       .Case<LoadVectorOp>([&](auto op) { return emitLoadVector(op); })
       .Case<LoadCodesOp>([&](auto op) { return emitLoadCodes(op); })
       .Case<StoreCodesOp>([&](auto op) { return emitStoreCodes(op); })
+      .Case<ExpandOp>([&](auto op) { return emitExpand(op); })
+      .Case<SubtractTopOp>([&](auto op) { return emitSubtractTop(op); })
       .Default([&](Operation *op) {
         emitSimpleOp(op);
         return success();
@@ -306,7 +308,6 @@ LogicalResult KernelEmitter::emitOp(Operation &op) {
 /// Ops that cannot fail.
 void KernelEmitter::emitSimpleOp(Operation *op) {
   llvm::TypeSwitch<Operation *>(op)
-      .Case<ExpandOp>([&](auto op) { emitExpand(op); })
       .Case<ExpandScaleOp>([&](auto op) { emitExpandScale(op); })
       .Case<StageOp>([&](auto op) { emitStage(op); })
       .Case<KeepOp>([&](auto op) { emitKeep(op); })

@@ -35,6 +35,8 @@ struct Codes {
   SmallVector<int64_t> bits;        // register -> bits from the base
   std::map<int64_t, Values> loaded; // unit -> words
   std::map<std::pair<int64_t, int64_t>, Value> pairs; // see Records.cpp
+  // Words with the upper bytes of others, and whether with nothing else.
+  DenseMap<std::pair<Value, unsigned>, Value> upper;
 };
 
 /// A slot of each warp in shared memory.
@@ -218,10 +220,11 @@ private:
   LogicalResult emitLoadVector(tile::LoadVectorOp op);
   LogicalResult emitLoadCodes(tile::LoadCodesOp op);
   Values codeValues(Codes &codes);
-  void emitExpand(tile::ExpandOp op);
-  void expandValues(tile::ExpandOp op);
-  /// The word with the codes of two registers, ready to be masked at `bit`.
+  LogicalResult emitExpand(tile::ExpandOp op);
+  LogicalResult expandValues(tile::ExpandOp op);
+  LogicalResult emitSubtractTop(tile::SubtractTopOp op);
   Value codePair(Codes &codes, int64_t pair, int64_t &bit);
+  Value upperBytes(Codes &codes, Value word, bool alone);
   Value expandPair(Value tile, int64_t pair);
   Value pairOf(Value tile, int64_t index);
   FailureOr<Value> codeOffset(Operation *op, const ::kvarn::Format &format,

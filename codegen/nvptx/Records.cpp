@@ -171,53 +171,94 @@ Values KernelEmitter::codeValues(Codes &codes) {
 }
 
 /// A word with the codes of registers 2 * pair and 2 * pair + 1 in its halves,
-/// at `bit` (below 8) of each.
+/// at `bit` (below 16) of each.
 Value KernelEmitter::codePair(Codes &codes, int64_t pair, int64_t &bit) {
   int64_t lowBit, highBit;
   Value low = wordOf(ir, codes, 2 * pair, lowBit);
   Value high = wordOf(ir, codes, 2 * pair + 1, highBit);
-  // (unit, half and upper byte, both units) say which word it is.
-  auto remember = [&](int64_t a, int64_t b,
-                      llvm::function_ref<Value()> make) -> Value {
-    Value &value = codes.pairs[{a, b}];
-    if (!value)
-      value = make();
-    return value;
-  };
+  bit = lowBit;
+  if (low == high && highBit == lowBit + 16)
+    return low;
+  bit %= 16;
+  // Both words, and which halves of them.
+  bool upper = lowBit >= 16;
   int64_t lowWord = codes.bits[2 * pair] - lowBit;
   int64_t highWord = codes.bits[2 * pair + 1] - highBit;
-  Value joined = low;
-  int64_t key = 4 * lowWord;
-  if (low != high || highBit != lowBit + 16) {
-    bool upper = lowBit >= 16;
-    key += 1 + upper;
-    joined = remember(key, highWord, [&] {
-      return ir.permuteBytes(low, high, upper ? 0x7632 : 0x5410);
-    });
-    lowBit %= 16;
+  Value &joined = codes.pairs[{2 * lowWord + upper, highWord}];
+  if (!joined)
+    joined = ir.permuteBytes(low, high, upper ? 0x7632 : 0x5410);
+  return joined;
+}
+
+/// `bit` (from 8 on) of the halves of a word, brought 8 bits down; `alone`:
+/// nothing is above that byte then.
+Value KernelEmitter::upperBytes(Codes &codes, Value word, bool alone) {
+  Value &bytes = codes.upper[{word, alone}];
+  if (!bytes)
+    bytes = alone ? ir.permuteBytes(word, ir.i32(0), 0x4341)
+                  : ir.shiftRight(word, 8);
+  return bytes;
+}
+
+LogicalResult KernelEmitter::emitExpand(ExpandOp op) {
+  if (!codes.count(op.getCodes()))
+    return expandValues(op);
+  expanded[op.getResult()] = op;
+  return success();
+}
+
+/// Whether each lane has whole bytes along `dim`, `top` being the bits of an
+/// index that number the codes of one.
+static LogicalResult checkBytes(Operation *op, const Layout &layout,
+                                int64_t dim, int64_t top) {
+  for (const Bases *bases : {&layout.lanes, &layout.warps})
+    for (const SmallVector<int64_t> &basis : *bases)
+      if (basis[dim] & top)
+        return op->emitOpError("has lanes that share bytes");
+  return success();
+}
+
+/// From each element that of the topmost code, with one rounding if it was a
+/// product before.
+LogicalResult KernelEmitter::emitSubtractTop(SubtractTopOp op) {
+  Layout place = layout(op.getResult());
+  int64_t top = op.getFormat().get().topOfByte(toFormat(op.getPart()));
+  if (failed(checkBytes(op, place, 1, top)))
+    return failure();
+  if (place.registers.empty() || place.registers.front()[1] & top)
+    return op.emitOpError("has no pairs, or pairs that share bytes");
+  Values words = pairs(op.getInput());
+  auto product = op.getInput().getDefiningOp<arith::MulFOp>();
+  Values factors[2];
+  if (product)
+    for (unsigned i : {0, 1})
+      factors[i] = pairs(product->getOperand(i));
+  Values results = words;
+  for (size_t i = 0; i < words.size(); ++i) {
+    SmallVector<int64_t> at = place.placeOf(2 * i);
+    if ((at[1] & top) == top)
+      continue;
+    at[1] |= top;
+    Value minus =
+        ir.create<arith::NegFOp>(ir.asPair(words[place.registerAt(at) / 2]));
+    Value less = product ? ir.intrinsic("llvm.fma", ir.pairType(),
+                                        {ir.asPair(factors[0][i]),
+                                         ir.asPair(factors[1][i]), minus})
+                         : ir.create<arith::AddFOp>(ir.asPair(words[i]), minus);
+    results[i] = ir.asWord(less);
   }
-  bit = lowBit;
-  if (bit < 8)
-    return joined;
-  bit -= 8;
-  return remember(-1 - key, highWord, [&] { return ir.shiftRight(joined, 8); });
+  packed[op.getResult()] = std::move(results);
+  return success();
 }
 
-void KernelEmitter::emitExpand(ExpandOp op) {
-  if (codes.count(op.getCodes()))
-    expanded[op.getResult()] = op;
-  else
-    expandValues(op);
-}
-
-/// Codes that are numbers already.
-void KernelEmitter::expandValues(ExpandOp op) {
+LogicalResult KernelEmitter::expandValues(ExpandOp op) {
   Type element = op.getType().getElementType();
   Values values;
   if (op.getMode() == ExpandMode::Convert) {
     for (Value code : registers(op.getCodes()))
       values.push_back(ir.create<arith::UIToFPOp>(element, code));
-    return define(op.getResult(), values);
+    define(op.getResult(), values);
+    return success();
   }
   // Back to the place in its byte, which index bits add up to.
   auto format = op.getFormat().get();
@@ -236,14 +277,29 @@ void KernelEmitter::expandValues(ExpandOp op) {
         laneShift = ir.add(
             laneShift, ir.mul(ir.both(ir.shiftRight(number, bit), ir.i32(1)),
                               ir.i32(shift)));
+  Values words;
   for (auto [i, code] : llvm::enumerate(registers(op.getCodes()))) {
     Value word = ir.create<arith::ExtUIOp>(ir.getI32Type(), code);
-    word = ir.create<arith::ShLIOp>(
-        ir.shiftLeft(word, shiftOf(place.placeOf(i))), laneShift);
+    words.push_back(ir.create<arith::ShLIOp>(
+        ir.shiftLeft(word, shiftOf(place.placeOf(i))), laneShift));
+  }
+  int64_t top = op.getWholeBytes() ? format.topOfByte(part) : 0;
+  if (failed(checkBytes(op, place, dim, top)))
+    return failure();
+  for (auto [i, own] : llvm::enumerate(words)) {
+    Value word = own;
+    SmallVector<int64_t> at = place.placeOf(i);
+    if ((at[dim] & top) == top)
+      for (int64_t below = at[dim] - top, rest = top; rest;) {
+        rest = (rest - 1) & top;
+        at[dim] = below + rest;
+        word = ir.either(word, words[place.registerAt(at)]);
+      }
     Value bits = ir.create<arith::TruncIOp>(ir.getIntegerType(16), word);
     values.push_back(ir.bitcast(bits, element));
   }
   define(op.getResult(), values);
+  return success();
 }
 
 /// Registers 2 * pair and 2 * pair + 1 of an expanded tile, in one word.
@@ -252,7 +308,16 @@ Value KernelEmitter::expandPair(Value tile, int64_t pair) {
   Codes &source = *codes.find(op.getCodes())->second;
   int64_t bit, bits = source.format.bits(source.part);
   Value word = codePair(source, pair, bit);
+  bool isUpper = bit >= 8;
+  if (isUpper)
+    word = upperBytes(source, word, op.getWholeBytes());
+  bit %= 8;
   uint32_t mask = ((1u << bits) - 1) << bit;
+  if (op.getWholeBytes() && bit + bits == 8) {
+    if (isUpper)
+      return word;
+    mask = 0xff;
+  }
   int64_t both = int32_t(mask | mask << 16);
   if (op.getMode() == ExpandMode::Subnormal)
     return ir.both(word, ir.i32(both));

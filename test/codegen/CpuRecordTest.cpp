@@ -191,6 +191,76 @@ TEST(CpuRecord, EveryFormat) {
         }
 }
 
+/// Small integers: products with bytes are exact.
+std::vector<float> randomIntegers(int64_t count, unsigned seed) {
+  std::mt19937 engine(seed);
+  std::vector<float> values(count);
+  for (float &value : values)
+    value = float(int(engine() % 17) - 8);
+  return values;
+}
+
+/// A code where it lies in its byte.
+double inPlace(Cache &cache, Part part, int64_t token, int64_t channel) {
+  const Format &format = cache.format;
+  int64_t index = format.bitAxis(part) == Axis::Token ? token : channel;
+  return double(cache.code(part, token, channel)
+                << format.bitInByte(part, index));
+}
+
+void checkWholeBytes(Program &program, Cache &cache) {
+  int64_t d = cache.format.headDim, g = cache.format.group, m = 3;
+  auto q = randomIntegers(m * d, 3), p = randomIntegers(m * g, 4);
+  std::vector<Half> qHalf = toHalf(q), pHalf = toHalf(p);
+  std::vector<float> scores(m * g), out(m * d), keys(d * g);
+  Params params;
+  cache.addTo(params)
+      .array(qHalf.data(), {m, d})
+      .array(scores.data(), {m, g})
+      .array(pHalf.data(), {m, g})
+      .array(out.data(), {m, d})
+      .array(keys.data(), {d, g});
+  program.run("product", params, Cache::kBlock, Cache::kHead);
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t t = 0; t < g; ++t) {
+      double sum = 0;
+      for (int64_t c = 0; c < d; ++c)
+        sum += q[i * d + c] * inPlace(cache, Part::Key, t, c);
+      ASSERT_EQ(scores[i * g + t], sum) << "score of token " << t;
+    }
+    for (int64_t c = 0; c < d; ++c) {
+      double sum = 0;
+      for (int64_t t = 0; t < g; ++t)
+        sum += p[i * g + t] * inPlace(cache, Part::Value, t, c);
+      ASSERT_EQ(out[i * d + c], sum) << "channel " << c;
+    }
+  }
+  int64_t top = cache.format.topOfByte(Part::Key);
+  for (int64_t c = 0; c < d; ++c)
+    for (int64_t t = 0; t < g; ++t) {
+      double want = inPlace(cache, Part::Key, t, c);
+      // All subsets of the bits that number the codes of a byte.
+      for (int64_t rest = top; (c & top) == top && rest != 0;) {
+        rest = (rest - 1) & top;
+        want += inPlace(cache, Part::Key, t, c - top + rest);
+      }
+      ASSERT_EQ(keys[c * g + t] * 16777216.0, want) << "key " << t << ", " << c;
+    }
+}
+
+TEST(CpuRecord, WholeBytes) {
+  for (const std::string &target : hostTargets())
+    for (int64_t bits : kBits) {
+      Format format{bits, bits == 8 ? 2 : 2 * bits, 64, 128, Layout::Mma16816};
+      SCOPED_TRACE(format.name() + " " + target);
+      Program program("whole-bytes.mlir", target, words(format, 64));
+      Cache cache(format);
+      checkWholeBytes(program, cache);
+      if (HasFatalFailure())
+        return;
+    }
+}
+
 TEST(CpuRecord, FewTokens) {
   // Fewer tokens than share a byte, at any place.
   for (const std::string &target : hostTargets()) {

@@ -154,6 +154,37 @@ tile.kernel @shared_bytes(%p: memref<?x?x?xi8>) {
 
 // -----
 
+// Sums of a byte need all its codes in one lane, and a difference both words.
+#apart = #tile.layout<rank = 2, registers = [(0, 1), (0, 8), (0, 16), (0, 32)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = []>
+tile.kernel @top_in_other_lane() {
+  %a = arith.constant dense<1.0> : tensor<8x64xf16, #apart>
+  // expected-error @+1 {{'tile.subtract_top' op has lanes that share bytes}}
+  %b = tile.subtract_top %a part key format <key_bits = 4, value_bits = 4, group = 64, head_dim = 64, layout = mma16816> : tensor<8x64xf16, #apart>
+  tile.return
+}
+
+// -----
+
+#joined = #tile.layout<rank = 2, registers = [(0, 2), (0, 1), (0, 16), (0, 32)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>
+tile.kernel @top_in_pair() {
+  %a = arith.constant dense<1.0> : tensor<8x64xf16, #joined>
+  // expected-error @+1 {{'tile.subtract_top' op has no pairs, or pairs that share bytes}}
+  %b = tile.subtract_top %a part key format <key_bits = 4, value_bits = 4, group = 64, head_dim = 64, layout = mma16816> : tensor<8x64xf16, #joined>
+  tile.return
+}
+
+// -----
+
+#code_rows = #tile.layout<rank = 2, registers = [(1, 0), (8, 0), (16, 0), (32, 0), (0, 8), (0, 16)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @byte_in_other_lane() {
+  %c = arith.constant dense<1> : tensor<64x32xi8, #code_rows>
+  // expected-error @+1 {{'tile.expand' op has lanes that share bytes}}
+  %x = tile.expand subnormal whole_bytes %c part key format <key_bits = 4, value_bits = 4, group = 64, head_dim = 64, layout = mma16816> : tensor<64x32xi8, #code_rows> -> tensor<64x32xf16, #code_rows>
+  tile.return
+}
+
+// -----
+
 tile.kernel @vector_halves() {
   %zero = arith.constant dense<0.0> : tensor<8xf32, #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (1), (2), (4)], warps = []>>
   %a = arith.constant dense<1.0> : tensor<8x16xf16, #tile.layout<rank = 2, registers = [(0, 1), (0, 2)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>>

@@ -7,6 +7,11 @@
 // RUN: %{convert},MMA4
 // REDEFINE: %{bits} = 2
 // RUN: %{convert},MMA2
+// REDEFINE: %{mode} = subnormal whole_bytes
+// RUN: %{convert},WHOLE2
+// REDEFINE: %{bits} = 4
+// RUN: %{convert},WHOLE4
+// REDEFINE: %{mode} = subnormal
 // REDEFINE: %{bits} = 8
 // RUN: %{convert},MMA8
 // REDEFINE: %{mode} = convert
@@ -57,7 +62,33 @@
 // MMA2-NOT: nvvm.prmt
 // MMA2: llvm.return
 
-// Whole bytes: the upper ones are brought down.
+// Topmost codes as whole bytes: that of the lower byte with a mask of all its
+// bits, and the upper byte is by itself when a permutation has brought it down
+// (0x4341: bytes 1 and 3, and zeros).
+// WHOLE4-DAG: %[[LOW:.*]] = arith.constant 983055 : i32
+// WHOLE4-DAG: %[[BYTE:.*]] = arith.constant 16711935 : i32
+// WHOLE4-DAG: %[[DOWN:.*]] = arith.constant 17217 : i32
+// WHOLE4-DAG: %[[NONE:.*]] = arith.constant 0 : i32
+// WHOLE4: %[[W:.*]] = llvm.extractelement
+// WHOLE4: arith.andi %[[W]], %[[LOW]]
+// WHOLE4: %[[S:.*]] = llvm.call_intrinsic "llvm.nvvm.prmt"(%[[W]], %[[NONE]], %[[DOWN]])
+// WHOLE4: arith.andi %[[S]], %[[LOW]]
+// WHOLE4: arith.andi %[[W]], %[[BYTE]]
+// WHOLE4-NOT: arith.andi %[[S]],
+// WHOLE4: llvm.bitcast %[[S]] : i32 to vector<2xf16>
+// WHOLE4-NOT: arith.shrui %[[W]]
+// WHOLE4: llvm.return
+// The others of a byte have their masks, 3, 12 and 48 in both halves.
+// WHOLE2-DAG: %[[BYTE:.*]] = arith.constant 16711935 : i32
+// WHOLE2-DAG: arith.constant 196611 : i32
+// WHOLE2-DAG: arith.constant 786444 : i32
+// WHOLE2-DAG: arith.constant 3145776 : i32
+// WHOLE2-NOT: arith.constant 12583104 : i32
+// WHOLE2: arith.andi %{{.*}}, %[[BYTE]]
+// WHOLE2: llvm.call_intrinsic "llvm.nvvm.prmt"
+// WHOLE2: llvm.return
+
+// Bytes of one code: the upper ones are brought down.
 // MMA8-DAG: %[[BYTE:.*]] = arith.constant 16711935 : i32
 // MMA8-DAG: %[[C8:.*]] = arith.constant 8 : i32
 // MMA8: llvm.load {{.*}} {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
@@ -175,5 +206,27 @@ tile.kernel @values(%p: memref<?x?x?xi8>, %z: memref<?x?xf32>) {
   %b = tile.expand MODE %c part value format #fmt : tensor<64x64xi8> -> tensor<64x64xf16>
   %d = tile.dot %a, %b, %zero : tensor<8x64xf16>, tensor<64x64xf16> -> tensor<8x64xf32>
   tile.store %d, %z[%i, %c0] : tensor<8x64xf32>, memref<?x?xf32>, tensor<8xindex>, index
+  tile.return
+}
+
+// The same codes in both ways: bytes that are brought down by a shift are not
+// those that are by themselves.
+// WHOLE4-LABEL: llvm.func @both
+// WHOLE4: %[[W:.*]] = llvm.extractelement
+// WHOLE4: %[[S:.*]] = arith.shrui %[[W]]
+// WHOLE4: arith.andi %[[S]]
+// WHOLE4: llvm.call_intrinsic "llvm.nvvm.prmt"(%[[W]],
+// WHOLE4: llvm.return
+tile.kernel @both(%p: memref<?x?x?xi8>, %z: memref<?x?xf32>) {
+  %c0 = arith.constant 0 : index
+  %i = tile.iota 0 : tensor<8xindex>
+  %zero = arith.constant dense<0.0> : tensor<8x32xf32>
+  %a = arith.constant dense<1.0> : tensor<8x64xf16>
+  %c = tile.load_codes key %p[%c0, %c0] start %c0 format #fmt : memref<?x?x?xi8> -> tensor<64x32xi8>
+  %b = tile.expand subnormal %c part key format #fmt : tensor<64x32xi8> -> tensor<64x32xf16>
+  %d = tile.dot %a, %b, %zero : tensor<8x64xf16>, tensor<64x32xf16> -> tensor<8x32xf32>
+  %e = tile.expand MODE %c part key format #fmt : tensor<64x32xi8> -> tensor<64x32xf16>
+  %f = tile.dot %a, %e, %d : tensor<8x64xf16>, tensor<64x32xf16> -> tensor<8x32xf32>
+  tile.store %f, %z[%i, %c0] : tensor<8x32xf32>, memref<?x?xf32>, tensor<8xindex>, index
   tile.return
 }

@@ -355,3 +355,47 @@ tile.kernel @scale_of_lanes(%x: memref<?xf32>) {
   tile.store %s, %x[%c0] : tensor<32xf32, #tile.layout<rank = 1, registers = [], lanes = [(1), (2), (4), (8), (16)], warps = []>>, memref<?xf32>, index
   tile.return
 }
+
+// Codes that other ops have made: a byte is the sum of its codes where they lie.
+// CHECK-LABEL: llvm.func @numbers
+// CHECK-DAG: %[[ONE:.*]] = arith.constant 1 : i32
+// CHECK: %[[LOW:.*]] = arith.extui %{{.*}} : i8 to i32
+// CHECK: %[[CODE:.*]] = arith.extui %{{.*}} : i8 to i32
+// CHECK: %[[HIGH:.*]] = arith.shli %[[CODE]]
+// CHECK: %[[BOTH:.*]] = arith.ori %[[HIGH]], %[[LOW]]
+// CHECK: arith.trunci %[[BOTH]] : i32 to i16
+#code_rows = #tile.layout<rank = 2, registers = [(2, 0), (0, 1)], lanes = [(1, 0), (4, 0), (8, 0), (0, 2), (0, 4)], warps = []>
+#code_places = #tile.layout<rank = 1, registers = [(2)], lanes = [(1), (4), (8), (0), (0)], warps = []>
+#few = #kvarn.format<key_bits = 4, value_bits = 4, group = 64, head_dim = 64, layout = mma16816>
+tile.kernel @numbers(%p: memref<?x?xi8>, %z: memref<?x?xf16>) {
+  %c0 = arith.constant 0 : index
+  %i = tile.iota 0 : tensor<16xindex, #code_places>
+  %c = tile.load %p[%i, %c0] : memref<?x?xi8>, tensor<16xindex, #code_places>, index -> tensor<16x8xi8, #code_rows>
+  %x = tile.expand subnormal whole_bytes %c part key format #few : tensor<16x8xi8, #code_rows> -> tensor<16x8xf16, #code_rows>
+  tile.store %x, %z[%i, %c0] : tensor<16x8xf16, #code_rows>, memref<?x?xf16>, tensor<16xindex, #code_places>, index
+  tile.return
+}
+
+// What is beside topmost codes is subtracted, with one rounding if it was a
+// product.
+// CHECK-LABEL: llvm.func @difference
+// CHECK: %[[TOP:.*]] = arith.mulf %[[X1:.*]], %[[Y1:.*]] : vector<2xf16>
+// CHECK: %[[MINUS:.*]] = arith.negf %{{.*}} : vector<2xf16>
+// CHECK: llvm.call_intrinsic "llvm.fma"(%[[X0:.*]], %[[Y0:.*]], %[[MINUS]]) : (vector<2xf16>, vector<2xf16>, vector<2xf16>) -> vector<2xf16>
+// CHECK: %[[MINUS:.*]] = arith.negf %{{.*}} : vector<2xf16>
+// CHECK: arith.addf %{{.*}}, %[[MINUS]] : vector<2xf16>
+// CHECK: llvm.return
+#a = #tile.layout<rank = 2, registers = [(0, 1), (0, 2)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>
+#a_rows = #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (1), (2), (4)], warps = []>
+tile.kernel @difference(%p: memref<?x?xf16>, %q: memref<?x?xf16>, %z: memref<?x?xf16>, %n: memref<?x?xf16>) {
+  %c0 = arith.constant 0 : index
+  %i = tile.iota 0 : tensor<8xindex, #a_rows>
+  %x = tile.load %p[%i, %c0] : memref<?x?xf16>, tensor<8xindex, #a_rows>, index -> tensor<8x16xf16, #a>
+  %y = tile.load %q[%i, %c0] : memref<?x?xf16>, tensor<8xindex, #a_rows>, index -> tensor<8x16xf16, #a>
+  %xy = arith.mulf %x, %y : tensor<8x16xf16, #a>
+  %d = tile.subtract_top %xy part key format #few : tensor<8x16xf16, #a>
+  %e = tile.subtract_top %x part key format #few : tensor<8x16xf16, #a>
+  tile.store %d, %z[%i, %c0] : tensor<8x16xf16, #a>, memref<?x?xf16>, tensor<8xindex, #a_rows>, index
+  tile.store %e, %n[%i, %c0] : tensor<8x16xf16, #a>, memref<?x?xf16>, tensor<8xindex, #a_rows>, index
+  tile.return
+}

@@ -717,6 +717,60 @@ func.func @f(%c: tensor<128x32xi8>) {
 
 // -----
 
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = mma16816>
+func.func @f(%c: tensor<128x32xi8>) {
+  // expected-error @+1 {{'tile.expand' op whole_bytes is for subnormal}}
+  %0 = tile.expand convert whole_bytes %c part key format #fmt : tensor<128x32xi8> -> tensor<128x32xf16>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%c: tensor<128x32xi8>) {
+  // expected-error @+1 {{'tile.expand' op needs bytes whose codes a product sums, which those of #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference> are not}}
+  %0 = tile.expand subnormal whole_bytes %c part key format #fmt : tensor<128x32xi8> -> tensor<128x32xf16>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 128, layout = mma16816>
+func.func @f(%x: tensor<8x128xf16>) {
+  // expected-error @+1 {{'tile.subtract_top' op has the tile 'tensor<8x128xf16>', expected a matrix whose dimension 1 is a multiple of 8, at most 64}}
+  %0 = tile.subtract_top %x part value format #fmt : tensor<8x128xf16>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 128, layout = mma16816>
+func.func @f(%x: tensor<128xf16>) {
+  // expected-error @+1 {{'tile.subtract_top' op has the tile 'tensor<128xf16>', expected a matrix whose dimension 1 is a multiple of 4, at most 128}}
+  %0 = tile.subtract_top %x part key format #fmt : tensor<128xf16>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 128, layout = mma16816>
+func.func @f(%c: tensor<4x128xi8>) {
+  // expected-error @+1 {{'tile.expand' op has the tile 'tensor<4x128xf16>', expected a matrix whose dimension 0 is a multiple of 8, at most 64}}
+  %0 = tile.expand subnormal whole_bytes %c part value format #fmt : tensor<4x128xi8> -> tensor<4x128xf16>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 128, layout = reference>
+func.func @f(%x: tensor<8x128xf16>) {
+  // expected-error @+1 {{'tile.subtract_top' op needs bytes whose codes a product sums, which those of #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 128, layout = reference> are not}}
+  %0 = tile.subtract_top %x part key format #fmt : tensor<8x128xf16>
+  return
+}
+
+// -----
+
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
 func.func @f() {
   // expected-error @+1 {{'tile.expand_scale' op result is 'tensor<256xf32>', expected at most 128 elements}}

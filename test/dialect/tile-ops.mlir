@@ -3,6 +3,7 @@
 // RUN: kvarn-opt %s --emit-bytecode | kvarn-opt | FileCheck %s
 
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+#chunked = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = mma16816>
 #mma = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = []>
 
 // CHECK-LABEL: tile.kernel @copy(
@@ -155,6 +156,12 @@ func.func @records(%pages: memref<?x?x?xi8>, %b: index, %h: index, %t: index, %p
   %2 = tile.load_codes value %pages[%b, %h] start %t format #fmt : memref<?x?x?xi8> -> tensor<32x128xi8>
   // CHECK: tile.expand subnormal %{{.*}} part key format <{{.*}}> : tensor<128x32xi8> -> tensor<128x32xf16>
   %3 = tile.expand subnormal %1 part key format #fmt : tensor<128x32xi8> -> tensor<128x32xf16>
+  %mk = tile.load_codes key %pages[%b, %h] start %t format #chunked : memref<?x?x?xi8> -> tensor<128x32xi8>
+  // CHECK: tile.expand subnormal whole_bytes %{{.*}} part key format <{{.*}}> : tensor<128x32xi8> -> tensor<128x32xf16>
+  %mx = tile.expand subnormal whole_bytes %mk part key format #chunked : tensor<128x32xi8> -> tensor<128x32xf16>
+  %ma = arith.constant dense<1.0> : tensor<8x128xf16>
+  // CHECK: tile.subtract_top %{{.*}} part key format <{{.*}}> : tensor<8x128xf16>
+  %ms = tile.subtract_top %ma part key format #chunked : tensor<8x128xf16>
   // CHECK: tile.expand convert %{{.*}} part value format <{{.*}}> : tensor<32x128xi8> -> tensor<32x128xf32>
   %4 = tile.expand convert %2 part value format #fmt : tensor<32x128xi8> -> tensor<32x128xf32>
   // CHECK: tile.expand_scale part key format <{{.*}}> : tensor<128xf32>

@@ -16,15 +16,25 @@
 // Scales are folded in; rounded products count with codes relative to the middle
 // one, and the rest is the query times the middle keys.
 // KEPT: tile.load_vector key_scale
-// KEPT: %[[X:.*]] = arith.mulf %[[KEPT]], %{{.*}} : tensor<16x128xf16>
+// KEPT: %[[PLACES:.*]] = tile.expand_scale part key
+// KEPT: %[[FOLDED:.*]] = arith.mulf %[[KEPT]], %{{.*}} : tensor<16x128xf16>
+// KEPT: %[[X:.*]] = tile.subtract_top %[[FOLDED]] part key {{.*}} : tensor<16x128xf16>
 // KEPT: %[[CENTRE:.*]] = math.fma %{{.*}} : tensor<128xf16>
+// The middle of a topmost operand is half a byte.
+// KEPT: %[[TOPS:.*]] = arith.cmpf ole, %[[PLACES]], %cst{{.*}} : tensor<128xf32>
+// KEPT: %[[MIDDLES:.*]] = arith.select %[[TOPS]], %cst{{.*}}, %{{.*}} : tensor<128xi1>, tensor<128xf32>
+// KEPT: %[[NARROW:.*]] = arith.truncf %[[MIDDLES]]
 // KEPT: %[[EXACT:.*]] = tile.dot %[[KEPT]], %[[CENTRE]],
 // KEPT: %[[CENTRES:.*]] = arith.mulf %[[EXACT]]
-// KEPT: tile.dot %[[X]], %{{.*}}, %[[CENTRES]] : tensor<16x128xf16>, tensor<128xf16> -> tensor<16xf32>
-// KEPT: tile.dot %[[X]], %{{.*}} -> tensor<16x128xf32>
+// KEPT: tile.dot %[[X]], %[[NARROW]], %[[CENTRES]] : tensor<16x128xf16>, tensor<128xf16> -> tensor<16xf32>
+// KEPT: %[[CODES:.*]] = tile.expand subnormal whole_bytes %{{.*}} part key
+// KEPT: tile.dot %[[X]], %[[CODES]], %{{.*}} -> tensor<16x128xf32>
 // Of weights that is too little to count.
 // KEPT: tile.load_vector value_scale
 // KEPT-NOT: math.fma {{.*}} tensor<16x128xf16>
+// KEPT: %[[VALUES:.*]] = tile.expand subnormal whole_bytes %{{.*}} part value
+// KEPT: %[[P:.*]] = tile.subtract_top %{{.*}} part value
+// KEPT: tile.dot %[[P]], %[[VALUES]], %{{.*}} -> tensor<16x128xf32>
 // CHECK: tile.return
 
 func.func @f(%q: tensor<?x?x128xf16>, %start: tensor<?xi32>, %pages: tensor<?x?x?xi8>, %pool: tensor<?x128x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>, %scale: f32) -> tensor<?x?x128xf16> {

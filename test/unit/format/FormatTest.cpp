@@ -15,6 +15,21 @@ struct Row {
       valueZero, record;
   double bytesPerToken;
 };
+TEST(Format, TopOfByte) {
+  for (Layout layout : {Layout::Reference, Layout::Mma16816})
+    for (int64_t bits : kBits) {
+      Format format{bits, bits, 128, 128, layout};
+      for (Part part : {Part::Key, Part::Value}) {
+        int64_t top = format.topOfByte(part);
+        EXPECT_EQ(format.bitInByte(part, top), 8 - bits);
+        EXPECT_EQ(int64_t(1) << __builtin_popcountll(top), 8 / bits);
+        // The rest of an index is another byte.
+        for (int64_t i = 0; i < 128; ++i)
+          EXPECT_EQ(format.bitInByte(part, i), format.bitInByte(part, i & top));
+      }
+    }
+}
+
 } // namespace
 
 static std::vector<Format> everyFormat() {
