@@ -72,4 +72,17 @@ tile.kernel @overwritten(%x: memref<?xf32>) {
   tile.return
 }
 
+// Numbers of a vector that no record has brought are expanded like codes.
+// CHECK-LABEL: func.func @vector_of_codes
+// CHECK: %[[C:.*]] = llvm.load {{.*}} : !llvm.ptr -> vector<16xi8>
+// CHECK: %[[I:.*]] = arith.extui %[[C]] : vector<16xi8> to vector<16xi32>
+// CHECK: arith.sitofp %[[I]] : vector<16xi32> to vector<16xf32>
+tile.kernel @vector_of_codes(%x: memref<?xi8>, %z: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c = tile.load %x[%c0] : memref<?xi8>, index -> tensor<64xi8>
+  %e = tile.expand convert %c part key format <key_bits = 4, value_bits = 2, group = 64, head_dim = 64, layout = reference> : tensor<64xi8> -> tensor<64xf32>
+  tile.store %e, %z[%c0] : tensor<64xf32>, memref<?xf32>, index
+  tile.return
+}
+
 // CHECK-NOT: math.exp2

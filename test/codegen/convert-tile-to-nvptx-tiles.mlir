@@ -379,11 +379,15 @@ tile.kernel @numbers(%p: memref<?x?xi8>, %z: memref<?x?xf16>) {
 // What is beside topmost codes is subtracted, with one rounding if it was a
 // product.
 // CHECK-LABEL: llvm.func @difference
-// CHECK: %[[TOP:.*]] = arith.mulf %[[X1:.*]], %[[Y1:.*]] : vector<2xf16>
-// CHECK: %[[MINUS:.*]] = arith.negf %{{.*}} : vector<2xf16>
-// CHECK: llvm.call_intrinsic "llvm.fma"(%[[X0:.*]], %[[Y0:.*]], %[[MINUS]]) : (vector<2xf16>, vector<2xf16>, vector<2xf16>) -> vector<2xf16>
-// CHECK: %[[MINUS:.*]] = arith.negf %{{.*}} : vector<2xf16>
-// CHECK: arith.addf %{{.*}}, %[[MINUS]] : vector<2xf16>
+// CHECK: %[[X0:.*]] = llvm.insertelement %{{.*}}[%c1_i32 : i32]
+// CHECK: %[[X1:.*]] = llvm.insertelement %{{.*}}[%c1_i32 : i32]
+// CHECK: %[[Y0:.*]] = llvm.insertelement %{{.*}}[%c1_i32 : i32]
+// CHECK: %[[Y1:.*]] = llvm.insertelement %{{.*}}[%c1_i32 : i32]
+// CHECK: %[[TOP:.*]] = arith.mulf %[[X1]], %[[Y1]] : vector<2xf16>
+// CHECK: %[[MINUS:.*]] = arith.negf %[[TOP]] : vector<2xf16>
+// CHECK: llvm.call_intrinsic "llvm.fma"(%[[X0]], %[[Y0]], %[[MINUS]]) : (vector<2xf16>, vector<2xf16>, vector<2xf16>) -> vector<2xf16>
+// CHECK: %[[MINUS:.*]] = arith.negf %[[X1]] : vector<2xf16>
+// CHECK: arith.addf %[[X0]], %[[MINUS]] : vector<2xf16>
 // CHECK: llvm.return
 #a = #tile.layout<rank = 2, registers = [(0, 1), (0, 2)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>
 #a_rows = #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (1), (2), (4)], warps = []>
