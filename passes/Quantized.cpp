@@ -223,9 +223,8 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
     // middle one: only with these does the rounded operand count. Weights
     // differ by token, so that what they lose adds up to little.
     Value centre = b.op<math::FmaOp>(scale, constant, offset);
-    Value middles = b.tileOf(-middle, {shape[1]});
-    if (place)
-      middles = middleOperands(part, place);
+    Value middles =
+        place ? middleOperands(part, place) : b.tileOf(-middle, {shape[1]});
     result.bias = b.dot(result.operand, b.truncate(middles, half),
                         b.mul(b.dot(x, centre), power.factor));
   } else {

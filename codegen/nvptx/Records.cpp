@@ -251,6 +251,7 @@ LogicalResult KernelEmitter::emitSubtractTop(SubtractTopOp op) {
   return success();
 }
 
+/// Codes that are numbers already.
 LogicalResult KernelEmitter::expandValues(ExpandOp op) {
   Type element = op.getType().getElementType();
   Values values;

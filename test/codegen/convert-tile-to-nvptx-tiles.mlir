@@ -358,10 +358,10 @@ tile.kernel @scale_of_lanes(%x: memref<?xf32>) {
 
 // Codes that other ops have made: a byte is the sum of its codes where they lie.
 // CHECK-LABEL: llvm.func @numbers
-// CHECK-DAG: %[[ONE:.*]] = arith.constant 1 : i32
+// CHECK-DAG: %[[FOUR:.*]] = arith.constant 4 : i32
 // CHECK: %[[LOW:.*]] = arith.extui %{{.*}} : i8 to i32
 // CHECK: %[[CODE:.*]] = arith.extui %{{.*}} : i8 to i32
-// CHECK: %[[HIGH:.*]] = arith.shli %[[CODE]]
+// CHECK: %[[HIGH:.*]] = arith.shli %[[CODE]], %[[FOUR]] : i32
 // CHECK: %[[BOTH:.*]] = arith.ori %[[HIGH]], %[[LOW]]
 // CHECK: arith.trunci %[[BOTH]] : i32 to i16
 #code_rows = #tile.layout<rank = 2, registers = [(2, 0), (0, 1)], lanes = [(1, 0), (4, 0), (8, 0), (0, 2), (0, 4)], warps = []>
