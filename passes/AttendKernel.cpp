@@ -341,12 +341,14 @@ Softmax AttendKernel::oneBlock(const QueryRows &r, const Query &q, Value index,
   return Softmax::from(results);
 }
 
-/// Blocks from, from + step, .. below `to`, added to `state`.
-Softmax AttendKernel::blockLoop(const QueryRows &r, Value from, Value to,
-                                Value step, const Softmax &state) {
+/// Blocks from, from + step, .. below `to`, added to `state`; with `query` if
+/// it has been made before.
+Softmax AttendKernel::blockLoop(const QueryRows &r, std::optional<Query> query,
+                                Value from, Value to, Value step,
+                                const Softmax &state) {
   if (spec.format && spec.schedule.getCopy() == CopyMode::Async)
-    return copiedBlocks(r, from, to, step, state);
-  Query q = makeQuery(loadRows(r));
+    return copiedBlocks(r, query, from, to, step, state);
+  Query q = query ? *query : makeQuery(loadRows(r));
   if (!spec.format)
     return Softmax::from(b.loop(
         from, to, step, state.list(), [&](Value index, ValueRange carried) {
@@ -370,8 +372,9 @@ Value AttendKernel::isPacked(Value slot) { return b.less(slot, b.i32(0)); }
 /// The same with copies: that of a block starts as soon as the one before it is
 /// used up. Its entry in the block table is read three blocks ahead and its
 /// slot two, because nothing else hides what these loads take.
-Softmax AttendKernel::copiedBlocks(const QueryRows &r, Value from, Value to,
-                                   Value step, const Softmax &state) {
+Softmax AttendKernel::copiedBlocks(const QueryRows &r,
+                                   std::optional<Query> query, Value from,
+                                   Value to, Value step, const Softmax &state) {
   RecordReader record(b, spec.format, spec.schedule, args.pages);
   // Behind the last block: block 0 in a slot of the pool, so nothing is copied.
   auto loadBefore = [&](Value index, Value memref, ValueRange place) {
@@ -387,14 +390,14 @@ Softmax AttendKernel::copiedBlocks(const QueryRows &r, Value from, Value to,
     return loadBefore(index, args.blockToSlot, {b.toIndex(block)});
   };
   // None of these loads waits for another but where it has to.
-  Value rawQuery = loadRows(r);
+  Value rawQuery = query ? Value() : loadRows(r);
   Value second = b.add(from, step), third = b.add(second, step);
   Value firstBlock = blockAt(from), secondBlock = blockAt(second);
   Value thirdBlock = blockAt(third);
   Value firstSlot = slotAt(from, firstBlock);
   Value secondSlot = slotAt(second, secondBlock);
   record.begin(b.toIndex(firstBlock), kvHead, isPacked(firstSlot));
-  Query q = makeQuery(rawQuery);
+  Query q = query ? *query : makeQuery(rawQuery);
   SmallVector<Value> initial = state.list();
   llvm::append_range(
       initial, ArrayRef<Value>{firstSlot, secondBlock, secondSlot, thirdBlock});
@@ -468,10 +471,15 @@ Softmax AttendKernel::everyBlock(const QueryRows &r, const Blocks &range,
   auto start = [&](Value first) { return warp ? b.add(first, warp) : first; };
   Value step = b.index(blocksAtOnce());
   Softmax state = empty();
-  if (args.newK)
-    state = newTiles(r, start(range.firstNew), range.lastNew, step);
-  state =
-      blockLoop(rowsOfCache(r), start(range.first), range.last, step, state);
+  std::optional<Query> query;
+  if (args.newK) {
+    // What is kept in memory takes no registers beside the sum of new tokens.
+    if (spec.schedule.getQuery() == QueryPlace::Shared)
+      query = makeQuery(loadRows(r));
+    state = newTiles(r, query, start(range.firstNew), range.lastNew, step);
+  }
+  state = blockLoop(rowsOfCache(r), query, start(range.first), range.last, step,
+                    state);
   // Until here weights are summed as they are multiplied.
   if (!together())
     state.sum = b.mul(state.sum, b.f32(1 / kUnitWeight));

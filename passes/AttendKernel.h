@@ -195,10 +195,10 @@ private:
   Softmax overBlocks(const QueryRows &r);
   Softmax overRange(const QueryRows &r, const Blocks &range);
   Softmax everyBlock(const QueryRows &r, const Blocks &range, Value warp);
-  Softmax blockLoop(const QueryRows &r, Value from, Value to, Value step,
-                    const Softmax &state);
-  Softmax copiedBlocks(const QueryRows &r, Value from, Value to, Value step,
-                       const Softmax &state);
+  Softmax blockLoop(const QueryRows &r, std::optional<Query> query, Value from,
+                    Value to, Value step, const Softmax &state);
+  Softmax copiedBlocks(const QueryRows &r, std::optional<Query> query,
+                       Value from, Value to, Value step, const Softmax &state);
   Value isPacked(Value slot);
   /// `slot`: of the block in the pool, negative if it is packed. `ahead`: what
   /// was done for this block before, in the end for the next one.
@@ -244,12 +244,13 @@ private:
                       ValueRange keys);
   // AttendNew.cpp
   QueryRows rowsOfCache(const QueryRows &r);
-  Query queryOfNew(Value raw);
+  Query queryOfNew(const QueryRows &r, std::optional<Query> query);
   Value newBefore(Value position);
   Blocks seenBlocks(const QueryRows &r);
   Blocks cut(const Blocks &range, Value inCache, Value from, Value to);
   Blocks both(const Blocks &x, const Blocks &y);
-  Softmax newTiles(const QueryRows &r, Value from, Value to, Value step);
+  Softmax newTiles(const QueryRows &r, std::optional<Query> query, Value from,
+                   Value to, Value step);
 
   /// Dense tensors are walked in blocks of one tile.
   int64_t blockTokens() const {

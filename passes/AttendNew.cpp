@@ -84,7 +84,12 @@ Blocks AttendKernel::both(const Blocks &x, const Blocks &y) {
 // The walk
 //===----------------------------------------------------------------------===//
 
-Query AttendKernel::queryOfNew(Value raw) {
+/// In the frame of the new tokens; `query` is that for the cache, if it has
+/// been made before.
+Query AttendKernel::queryOfNew(const QueryRows &r, std::optional<Query> query) {
+  if (!spec.rotateNew && query)
+    return *query;
+  Value raw = loadRows(r);
   if (!spec.rotateNew)
     return makeQuery(raw);
   Value q = b.toF32(raw), scale = scoreScale();
@@ -95,14 +100,14 @@ Query AttendKernel::queryOfNew(Value raw) {
 }
 
 /// Tiles from, from + step, .. below `to`, in the frame of the cache.
-Softmax AttendKernel::newTiles(const QueryRows &r, Value from, Value to,
-                               Value step) {
+Softmax AttendKernel::newTiles(const QueryRows &r, std::optional<Query> query,
+                               Value from, Value to, Value step) {
   int64_t tokens = spec.schedule.getPoolTokens();
   // The last one of all is beside the last query row.
   Value firstRow = b.sub(b.add(queryBegin, queryCount), b.sub(length, cached));
   DenseTokens source = {args.newK, args.newV, length};
   auto all = [&] {
-    Query q = queryOfNew(loadRows(r));
+    Query q = queryOfNew(r, query);
     auto add = [&](Value index, ValueRange carried) {
       Value offset = b.mul(index, b.index(tokens));
       auto place = [&](Value start, int64_t count) -> SmallVector<Value> {

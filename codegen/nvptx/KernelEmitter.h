@@ -253,6 +253,7 @@ private:
   Value barrierOf(const Slot &slot);
   /// Whether this thread is the one that acts for all that share the slots.
   Value isFirst();
+  void meetSharers();
   void syncSharers();
 
   tile::KernelOp kernel;

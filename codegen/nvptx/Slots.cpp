@@ -71,14 +71,23 @@ Value KernelEmitter::isFirst() {
   return together ? ir.both(first, ir.equal(warp, ir.i32(0))) : first;
 }
 
+void KernelEmitter::meetSharers() {
+  if (together)
+    ir.syncBlock();
+  else
+    ir.syncWarp();
+}
+
+/// Bulk copies and products of a warpgroup access shared memory through the
+/// async proxy, which is in no order with loads and stores. To meet is not
+/// enough: lanes do not wait for what they load before they use it, and a copy
+/// may be faster.
 void KernelEmitter::syncSharers() {
-  if (!together)
-    return ir.syncWarp();
-  waitForProducts();
-  // The unit that multiplies sees what was staged.
-  if (!stages.empty())
+  if (together)
+    waitForProducts();
+  if (bulkCopies)
     ir.assembly("fence.proxy.async.shared::cta;", "~{memory}", {});
-  ir.syncBlock();
+  meetSharers();
 }
 
 Value KernelEmitter::slotAddress(Value slot) {
@@ -111,7 +120,7 @@ void KernelEmitter::initializeSlots() {
                 {barrierOf(slot)});
   ir.assembly("fence.mbarrier_init.release.cluster;", "~{memory}", {});
   ir.setInsertionPointAfter(branch);
-  syncSharers();
+  meetSharers();
 }
 
 /// A shared address as the number that instructions take.

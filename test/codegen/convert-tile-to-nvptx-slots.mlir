@@ -71,8 +71,10 @@
 // BULK: %[[ONE:.*]] = arith.extui %[[NEXT]] : i1 to i32
 // BULK: %[[COUNT:.*]] = arith.addi %[[NUMBER]], %[[ONE]]
 // BULK: llvm.store %[[COUNT]], %[[COUNTER]]
-// It comes after all lanes have read what was there.
-// BULK: nvvm.bar.warp.sync %[[ALL]]
+// It comes after all lanes have read what was there: without the fence it could
+// overtake reads that are under way.
+// BULK: llvm.inline_asm has_side_effects "fence.proxy.async.shared::cta;", "~{memory}"
+// BULK-NEXT: nvvm.bar.warp.sync %[[ALL]]
 // BULK: cp.async.bulk{{.*}} %[[ONE]], %[[BARRIER]],
 // BULK: llvm.store %[[C0]], %[[KEYSTHERE]]
 // BULK: %[[ANSWER:.*]] = llvm.inline_asm {{.*}}mbarrier.test_wait{{.*}} %[[SECOND]], %{{.*}} : (i32, i32) -> i32

@@ -187,7 +187,9 @@ tile.kernel @branches(%k: memref<64x64xf16>, %o: memref<64x64xf32>, %way: i32) a
 // CHECK-COUNT-2: cp.async.bulk.shared::cluster.global.mbarrier
 // CHECK-NOT: mbarrier.test_wait
 // CHECK: mbarrier.try_wait{{.*}}"r,r,~{memory}"
+// A copy could overtake these reads but for a fence, also where nothing is staged.
 // CHECK: llvm.load {{.*}} !llvm.ptr<3>
+// CHECK: llvm.inline_asm has_side_effects {{.*}}"fence.proxy.async.shared::cta;"
 // CHECK: nvvm.barrier0
 // CHECK: cp.async.bulk.shared::cluster.global.mbarrier
 // CHECK-NOT: nvvm.bar.warp.sync

@@ -11,6 +11,8 @@
 // RUN: %{tile} | FileCheck %s --check-prefix=SPLITS
 // REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=32,warps=4,splits=0,copy=async,expand=convert,operand=f32,register_rows=4,register_columns=32,programs=2>'
 // RUN: %{tile} | FileCheck %s --check-prefix=SHARES
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=32,warps=4,splits=1,copy=async,expand=convert,operand=f16,register_rows=4,register_columns=32,query=shared>'
+// RUN: %{tile} | FileCheck %s --check-prefix=KEPT
 
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
 
@@ -95,6 +97,21 @@
 // SHARES: tile.hadamard
 // SHARES: tile.async_copy
 // SHARES: tile.arrive
+
+// A query that waits in shared memory is made first: beside the sum of new
+// tokens it would need as many registers again.
+// KEPT: tile.kernel @prompt_attend(
+// KEPT: tile.warps 4
+// KEPT-NOT: scf.if
+// KEPT: tile.hadamard
+// KEPT: %[[QUERY:.*]] = tile.keep
+// KEPT: scf.if
+// KEPT: tile.hadamard
+// KEPT-NOT: tile.hadamard
+// KEPT: tile.async_copy
+// KEPT-NOT: {{tile.keep|tile.hadamard}}
+// KEPT: tile.dot {{.*}}%[[QUERY]],
+// KEPT: tile.yield
 func.func @prompt(%q: tensor<?x?x128xbf16>, %start: tensor<?xi32>, %pages: tensor<?x?x?xi8>, %pool: tensor<?x128x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>, %scale: f32, %nk: tensor<?x?x128xbf16>, %nv: tensor<?x?x128xbf16>) -> tensor<?x?x128xbf16> {
   %cache = kvarn.cache pages %pages, pool %pool, %pool, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x128x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
   %o = kvarn.attend %q, %start, %cache scale %scale ratio 4 new %nk, %nv : tensor<?x?x128xbf16>, tensor<?x?x128xbf16> causal rotate_query rotate_new rotate_output : tensor<?x?x128xbf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<?x?x128xbf16>
@@ -138,6 +155,15 @@ func.func @rotated_query(%q: tensor<?x?x128xf16>, %start: tensor<?xi32>, %pages:
 // CHECK-NOT: tile.hadamard
 // CHECK: tile.return
 // CHECK: func.func @rotated_new(
+// KEPT: tile.kernel @rotated_new_attend(
+// KEPT: tile.hadamard
+// KEPT: %[[SAME:.*]] = tile.keep
+// KEPT-NOT: {{tile.keep|tile.hadamard}}
+// KEPT: scf.if
+// KEPT-NOT: {{tile.keep|tile.hadamard}}
+// KEPT: tile.dot %[[SAME]],
+// KEPT-NOT: {{tile.keep|tile.hadamard}}
+// KEPT: tile.yield
 func.func @rotated_new(%q: tensor<?x?x128xf16>, %start: tensor<?xi32>, %pages: tensor<?x?x?xi8>, %pool: tensor<?x128x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>, %scale: f32, %nk: tensor<?x?x128xf16>, %nv: tensor<?x?x128xf16>) -> tensor<?x?x128xf16> {
   %cache = kvarn.cache pages %pages, pool %pool, %pool, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x128x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
   %o = kvarn.attend %q, %start, %cache scale %scale ratio 4 new %nk, %nv : tensor<?x?x128xf16>, tensor<?x?x128xf16> causal rotate_query : tensor<?x?x128xf16>, tensor<?xi32>, !kvarn.cache<#fmt> -> tensor<?x?x128xf16>
