@@ -87,12 +87,9 @@ Blocks AttendKernel::both(const Blocks &x, const Blocks &y) {
 /// In the frame of the new tokens; `query` is that for the cache, if it has
 /// been made before.
 Query AttendKernel::queryOfNew(const QueryRows &r, std::optional<Query> query) {
-  if (!spec.rotateNew && query)
-    return *query;
-  Value raw = loadRows(r);
   if (!spec.rotateNew)
-    return makeQuery(raw);
-  Value q = b.toF32(raw), scale = scoreScale();
+    return query ? *query : makeQuery(loadRows(r));
+  Value q = b.toF32(loadRows(r)), scale = scoreScale();
   if (!spec.rotateQuery)
     return makeQuery(b.rotate(q), scale);
   double entry = hadamardEntry(depth);

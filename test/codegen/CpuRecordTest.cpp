@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <functional>
 
 using namespace kvarn;
 using namespace kvarn::test;
@@ -111,6 +112,32 @@ void checkLoads(Program &program, Cache &cache, int64_t start, int64_t tokens) {
   }
 }
 
+/// Rows of q [m, d] times keys and of p [m, g] times values, and the results.
+struct Sums {
+  const std::vector<float> &q, &p, &scores, &out;
+};
+
+/// No result is off by more than `tolerance`.
+void checkSums(const Sums &sums, int64_t d, int64_t g,
+               const std::function<double(Part, int64_t, int64_t)> &number,
+               double tolerance) {
+  for (int64_t i = 0; i * d < int64_t(sums.q.size()); ++i) {
+    for (int64_t t = 0; t < g; ++t) {
+      double sum = 0;
+      for (int64_t c = 0; c < d; ++c)
+        sum += double(sums.q[i * d + c]) * number(Part::Key, t, c);
+      ASSERT_NEAR(sums.scores[i * g + t], sum, tolerance)
+          << "score of token " << t;
+    }
+    for (int64_t c = 0; c < d; ++c) {
+      double sum = 0;
+      for (int64_t t = 0; t < g; ++t)
+        sum += double(sums.p[i * g + t]) * number(Part::Value, t, c);
+      ASSERT_NEAR(sums.out[i * d + c], sum, tolerance) << "channel " << c;
+    }
+  }
+}
+
 void checkProducts(Program &program, Cache &cache) {
   int64_t d = cache.format.headDim, g = cache.format.group, m = 3;
   auto q = randomFloats(m * d, 1), p = randomFloats(m * g, 2);
@@ -122,20 +149,10 @@ void checkProducts(Program &program, Cache &cache) {
       .array(p.data(), {m, g})
       .array(out.data(), {m, d});
   program.run("product", params, Cache::kBlock, Cache::kHead);
-  for (int64_t i = 0; i < m; ++i) {
-    for (int64_t t = 0; t < g; ++t) {
-      double sum = 0;
-      for (int64_t c = 0; c < d; ++c)
-        sum += double(q[i * d + c]) * cache.code(Part::Key, t, c);
-      ASSERT_NEAR(scores[i * g + t], sum, 0.02) << "score of token " << t;
-    }
-    for (int64_t c = 0; c < d; ++c) {
-      double sum = 0;
-      for (int64_t t = 0; t < g; ++t)
-        sum += double(p[i * g + t]) * cache.code(Part::Value, t, c);
-      ASSERT_NEAR(out[i * d + c], sum, 0.02) << "channel " << c;
-    }
-  }
+  auto code = [&](Part part, int64_t t, int64_t c) {
+    return double(cache.code(part, t, c));
+  };
+  checkSums({q, p, scores, out}, d, g, code, 0.02);
 }
 
 void checkStores(Program &program, Cache &cache) {
@@ -221,20 +238,12 @@ void checkWholeBytes(Program &program, Cache &cache) {
       .array(out.data(), {m, d})
       .array(keys.data(), {d, g});
   program.run("product", params, Cache::kBlock, Cache::kHead);
-  for (int64_t i = 0; i < m; ++i) {
-    for (int64_t t = 0; t < g; ++t) {
-      double sum = 0;
-      for (int64_t c = 0; c < d; ++c)
-        sum += q[i * d + c] * inPlace(cache, Part::Key, t, c);
-      ASSERT_EQ(scores[i * g + t], sum) << "score of token " << t;
-    }
-    for (int64_t c = 0; c < d; ++c) {
-      double sum = 0;
-      for (int64_t t = 0; t < g; ++t)
-        sum += p[i * g + t] * inPlace(cache, Part::Value, t, c);
-      ASSERT_EQ(out[i * d + c], sum) << "channel " << c;
-    }
-  }
+  auto number = [&](Part part, int64_t t, int64_t c) {
+    return inPlace(cache, part, t, c);
+  };
+  checkSums({q, p, scores, out}, d, g, number, 0);
+  if (testing::Test::HasFatalFailure())
+    return;
   int64_t top = cache.format.topOfByte(Part::Key);
   for (int64_t c = 0; c < d; ++c)
     for (int64_t t = 0; t < g; ++t) {
