@@ -20,6 +20,8 @@ namespace mlir::kvarn {
 /// (-inf) weighs 0 beside it.
 inline constexpr double kNoScore = -0x1p120;
 
+inline constexpr double kLog2e = 1.4426950408889634;
+
 /// Running softmax of a tile of query rows: maximum, denominator, weighted sum.
 struct Softmax {
   Value max, sum, out;
@@ -181,8 +183,6 @@ private:
   void finishSegment(Segment part, function_ref<Segment()> lookAgain);
   void finishEmptyRequests();
   SmallVector<Value> combineParts(const WorkUnit &unit);
-  Softmax addParts(const Softmax &state, ArrayRef<Value> lses,
-                   ArrayRef<Value> outs);
   Softmax sumParts(Value firstProgram, Value endProgram, const WorkUnit &unit);
   void enterProgram();
   Value rowCount();
@@ -213,18 +213,21 @@ private:
                      const DenseTokens &source, Value firstPosition,
                      const Softmax &state, PlaceOf place, int64_t tokens,
                      int64_t step);
+  void finish(const QueryRows &r, Softmax state);
+  void finishPartial(const QueryRows &r, const Softmax &state,
+                     ArrayRef<Value> place);
+  Value normalizeBy(Value out, Value sum);
+  // AttendSoftmax.cpp
   Scores capped(Scores s);
   Value scaled(Value x, const Scores &s);
   Value seenByAll(const QueryRows &r, Value firstPosition, int64_t tokens);
   Value onlySeen(const QueryRows &r, Value x, Value firstPosition);
   Value masked(const QueryRows &r, Value x, Value firstPosition);
-  Value weigh(const QueryRows &r, Softmax &state, Scores s,
-              Value firstPosition);
+  Value weigh(const QueryRows &r, Softmax &state, Scores s, Value firstPosition,
+              function_ref<void()> waitForValues);
   Softmax merge(ArrayRef<Value> stacked);
-  void finish(const QueryRows &r, Softmax state);
-  void finishPartial(const QueryRows &r, const Softmax &state,
-                     ArrayRef<Value> place);
-  Value normalizeBy(Value out, Value sum);
+  Softmax addParts(const Softmax &state, ArrayRef<Value> lses,
+                   ArrayRef<Value> outs);
   // AttendShared.cpp
   Softmax addTogether(const Softmax &state, ArrayRef<Scores> scores,
                       ArrayRef<ScaledOperand> values);

@@ -256,14 +256,21 @@ std::pair<Value, Value> RecordReader::scores(const ScaledQuery &query,
   SmallVector<int64_t> shape = {shapeOf(query.operand)[0], tokens};
   Value codes =
       operands(RecordPart::Key, this->codes(RecordPart::Key, start, tokens));
-  Value bias = b.along(query.bias, 0, shape);
-  Value token = b.toF32(vector(RecordField::KeyToken, start, tokens));
+  Value bias = b.along(query.bias, 0, shape), token;
+  auto loadToken = [&] {
+    token = b.toF32(vector(RecordField::KeyToken, start, tokens));
+  };
   // The bits of a code depend on its token modulo 8 at most, and tiles start
   // at multiples of 32: the first `tokens` scales serve every tile.
-  if (subnormal() && bitAxis(RecordPart::Key) == ::kvarn::Axis::Token)
+  if (subnormal() && bitAxis(RecordPart::Key) == ::kvarn::Axis::Token) {
+    loadToken();
     bias = inUnits(bias, expandScale(RecordPart::Key, tokens), token);
+  }
   Value s = narrow() ? b.dot(query.operand, codes, bias)
                      : b.add(b.dot(query.operand, codes), bias);
+  // Products leave few registers for what is not needed before their end.
+  if (!token)
+    loadToken();
   return {s, query.factor ? b.mul(token, query.factor) : token};
 }
 
@@ -271,7 +278,6 @@ Value RecordReader::weightedValues(Value p, Value start) {
   SmallVector<int64_t> shape(shapeOf(p));
   int64_t tokens = shape[1], depth = format.getHeadDim();
   SmallVector<int64_t> out = {shape[0], depth};
-  waitFor(RecordPart::Value);
   Value channel = b.toF32(vector(RecordField::ValueChannel, b.index(0), depth));
   Value scale = vector(RecordField::ValueScale, start, tokens);
   Value offset = vector(RecordField::ValueZero, start, tokens);

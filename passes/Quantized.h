@@ -76,7 +76,7 @@ public:
   std::pair<Value, Value> scores(const ScaledQuery &query, Value start,
                                  int64_t tokens);
   /// Sum over these tokens of weights `p` [M, tokens], operands, / kUnitWeight
-  /// times V: [M, D].
+  /// times V, which has been waited for: [M, D].
   Value weightedValues(Value p, Value start);
   /// Some tokens of K, [D, tokens], or V, [tokens, D], become operands,
   /// unfolded. Parts of a record that are used together have the range of all
@@ -103,8 +103,10 @@ public:
   SmallVector<Value> nextTokens() const;
   void setNextTokens(ValueRange tokens);
 
-private:
+  /// Until the copy of this part of the record is there.
   void waitFor(RecordPart part);
+
+private:
   PartScales rawScales(RecordPart part, Value start, int64_t tokens);
   PartRange rangeOf(RecordPart part, const PartScales &raw);
   Value vector(RecordField field, Value start, int64_t count);

@@ -355,9 +355,17 @@
 // ASYNC: tile.wait %[[K]]
 // ASYNC: tile.load_vector key_scale %[[KEYS]][]
 // ASYNC: tile.load_codes key %[[KEYS]][]
+// Scales of tokens are needed behind the products.
+// ASYNC: tile.dot
+// ASYNC: tile.load_vector key_token %[[KEYS]][]
 // The slot of the keys is free as soon as the scores are there.
 // ASYNC: %[[K1:.*]] = tile.async_copy {{.*}} to %[[KEYS]]
+// Values are waited for before it is decided whether the maximum grows.
+// ASYNC: math.exp2
+// ASYNC-NOT: scf.if
 // ASYNC: tile.wait %[[V]]
+// ASYNC: scf.if
+// ASYNC: tile.load_vector value_channel %[[VALUES]][]
 // ASYNC: tile.load_vector value_scale %[[VALUES]][]
 // ASYNC: tile.load_codes value %[[VALUES]][]
 // ASYNC: %[[V1:.*]] = tile.async_copy {{.*}} to %[[VALUES]]
