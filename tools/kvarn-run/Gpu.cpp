@@ -81,9 +81,18 @@ void Gpu::finish(const std::string &what) const {
 }
 
 GpuMemory::GpuMemory(const Gpu &gpu, size_t bytes) : gpu(&gpu), bytes(bytes) {
-  if (bytes > 0)
-    gpu.check(gpu.driver().cuMemAlloc(&start, bytes),
-              "cannot allocate " + std::to_string(bytes) + " bytes");
+  if (bytes == 0)
+    return;
+  std::string what = "cannot allocate " + std::to_string(bytes) + " bytes";
+  CUresult result = gpu.driver().cuMemAlloc(&start, bytes);
+  size_t left = 0, all = 0;
+  // Less may fit: that is no fault of the GPU.
+  if (result == CUDA_ERROR_OUT_OF_MEMORY &&
+      gpu.driver().cuMemGetInfo(&left, &all) == CUDA_SUCCESS)
+    throw Error(kInput, what + ": " + gpu.info().name + " has " +
+                            std::to_string(left) + " of " +
+                            std::to_string(all) + " left");
+  gpu.check(result, what);
 }
 
 GpuMemory &GpuMemory::operator=(GpuMemory &&other) noexcept {

@@ -29,6 +29,8 @@ FakeCuda::FakeCuda() {
     devices[0].name = name;
   if (const char *code = std::getenv("KVARN_FAKE_CUDA_CRASH"))
     crash = std::atoi(code);
+  if (const char *bytes = std::getenv("KVARN_FAKE_CUDA_MEMORY"))
+    memory = std::strtoull(bytes, nullptr, 10);
   const char *list = std::getenv("KVARN_FAKE_CUDA_FAIL");
   std::stringstream items(list ? list : "");
   for (std::string item; std::getline(items, item, ',');)

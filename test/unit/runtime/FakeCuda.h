@@ -11,8 +11,8 @@
 // take it by KVARN_CUDA_DRIVER. KVARN_FAKE_CUDA_FAIL="cuMemAlloc=2,..." makes
 // functions fail there, KVARN_FAKE_CUDA_CHIP=80 and KVARN_FAKE_CUDA_NAME=...
 // change the first device, and with KVARN_FAKE_CUDA_CRASH=719 kernels fail
-// while they run. With KVARN_FAKE_CUDA_COUNT=1 it prints at the end how often
-// what was called.
+// while they run; KVARN_FAKE_CUDA_MEMORY=1000000 is what it has, in bytes. With
+// KVARN_FAKE_CUDA_COUNT=1 it prints at the end how often what was called.
 //
 //===----------------------------------------------------------------------===//
 
@@ -56,6 +56,7 @@ struct FakeCuda {
   std::map<std::string, int> failures; // function -> what it returns
   int crash = 0;                       // what waiting for a kernel returns
   int staticShared = 0, threadsOfKernel = 1024;
+  size_t memory = size_t(1) << 30;
 
   std::vector<FakeLaunch> launches;
   std::map<std::string, int> calls;    // how often each function was called

@@ -52,6 +52,13 @@ static CUresult copy(CUstream stream, uintptr_t to, bool toDevice,
   });
 }
 
+static size_t freeMemory() {
+  size_t taken = 0;
+  for (auto &[address, bytes] : state().memory)
+    taken += bytes;
+  return fakeCuda().memory - taken;
+}
+
 FAKE(cuMemAlloc_v2, CUdeviceptr *address, size_t bytes) {
   ENTER("cuMemAlloc")
   if (CUresult unsafe = checkUnsafe())
@@ -60,6 +67,8 @@ FAKE(cuMemAlloc_v2, CUdeviceptr *address, size_t bytes) {
     return kInvalidContext;
   if (bytes == 0)
     return CUDA_ERROR_INVALID_VALUE;
+  if (bytes > freeMemory())
+    return CUDA_ERROR_OUT_OF_MEMORY;
   void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED)
@@ -84,7 +93,8 @@ FAKE(cuMemFree_v2, CUdeviceptr address) {
 }
 FAKE(cuMemGetInfo_v2, size_t *free, size_t *total) {
   ENTER("cuMemGetInfo")
-  *free = *total = size_t(1) << 30;
+  *free = freeMemory();
+  *total = fakeCuda().memory;
   return CUDA_SUCCESS;
 }
 FAKE(cuMemcpyHtoDAsync_v2, CUdeviceptr to, const void *from, size_t bytes,
