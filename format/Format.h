@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kvarn {
 
@@ -158,6 +159,16 @@ struct Format {
       if (bitInByte(part, bit))
         top |= bit;
     return top;
+  }
+
+  /// What the codes of a byte add to an index along `bitAxis(part)`, the
+  /// topmost first: all subsets of the bits of `topOfByte(part)`.
+  std::vector<int64_t> codesOfByte(Part part) const {
+    int64_t top = topOfByte(part);
+    std::vector<int64_t> all = {top};
+    while (all.back())
+      all.push_back((all.back() - 1) & top);
+    return all;
   }
 
   /// `kvarn_k<KB>v<VB>_g<G>`: what users call the format. head_dim and layout

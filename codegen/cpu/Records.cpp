@@ -243,27 +243,23 @@ Value KernelEmitter::wholeBytesAt(ExpandOp op, Value row, Value column,
                                   int64_t width) {
   Format format = op.getFormat().get();
   Part part = toFormat(op.getPart());
-  int64_t top = format.topOfByte(part), bits = format.bits(part);
+  int64_t top = format.topOfByte(part), length = format.bitLength(part);
+  int32_t largest = (1 << format.bits(part)) - 1;
   SmallVector<int32_t> masks;
-  int64_t length = format.bitLength(part);
   for (int64_t i = 0; i < length; ++i)
-    masks.push_back((i & top) == top
-                        ? 0xff
-                        : ((1 << bits) - 1) << format.bitInByte(part, i));
+    masks.push_back((i & top) == top ? 0xff
+                                     : largest << format.bitInByte(part, i));
   Type i32 = ir.getI32Type();
   Value table = this->table(DenseElementsAttr::get(
       RankedTensorType::get(length, i32), ArrayRef(masks)));
   Value bytes;
-  // Every subset of the bits of an index that number the codes of a byte.
-  for (int64_t rest = top;; rest = (rest - 1) & top) {
+  for (int64_t code : format.codesOfByte(part)) {
     Value other = ir.create<arith::OrIOp>(
-        ir.create<arith::AndIOp>(row, ir.index(~top)), ir.index(rest));
-    Value code = ir.create<arith::ShLIOp>(
+        ir.create<arith::AndIOp>(row, ir.index(~top)), ir.index(code));
+    Value bits = ir.create<arith::ShLIOp>(
         codesBehind(op, other, column, width),
-        ir.constant(i32, format.bitInByte(part, rest), width));
-    bytes = bytes ? ir.create<arith::OrIOp>(bytes, code) : code;
-    if (rest == 0)
-      break;
+        ir.constant(i32, format.bitInByte(part, code), width));
+    bytes = bytes ? ir.create<arith::OrIOp>(bytes, bits) : bits;
   }
   Value mask = ir.splat(ir.load(ir.at(table, row, i32), i32, 0), width);
   Type f32 = ir.getF32Type();

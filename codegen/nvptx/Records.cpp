@@ -287,13 +287,13 @@ LogicalResult KernelEmitter::expandValues(ExpandOp op) {
   int64_t top = op.getWholeBytes() ? format.topOfByte(part) : 0;
   if (failed(checkBytes(op, place, dim, top)))
     return failure();
+  std::vector<int64_t> inByte = format.codesOfByte(part);
   for (auto [i, own] : llvm::enumerate(words)) {
     Value word = own;
     SmallVector<int64_t> at = place.placeOf(i);
-    if ((at[dim] & top) == top)
-      for (int64_t below = at[dim] - top, rest = top; rest;) {
-        rest = (rest - 1) & top;
-        at[dim] = below + rest;
+    if (top && (at[dim] & top) == top)
+      for (int64_t code : llvm::drop_begin(inByte)) {
+        at[dim] = (at[dim] & ~top) | code;
         word = ir.either(word, words[place.registerAt(at)]);
       }
     Value bits = ir.create<arith::TruncIOp>(ir.getIntegerType(16), word);

@@ -248,10 +248,10 @@ void checkWholeBytes(Program &program, Cache &cache) {
   for (int64_t c = 0; c < d; ++c)
     for (int64_t t = 0; t < g; ++t) {
       double want = inPlace(cache, Part::Key, t, c);
-      // All subsets of the bits that number the codes of a byte.
-      for (int64_t rest = top; (c & top) == top && rest != 0;) {
-        rest = (rest - 1) & top;
-        want += inPlace(cache, Part::Key, t, c - top + rest);
+      if ((c & top) == top) {
+        want = 0;
+        for (int64_t code : cache.format.codesOfByte(Part::Key))
+          want += inPlace(cache, Part::Key, t, c - top + code);
       }
       ASSERT_EQ(keys[c * g + t] * 16777216.0, want) << "key " << t << ", " << c;
     }

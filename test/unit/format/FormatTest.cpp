@@ -2,6 +2,7 @@
 
 #include "format/Format.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <vector>
 
@@ -22,7 +23,14 @@ TEST(Format, TopOfByte) {
       for (Part part : {Part::Key, Part::Value}) {
         int64_t top = format.topOfByte(part);
         EXPECT_EQ(format.bitInByte(part, top), 8 - bits);
-        EXPECT_EQ(int64_t(1) << __builtin_popcountll(top), 8 / bits);
+        std::vector<int64_t> codes = format.codesOfByte(part), places, all;
+        for (int64_t code : codes)
+          places.push_back(format.bitInByte(part, code));
+        for (int64_t bit = 0; bit < 8; bit += bits)
+          all.push_back(bit);
+        std::sort(places.begin(), places.end());
+        EXPECT_EQ(places, all);
+        EXPECT_EQ(codes.front(), top);
         // The rest of an index is another byte.
         for (int64_t i = 0; i < 128; ++i)
           EXPECT_EQ(format.bitInByte(part, i), format.bitInByte(part, i & top));
