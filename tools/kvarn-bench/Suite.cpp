@@ -252,18 +252,18 @@ static std::string describeKernel(const Shape &shape) {
 }
 
 /// What the shapes are compared with, printed.
-Bandwidth Suite::measureBandwidth(const std::vector<Shape> &all,
-                                  const char *when) const {
+static Bandwidth measureBandwidth(Device &device, const std::vector<Shape> &all,
+                                  const char *when) {
   Bandwidth result;
   auto isAttend = [](const Shape &shape) { return shape.kernel == "attend"; };
   if (std::any_of(all.begin(), all.end(), isAttend))
-    result.read = device->readBandwidth();
+    result.read = device.readBandwidth();
   if (!std::all_of(all.begin(), all.end(), isAttend))
-    result.copy = device->copyBandwidth();
+    result.copy = device.copyBandwidth();
   for (auto [name, rate] :
        {std::pair("reads", result.read), std::pair("copies", result.copy)})
     if (rate > 0)
-      std::printf("%s: %s %s%s\n", device->name().c_str(), name,
+      std::printf("%s: %s %s%s\n", device.name().c_str(), name,
                   rateText(rate).c_str(), when);
   return result;
 }
@@ -290,8 +290,9 @@ void Suite::measureShape(const Shape &each, const std::vector<Shape> &all) {
   }
   if (!device) {
     onGpu = run::isGpuKind(kernel->info().binary_kind);
-    device = *onGpu ? makeCudaDevice(running) : makeCpuDevice(running);
-    bandwidth = measureBandwidth(all, "");
+    auto made = *onGpu ? makeCudaDevice(running) : makeCpuDevice(running);
+    bandwidth = measureBandwidth(*made, all, "");
+    device = std::move(made);
   }
   results.push_back(measure(*kernel, each));
   print(results.back());
@@ -320,7 +321,7 @@ int Suite::run() {
   if (!device)
     throw Error(kInput, "no library has a kernel " + describeKernel(all[0]));
   // Has the machine changed meanwhile?
-  Bandwidth after = measureBandwidth(all, " afterwards");
+  Bandwidth after = measureBandwidth(*device, all, " afterwards");
   if (!jsonFile.empty())
     writeJson(after);
   return code;

@@ -68,8 +68,6 @@ private:
   std::optional<run::Kernel> select(const Shape &shape) const;
   Result measure(const run::Kernel &kernel, const Shape &shape) const;
   void measureShape(const Shape &shape, const std::vector<Shape> &all);
-  Bandwidth measureBandwidth(const std::vector<Shape> &all,
-                             const char *when) const;
   void print(const Result &result) const;
   void writeJson(const Bandwidth &after) const;
 

@@ -85,14 +85,17 @@ GpuMemory::GpuMemory(const Gpu &gpu, size_t bytes) : gpu(&gpu), bytes(bytes) {
     return;
   std::string what = "cannot allocate " + std::to_string(bytes) + " bytes";
   CUresult result = gpu.driver().cuMemAlloc(&start, bytes);
-  size_t left = 0, all = 0;
+  if (result != CUDA_ERROR_OUT_OF_MEMORY) {
+    gpu.check(result, what);
+    return;
+  }
   // Less may fit: that is no fault of the GPU.
-  if (result == CUDA_ERROR_OUT_OF_MEMORY &&
-      gpu.driver().cuMemGetInfo(&left, &all) == CUDA_SUCCESS)
-    throw Error(kInput, what + ": " + gpu.info().name + " has " +
-                            std::to_string(left) + " of " +
-                            std::to_string(all) + " left");
-  gpu.check(result, what);
+  size_t left = 0, all = 0;
+  if (gpu.driver().cuMemGetInfo(&left, &all) == CUDA_SUCCESS)
+    what += ": " + std::to_string(left) + " of " + std::to_string(all) +
+            " are left";
+  throw Error(kInput, what + ": " + gpu.driver().describe(result) + " on " +
+                          gpu.info().name);
 }
 
 GpuMemory &GpuMemory::operator=(GpuMemory &&other) noexcept {

@@ -56,7 +56,7 @@ static size_t freeMemory() {
   size_t taken = 0;
   for (auto &[address, bytes] : state().memory)
     taken += bytes;
-  return fakeCuda().memory - taken;
+  return fakeCuda().memory - std::min(taken, fakeCuda().memory);
 }
 
 FAKE(cuMemAlloc_v2, CUdeviceptr *address, size_t bytes) {
