@@ -166,6 +166,7 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   ExpandMode expand = ExpandMode::Convert;
   Team team = Team::Warp;
   QueryPlace query = QueryPlace::Registers;
+  RowEnds ends = RowEnds::Kept;
   Type operand;
   FieldReader fields(parser);
   fields.integer("rows", rows);
@@ -181,11 +182,13 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   fields.optionalInteger("programs", programs);
   fields.optionalKeyword("team", team, "warp, warpgroup");
   fields.optionalKeyword("query", query, "registers, shared");
-  if (!fields.finish("programs, team, query"))
+  fields.optionalKeyword("ends", ends, "kept, again");
+  if (!fields.finish("programs, team, query, ends"))
     return {};
   return parser.getChecked<ScheduleAttr>(
       at, parser.getContext(), rows, tokens, poolTokens, warps, splits, copy,
-      expand, operand, registerRows, registerColumns, programs, team, query);
+      expand, operand, registerRows, registerColumns, programs, team, query,
+      ends);
 }
 
 void ScheduleAttr::print(AsmPrinter &printer) const {
@@ -203,6 +206,8 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
     printer << ", team = " << stringifyTeam(getTeam());
   if (getQuery() != QueryPlace::Registers)
     printer << ", query = " << stringifyQueryPlace(getQuery());
+  if (getEnds() != RowEnds::Kept)
+    printer << ", ends = " << stringifyRowEnds(getEnds());
   printer << ">";
 }
 
@@ -235,7 +240,7 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t splits, CopyMode, ExpandMode expand,
                                    Type operand, int64_t registerRows,
                                    int64_t registerColumns, int64_t programs,
-                                   Team team, QueryPlace query) {
+                                   Team team, QueryPlace query, RowEnds ends) {
   auto within = [&](StringRef name, int64_t value, int64_t limit,
                     int64_t least = 1) {
     if (value >= least && value <= limit)
@@ -267,6 +272,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "expand = subnormal needs operand = f16";
   if (query == QueryPlace::Shared && (team != Team::Warp || !operand.isF16()))
     return emitError() << "query = shared needs team = warp and operand = f16";
+  if (ends == RowEnds::Again && splits != 0)
+    return emitError() << "ends = again needs splits = 0";
   if (team == Team::Warpgroup)
     return checkWarpgroup(emitError, rows, tokens, poolTokens, warps, expand,
                           operand);

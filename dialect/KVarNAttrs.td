@@ -84,6 +84,14 @@ def KVarN_QueryPlace
   let genSpecializedAttr = 0;
 }
 
+def KVarN_RowEnds
+    : I32EnumAttr<"RowEnds", "what the end of a row tile needs, until then", [
+    I32EnumAttrCase<"Kept", 0, "kept">,
+    I32EnumAttrCase<"Again", 1, "again">]> {
+  let cppNamespace = "::mlir::kvarn";
+  let genSpecializedAttr = 0;
+}
+
 def KVarN_ExpandAttr : EnumAttr<KVarN_Dialect, KVarN_Expand, "expand"> {
   let assemblyFormat = "$value";
 }
@@ -138,6 +146,7 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
     | `register_rows`, `register_columns` | register tile of a matrix product on a target without matrix instructions |
     | `team` | `warp` (where it is left out): each warp owns whole records, whose scales are folded into queries and weights; `warpgroup`: all warps share every record, which is dequantized once for all their rows, and multiply by instructions of four warps |
     | `query` | `registers` (where it is left out), or `shared`: in shared memory, which leaves the registers to scores and sums where a warp has many rows |
+    | `ends` | with `splits = 0`, what the end of a row tile needs (its request, its place among the partial results): `kept` in registers (where it is left out), or looked up `again` where these are short |
 
     Example:
     ```mlir
@@ -151,7 +160,8 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
                         "::mlir::Type":$operand, "int64_t":$registerRows,
                         "int64_t":$registerColumns,
                         "int64_t":$programs, "::mlir::kvarn::Team":$team,
-                        "::mlir::kvarn::QueryPlace":$query);
+                        "::mlir::kvarn::QueryPlace":$query,
+                        "::mlir::kvarn::RowEnds":$ends);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }

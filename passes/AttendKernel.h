@@ -20,6 +20,7 @@ namespace mlir::kvarn {
 /// (-inf) weighs 0 beside it.
 inline constexpr double kNoScore = -0x1p120;
 
+/// Scores are in units of log2: exponentials of base 2 are one instruction.
 inline constexpr double kLog2e = 1.4426950408889634;
 
 /// Running softmax of a tile of query rows: maximum, denominator, weighted sum.
@@ -173,10 +174,6 @@ private:
   };
   Range findRequests(Value firstItem, Value lastItem);
   void walkRange(Value number);
-  /// Whether registers are so short that what the end of a row tile needs is
-  /// looked up again rather than kept. At head_dim 128 single warps have
-  /// enough.
-  bool looksAgain() const { return together() || (rows > 8 && depth <= 64); }
   bool pairsTiles() const { return spec.causal && args.newK; }
   Value evenTile(Value index, Value rowTiles);
   void requestSegments(Value index, Value itemsBefore, Value from, Value to);

@@ -342,7 +342,7 @@ void AttendKernel::finishSegment(Segment part,
   Blocks seen = seenBlocks(r);
   Softmax state =
       overRange(r, both(cut(all, inCache, part.from, part.to), seen));
-  if (looksAgain()) {
+  if (spec.schedule.getEnds() == RowEnds::Again) {
     part = lookAgain();
     r = makeRows(part.firstRow);
   }

@@ -267,6 +267,15 @@ static const Defaults &rowFor(const Target &target, const Facts &facts) {
   });
 }
 
+/// Single warps have registers enough at head_dim 128, and with few rows.
+static RowEnds endsOf(const Defaults &row, const Facts &facts, int64_t rows) {
+  bool isShort =
+      row.team == Team::Warpgroup || (rows > 8 && facts.headDim <= 64);
+  return facts.family == Family::Attend && row.splits == 0 && isShort
+             ? RowEnds::Again
+             : RowEnds::Kept;
+}
+
 /// `row` for the format and the shape of a program.
 static ScheduleAttr fit(MLIRContext *context, const Target &target,
                         const Defaults &row, const Facts &facts) {
@@ -288,11 +297,12 @@ static ScheduleAttr fit(MLIRContext *context, const Target &target,
   int64_t lanes = target.vectorBits / 32;
   int64_t vectors =
       std::clamp<int64_t>(lanes / registerRows, 1, kMaxRegisterVectors);
-  return ScheduleAttr::get(
-      context, rows, std::min(row.tokens, facts.group),
-      std::min(row.poolTokens, facts.group), warps, row.splits, row.copy,
-      row.expand, operand, registerRows,
-      std::min<int64_t>(vectors * lanes, 128), programs, row.team, query);
+  return ScheduleAttr::get(context, rows, std::min(row.tokens, facts.group),
+                           std::min(row.poolTokens, facts.group), warps,
+                           row.splits, row.copy, row.expand, operand,
+                           registerRows,
+                           std::min<int64_t>(vectors * lanes, 128), programs,
+                           row.team, query, endsOf(row, facts, rows));
 }
 
 ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,

@@ -133,7 +133,7 @@ static ScheduleAttr scheduleOf(MLIRContext *context, Fields fields) {
   bool balanced = valueOf(fields, "splits") == "0";
   std::string text;
   for (auto &[name, value] : fields)
-    if (!value.empty() && (balanced || name != "programs"))
+    if (!value.empty() && (balanced || (name != "programs" && name != "ends")))
       text += (text.empty() ? "<" : ", ") + name + " = " + value;
   // What the verifier refuses is no point of the space.
   ScopedDiagnosticHandler quiet(context, [](Diagnostic &) {});

@@ -100,7 +100,7 @@
 
 // -----
 
-// expected-error @+1 {{expected one of programs, team, query}}
+// expected-error @+1 {{expected one of programs, team, query, ends}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, blocks = 2>}
 
 // -----
@@ -177,6 +177,16 @@
 
 // expected-error @+1 {{unknown target 'sm_42', expected one of x86_64, nvidia, x86-64-v3, x86-64-v4, aarch64, sm_80, sm_86, sm_89, sm_90, sm_90a, gfx942}}
 "test.op"() {a = #kvarn.target<"sm_42">} : () -> ()
+
+// -----
+
+// expected-error @+1 {{unknown ends 'twice', expected one of kept, again}}
+"test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 16, warps = 4, splits = 0, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, programs = 2, ends = twice>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{ends = again needs splits = 0}}
+"test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 16, warps = 4, splits = 1, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, ends = again>} : () -> ()
 
 // -----
 

@@ -24,6 +24,8 @@
 // RUN: %{tile} | FileCheck %s --check-prefix=POOL
 // REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=4,splits=0,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32,programs=2>'
 // RUN: %{tile} | FileCheck %s --check-prefix=SHARES
+// REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=4,splits=0,copy=direct,expand=convert,operand=f32,register_rows=4,register_columns=32,programs=2,ends=again>'
+// RUN: %{tile} | FileCheck %s --check-prefix=AGAIN
 // REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=1,splits=1,copy=async,expand=convert,operand=f32,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s --check-prefix=ASYNC
 // REDEFINE: %{schedule} = '<rows=4,tokens=128,pool_tokens=128,warps=1,splits=1,copy=direct,expand=subnormal,operand=f16,register_rows=4,register_columns=32>'
@@ -286,6 +288,9 @@
 // SHARES: scf.for %{{.*}} = %{{.*}} to %[[COUNT]] step %[[P]]
 // SHARES: tile.scan {{.*}} : tensor<32xindex
 // SHARES: tile.warps 4
+// What the end of the row tile needs is known.
+// SHARES: tile.yield
+// SHARES-NOT: memref.load
 // The last program of a row tile sums its parts; no second kernel.
 // SHARES: %[[LAST:.*]] = tile.arrive {{.*}} : memref<?xi32>
 // SHARES: scf.if %[[LAST]]
@@ -298,6 +303,15 @@
 // SHARES-NOT: math.exp2
 // SHARES: tile.return
 // SHARES-NOT: tile.kernel
+
+// ends = again: the first query row of the request and of the next one, and its
+// length, are read again behind the blocks.
+// AGAIN: tile.kernel @decode_attend({{.*}}programs = 2, ends = again>
+// AGAIN: tile.warps 4
+// AGAIN: tile.yield
+// AGAIN-NOT: tile.arrive
+// AGAIN-COUNT-3: memref.load %{{.*}} : memref<?xi32
+// AGAIN: tile.arrive
 // SHARES: func.func @decode(
 // SHARES-DAG: %[[C2:.*]] = arith.constant 2 : index
 // SHARES-DAG: %[[N:.*]] = tile.multiprocessors
