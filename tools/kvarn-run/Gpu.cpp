@@ -44,9 +44,9 @@ std::string Gpu::name() const {
          std::to_string(version % 1000 / 10) + ")";
 }
 
-void Gpu::check(CUresult result, const std::string &what) const {
+void Gpu::check(CUresult result, const std::string &what, ExitCode code) const {
   if (result != CUDA_SUCCESS)
-    throw Error(kMissing,
+    throw Error(code,
                 what + ": " + api->describe(result) + " on " + info().name);
 }
 
@@ -85,17 +85,13 @@ GpuMemory::GpuMemory(const Gpu &gpu, size_t bytes) : gpu(&gpu), bytes(bytes) {
     return;
   std::string what = "cannot allocate " + std::to_string(bytes) + " bytes";
   CUresult result = gpu.driver().cuMemAlloc(&start, bytes);
-  if (result != CUDA_ERROR_OUT_OF_MEMORY) {
-    gpu.check(result, what);
-    return;
-  }
-  // Less may fit: that is no fault of the GPU.
+  bool tooMany = result == CUDA_ERROR_OUT_OF_MEMORY;
   size_t left = 0, all = 0;
-  if (gpu.driver().cuMemGetInfo(&left, &all) == CUDA_SUCCESS)
+  if (tooMany && gpu.driver().cuMemGetInfo(&left, &all) == CUDA_SUCCESS)
     what += ": " + std::to_string(left) + " of " + std::to_string(all) +
             " are left";
-  throw Error(kInput, what + ": " + gpu.driver().describe(result) + " on " +
-                          gpu.info().name);
+  // Less may fit: that is no fault of the GPU.
+  gpu.check(result, what, tooMany ? kInput : kMissing);
 }
 
 GpuMemory &GpuMemory::operator=(GpuMemory &&other) noexcept {

@@ -5,6 +5,7 @@
 
 #include "runtime/CudaDriver.h"
 #include "runtime/kvarn.h"
+#include "tools/kvarn-run/Error.h"
 
 #include <cstdint>
 #include <span>
@@ -53,8 +54,10 @@ public:
   /// "NVIDIA H200 (CUDA device 0, driver for CUDA 13.0)"
   std::string name() const;
 
-  /// Throws Error unless the driver's call went well; `what` says what for.
-  void check(cuda::CUresult result, const std::string &what) const;
+  /// Throws Error with `code` unless the driver's call went well; `what` says
+  /// what for.
+  void check(cuda::CUresult result, const std::string &what,
+             ExitCode code = kMissing) const;
 
   void copyIn(const GpuMemory &to, std::span<const uint8_t> from) const;
   /// Waits for everything before it.
