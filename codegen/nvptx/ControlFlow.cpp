@@ -185,8 +185,7 @@ LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
 LogicalResult KernelEmitter::emitWarps(WarpsOp op) {
   // Slots share memory with what warps exchange.
   ir.syncBlock();
-  if (bulkCopies)
-    ir.assembly("fence.proxy.async.shared::cta;", "~{memory}", {});
+  fenceCopies();
   scalars.map(op.getWarp(), warp);
   insideWarps = true;
   if (failed(emitBlock(op.getBody().front())))

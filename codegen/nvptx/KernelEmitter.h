@@ -254,6 +254,7 @@ private:
   /// Whether this thread is the one that acts for all that share the slots.
   Value isFirst();
   void meetSharers();
+  void fenceCopies();
   void syncSharers();
 
   tile::KernelOp kernel;

@@ -284,14 +284,16 @@ LogicalResult KernelEmitter::expandValues(ExpandOp op) {
     words.push_back(ir.create<arith::ShLIOp>(
         ir.shiftLeft(word, shiftOf(place.placeOf(i))), laneShift));
   }
-  int64_t top = op.getWholeBytes() ? format.topOfByte(part) : 0;
+  std::vector<int64_t> inByte = {0};
+  if (op.getWholeBytes())
+    inByte = format.codesOfByte(part);
+  int64_t top = inByte.front();
   if (failed(checkBytes(op, place, dim, top)))
     return failure();
-  std::vector<int64_t> inByte = format.codesOfByte(part);
   for (auto [i, own] : llvm::enumerate(words)) {
     Value word = own;
     SmallVector<int64_t> at = place.placeOf(i);
-    if (top && (at[dim] & top) == top)
+    if ((at[dim] & top) == top)
       for (int64_t code : llvm::drop_begin(inByte)) {
         at[dim] = (at[dim] & ~top) | code;
         word = ir.either(word, words[place.registerAt(at)]);

@@ -79,14 +79,18 @@ void KernelEmitter::meetSharers() {
 }
 
 /// Bulk copies and products of a warpgroup access shared memory through the
-/// async proxy, which is in no order with loads and stores. To meet is not
-/// enough: lanes do not wait for what they load before they use it, and a copy
-/// may be faster.
+/// async proxy, which is in no order with loads and stores.
+void KernelEmitter::fenceCopies() {
+  if (bulkCopies)
+    ir.assembly("fence.proxy.async.shared::cta;", "~{memory}", {});
+}
+
+/// To meet is not enough: lanes do not wait for what they load before they use
+/// it, and a copy may be faster.
 void KernelEmitter::syncSharers() {
   if (together)
     waitForProducts();
-  if (bulkCopies)
-    ir.assembly("fence.proxy.async.shared::cta;", "~{memory}", {});
+  fenceCopies();
   meetSharers();
 }
 
