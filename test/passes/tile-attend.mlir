@@ -303,15 +303,6 @@
 // SHARES-NOT: math.exp2
 // SHARES: tile.return
 // SHARES-NOT: tile.kernel
-
-// ends = again: the first query row of the request and of the next one, and its
-// length, are read again behind the blocks.
-// AGAIN: tile.kernel @decode_attend({{.*}}programs = 2, ends = again>
-// AGAIN: tile.warps 4
-// AGAIN: tile.yield
-// AGAIN-NOT: tile.arrive
-// AGAIN-COUNT-3: memref.load %{{.*}} : memref<?xi32
-// AGAIN: tile.arrive
 // SHARES: func.func @decode(
 // SHARES-DAG: %[[C2:.*]] = arith.constant 2 : index
 // SHARES-DAG: %[[N:.*]] = tile.multiprocessors
@@ -322,6 +313,15 @@
 // SHARES: memref.alloc(%[[P]]) : memref<?x2x4x64xf32>
 // SHARES: memref.alloc(%[[P]]) : memref<?x2x4xf32>
 // SHARES: tile.launch @decode_attend grid(%[[P]], %{{.*}}, %{{.*}})
+
+// ends = again: the first query row of the request and of the next one, and its
+// length, are read again behind the blocks.
+// AGAIN: tile.kernel @decode_attend({{.*}}programs = 2, ends = again>
+// AGAIN: tile.warps 4
+// AGAIN: tile.yield
+// AGAIN-NOT: tile.arrive
+// AGAIN-COUNT-3: memref.load %{{.*}} : memref<?xi32
+// AGAIN: tile.arrive
 
 //===----------------------------------------------------------------------===//
 // pool_tokens: an inner loop where blocks are not packed

@@ -23,6 +23,7 @@ TEST(Format, TopOfByte) {
       for (Part part : {Part::Key, Part::Value}) {
         int64_t top = format.topOfByte(part);
         EXPECT_EQ(format.bitInByte(part, top), 8 - bits);
+        EXPECT_EQ(int64_t(1) << __builtin_popcountll(top), 8 / bits);
         std::vector<int64_t> codes = format.codesOfByte(part), places, all;
         for (int64_t code : codes)
           places.push_back(format.bitInByte(part, code));
