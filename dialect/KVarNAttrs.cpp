@@ -167,6 +167,7 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   Team team = Team::Warp;
   QueryPlace query = QueryPlace::Registers;
   RowEnds ends = RowEnds::Kept;
+  RecordLoops loops = RecordLoops::Two;
   Type operand;
   FieldReader fields(parser);
   fields.integer("rows", rows);
@@ -183,12 +184,13 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   fields.optionalKeyword("team", team, "warp, warpgroup");
   fields.optionalKeyword("query", query, "registers, shared");
   fields.optionalKeyword("ends", ends, "kept, again");
-  if (!fields.finish("programs, team, query, ends"))
+  fields.optionalKeyword("loops", loops, "two, one");
+  if (!fields.finish("programs, team, query, ends, loops"))
     return {};
   return parser.getChecked<ScheduleAttr>(
       at, parser.getContext(), rows, tokens, poolTokens, warps, splits, copy,
       expand, operand, registerRows, registerColumns, programs, team, query,
-      ends);
+      ends, loops);
 }
 
 void ScheduleAttr::print(AsmPrinter &printer) const {
@@ -208,6 +210,8 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
     printer << ", query = " << stringifyQueryPlace(getQuery());
   if (getEnds() != RowEnds::Kept)
     printer << ", ends = " << stringifyRowEnds(getEnds());
+  if (getLoops() != RecordLoops::Two)
+    printer << ", loops = " << stringifyRecordLoops(getLoops());
   printer << ">";
 }
 
@@ -240,7 +244,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t splits, CopyMode, ExpandMode expand,
                                    Type operand, int64_t registerRows,
                                    int64_t registerColumns, int64_t programs,
-                                   Team team, QueryPlace query, RowEnds ends) {
+                                   Team team, QueryPlace query, RowEnds ends,
+                                   RecordLoops) {
   auto within = [&](StringRef name, int64_t value, int64_t limit,
                     int64_t least = 1) {
     if (value >= least && value <= limit)

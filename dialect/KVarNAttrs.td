@@ -92,6 +92,14 @@ def KVarN_RowEnds
   let genSpecializedAttr = 0;
 }
 
+def KVarN_RecordLoops
+    : I32EnumAttr<"RecordLoops", "the loops over the blocks of a row tile", [
+    I32EnumAttrCase<"Two", 0, "two">,
+    I32EnumAttrCase<"One", 1, "one">]> {
+  let cppNamespace = "::mlir::kvarn";
+  let genSpecializedAttr = 0;
+}
+
 def KVarN_ExpandAttr : EnumAttr<KVarN_Dialect, KVarN_Expand, "expand"> {
   let assemblyFormat = "$value";
 }
@@ -147,6 +155,7 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
     | `team` | `warp` (where it is left out): each warp owns whole records, whose scales are folded into queries and weights; `warpgroup`: all warps share every record, which is dequantized once for all their rows, and multiply by instructions of four warps |
     | `query` | `registers` (where it is left out), or `shared`: in shared memory, which leaves the registers to scores and sums where a warp has many rows |
     | `ends` | with `splits = 0`, what the end of a row tile needs (its request, its place among the partial results): `kept` in registers (where it is left out), or looked up `again` where these are short |
+    | `loops` | `two` (where it is left out): with `copy = async`, `operand = f16`, `team = warp` and whole records at once, records that all rows see and whose weights fit the maximum so far have a loop of their own; `one`: it is decided within each block, which takes fewer registers |
 
     Example:
     ```mlir
@@ -161,7 +170,8 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
                         "int64_t":$registerColumns,
                         "int64_t":$programs, "::mlir::kvarn::Team":$team,
                         "::mlir::kvarn::QueryPlace":$query,
-                        "::mlir::kvarn::RowEnds":$ends);
+                        "::mlir::kvarn::RowEnds":$ends,
+                        "::mlir::kvarn::RecordLoops":$loops);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }

@@ -145,6 +145,10 @@ void Distributor::convertOperands(Operation *op) {
             codesLayoutOf(op, store.getCodes(), /*tokenDim=*/0));
   } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
     requireAll(loop.getRegionIterArgs(), loop.getNumControlOperands());
+  } else if (auto loop = dyn_cast<scf::WhileOp>(op)) {
+    requireAll(loop.getBeforeArguments(), 0);
+  } else if (isa<scf::ConditionOp>(op)) {
+    requireAll(op->getParentOp()->getResults(), 1);
   } else if (isa<scf::YieldOp>(op)) {
     requireAll(op->getParentOp()->getResults(), 0);
   }

@@ -268,68 +268,6 @@ Softmax AttendKernel::blockLoop(const QueryRows &r, std::optional<Query> query,
 
 Value AttendKernel::isPacked(Value slot) { return b.less(slot, b.i32(0)); }
 
-/// The same with copies: that of a block starts as soon as the one before it is
-/// used up. Its entry in the block table is read three blocks ahead and its
-/// slot two, because nothing else hides what these loads take.
-Softmax AttendKernel::copiedBlocks(const QueryRows &r,
-                                   std::optional<Query> query, Value from,
-                                   Value to, Value step, const Softmax &state) {
-  RecordReader record(b, spec.format, spec.schedule, args.pages);
-  // Behind the last block: block 0 in a slot of the pool, so nothing is copied.
-  auto loadBefore = [&](Value index, Value memref, ValueRange place) {
-    return b.branch(
-        b.less(index, to),
-        [&]() -> SmallVector<Value> { return {b.loadScalar(memref, place)}; },
-        [&]() -> SmallVector<Value> { return {b.i32(0)}; })[0];
-  };
-  auto blockAt = [&](Value index) {
-    return loadBefore(index, args.blockTable, {request, index});
-  };
-  auto slotAt = [&](Value index, Value block) {
-    return loadBefore(index, args.blockToSlot, {b.toIndex(block)});
-  };
-  // None of these loads waits for another but where it has to.
-  Value rawQuery = query ? Value() : loadRows(r);
-  Value second = b.add(from, step), third = b.add(second, step);
-  Value firstBlock = blockAt(from), secondBlock = blockAt(second);
-  Value thirdBlock = blockAt(third);
-  Value firstSlot = slotAt(from, firstBlock);
-  Value secondSlot = slotAt(second, secondBlock);
-  record.begin(b.toIndex(firstBlock), kvHead, isPacked(firstSlot));
-  Query q = query ? *query : makeQuery(rawQuery);
-  SmallVector<Value> initial = state.list();
-  llvm::append_range(
-      initial, ArrayRef<Value>{firstSlot, secondBlock, secondSlot, thirdBlock});
-  llvm::append_range(initial, record.tokens());
-  size_t tokenCount = record.tokens().size();
-  KeysAhead keys;
-  if (stagesAhead())
-    llvm::append_range(initial, keysAhead(record, isPacked(firstSlot), {}));
-  Value twoAhead = b.mul(step, b.index(2)), threeAhead = b.add(twoAhead, step);
-  auto loop =
-      b.loop(from, to, step, initial, [&](Value index, ValueRange carried) {
-        Softmax before = Softmax::from(carried);
-        Value slot = carried[3], nextBlock = carried[4], nextSlot = carried[5],
-              laterBlock = carried[6];
-        carried = carried.drop_front(7);
-        record.setTokens(carried.take_front(tokenCount));
-        Value nextPacked = isPacked(nextSlot);
-        keys = {SmallVector<Value>(carried.drop_front(tokenCount)), nextPacked};
-        record.setNext(b.toIndex(nextBlock), kvHead, nextPacked);
-        Value laterSlot = slotAt(b.add(index, twoAhead), laterBlock);
-        Value lastBlock = blockAt(b.add(index, threeAhead));
-        SmallVector<Value> next = oneBlock(r, q, index, slot, before, &record,
-                                           stagesAhead() ? &keys : nullptr)
-                                      .list();
-        llvm::append_range(
-            next, ArrayRef<Value>{nextSlot, laterBlock, laterSlot, lastBlock});
-        llvm::append_range(next, record.nextTokens());
-        llvm::append_range(next, keys.staged);
-        return next;
-      });
-  return Softmax::from(loop);
-}
-
 Softmax AttendKernel::overBlocks(const QueryRows &r) {
   Blocks seen = seenBlocks(r);
   int64_t splits = spec.schedule.getSplits();

@@ -131,6 +131,44 @@ struct Segment {
   Value firstRow, from, to;
 };
 
+/// The blocks of a row tile that a warp takes: `from`, from + step, .. below
+/// `to`.
+struct BlockRange {
+  Value from, to, step;
+};
+
+/// What is carried from block to block: its slot, what is known of the ones
+/// behind it (as in the block table and in `block_to_slot`), the copies of its
+/// parts and its index.
+struct BlockWalk {
+  Softmax state;
+  Value slot, nextBlock, nextSlot, laterBlock;
+  SmallVector<Value> tokens;
+  Value index;
+
+  SmallVector<Value> withoutMax() const {
+    SmallVector<Value> all = {state.sum, state.out, slot,
+                              nextBlock, nextSlot,  laterBlock};
+    llvm::append_range(all, tokens);
+    all.push_back(index);
+    return all;
+  }
+  SmallVector<Value> list() const {
+    SmallVector<Value> all = withoutMax();
+    all.insert(all.begin(), state.max);
+    return all;
+  }
+  static BlockWalk from(ValueRange values) {
+    return {Softmax::from(values),
+            values[3],
+            values[4],
+            values[5],
+            values[6],
+            SmallVector<Value>(values.drop_front(7).drop_back()),
+            values.back()};
+  }
+};
+
 /// Keys of a record that were staged while the one before it was worked on.
 struct KeysAhead {
   SmallVector<Value> staged; // parts of the tokens, then their unit
@@ -194,8 +232,6 @@ private:
   Softmax everyBlock(const QueryRows &r, const Blocks &range, Value warp);
   Softmax blockLoop(const QueryRows &r, std::optional<Query> query, Value from,
                     Value to, Value step, const Softmax &state);
-  Softmax copiedBlocks(const QueryRows &r, std::optional<Query> query,
-                       Value from, Value to, Value step, const Softmax &state);
   Value isPacked(Value slot);
   /// `slot`: of the block in the pool, negative if it is packed. `ahead`: what
   /// was done for this block before, in the end for the next one.
@@ -210,6 +246,22 @@ private:
                      const DenseTokens &source, Value firstPosition,
                      const Softmax &state, PlaceOf place, int64_t tokens,
                      int64_t step);
+  // AttendRecords.cpp
+  Softmax copiedBlocks(const QueryRows &r, std::optional<Query> query,
+                       Value from, Value to, Value step, const Softmax &state);
+  bool walksSteadily() const;
+  Value isSteady(const QueryRows &r, const BlockRange &range, Value index,
+                 Value slot);
+  BlockWalk stepOn(const BlockWalk &walk, const BlockRange &range);
+  Value nextIsPacked(const BlockWalk &walk, const BlockRange &range);
+  SmallVector<Value> steadyRecord(const QueryRows &r, const Query &q,
+                                  RecordReader &record, const BlockRange &range,
+                                  const BlockWalk &walk);
+  BlockWalk anyBlock(const QueryRows &r, const Query &q, RecordReader &record,
+                     const BlockRange &range, const BlockWalk &walk,
+                     Value missed);
+  Softmax steadyBlocks(const QueryRows &r, const Query &q, RecordReader &record,
+                       const BlockRange &range, const BlockWalk &first);
   void finish(const QueryRows &r, Softmax state);
   void finishPartial(const QueryRows &r, const Softmax &state,
                      ArrayRef<Value> place);
@@ -222,6 +274,11 @@ private:
   Value masked(const QueryRows &r, Value x, Value firstPosition);
   Value weigh(const QueryRows &r, Softmax &state, Scores s, Value firstPosition,
               function_ref<void()> waitForValues);
+  Value weighAnew(const QueryRows &r, Softmax &state, Scores s,
+                  Value firstPosition);
+  Value weightsOf(Value x, Value base);
+  Value plusWeights(Value sum, Value weights);
+  Value weightsFit(Value sum);
   Softmax merge(ArrayRef<Value> stacked);
   Softmax addParts(const Softmax &state, ArrayRef<Value> lses,
                    ArrayRef<Value> outs);

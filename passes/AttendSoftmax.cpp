@@ -62,6 +62,27 @@ Value AttendKernel::masked(const QueryRows &r, Value x, Value firstPosition) {
   return b.select(seen, x, b.f32(-INFINITY));
 }
 
+/// Of scores `x`, in parts of kUnitWeight, as an operand.
+Value AttendKernel::weightsOf(Value x, Value base) {
+  Value high = b.sub(b.f32(std::log2(kUnitWeight)), base);
+  x = b.exp2(b.add(x, b.along(high, 0, shapeOf(x))));
+  return b.truncate(x, spec.schedule.getOperand());
+}
+
+/// As a product it costs no exchange between lanes, and weights are summed as
+/// they are multiplied.
+Value AttendKernel::plusWeights(Value sum, Value weights) {
+  Type operand = spec.schedule.getOperand();
+  if (operand.isF32())
+    return b.add(sum, b.sum(weights, 1));
+  return b.dot(weights, b.tileOf(1.0, {shapeOf(weights)[1]}, operand), sum);
+}
+
+Value AttendKernel::weightsFit(Value sum) {
+  return b.lessEqual(b.reduce(tile::ReduceKind::Max, sum, 0),
+                     b.f32(kLargestWeights));
+}
+
 /// Takes new scores in: returns their weights in parts of kUnitWeight, as an
 /// operand, adds their sums to `state` and shrinks it where the maximum grows.
 /// As long as the weights of no row add up to more than kLargestWeights the
@@ -72,45 +93,38 @@ Value AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
                           Value firstPosition,
                           function_ref<void()> waitForValues) {
   s = capped(s);
-  Type operand = spec.schedule.getOperand();
-  SmallVector<int64_t> shape(shapeOf(s.tile));
-  auto weights = [&](Value x, Value base) {
-    Value high = b.sub(b.f32(std::log2(kUnitWeight)), base);
-    x = b.exp2(b.add(x, b.along(high, 0, shape)));
-    return b.truncate(x, operand);
-  };
-  // As a product it costs no exchange between lanes, and weights are summed as
-  // they are multiplied.
-  auto plus = [&](Value sum, Value weights) -> Value {
-    return operand.isF32()
-               ? b.add(sum, b.sum(weights, 1))
-               : b.dot(weights, b.tileOf(1.0, {shape[1]}, operand), sum);
-  };
-  auto max = [&](Value x, int64_t dim) {
-    return b.reduce(tile::ReduceKind::Max, x, dim);
-  };
-  Value p = weights(scaled(s.tile, s), state.max);
+  Value p = weightsOf(scaled(s.tile, s), state.max);
   waitForValues();
-  Value sum = plus(b.tileOf(0, {rows}), p);
-  Value fits = b.lessEqual(max(sum, 0), b.f32(kLargestWeights));
+  Value sum = plusWeights(b.tileOf(0, {rows}), p);
   // Tiles at a border do not fit either: a branch of their own would stand
   // between the products and these exponentials.
-  fits = b.both(fits, seenByAll(r, firstPosition, shape[1]));
+  Value fits =
+      b.both(weightsFit(sum), seenByAll(r, firstPosition, shapeOf(s.tile)[1]));
   auto results = b.branch(
       fits,
       [&]() -> SmallVector<Value> {
         return {p, state.max, b.add(state.sum, sum), state.out};
       },
       [&]() -> SmallVector<Value> {
-        Value visible = onlySeen(r, scaled(s.tile, s), firstPosition);
-        Value highest = b.max(state.max, max(visible, 1));
-        Value alpha = b.exp2(b.sub(state.max, highest));
-        Value weight = weights(visible, highest);
-        return {weight, highest, plus(b.mul(state.sum, alpha), weight),
-                b.mul(state.out, b.along(alpha, 0, tile(depth)))};
+        Softmax grown = state;
+        Value weights = weighAnew(r, grown, s, firstPosition);
+        return {weights, grown.max, grown.sum, grown.out};
       });
   state = {results[1], results[2], results[3]};
   return results[0];
+}
+
+/// The same with the maximum of all that rows have seen by then; `s` has been
+/// through the softcap.
+Value AttendKernel::weighAnew(const QueryRows &r, Softmax &state, Scores s,
+                              Value firstPosition) {
+  Value visible = onlySeen(r, scaled(s.tile, s), firstPosition);
+  Value highest = b.max(state.max, b.reduce(tile::ReduceKind::Max, visible, 1));
+  Value alpha = b.exp2(b.sub(state.max, highest));
+  Value p = weightsOf(visible, highest);
+  state = {highest, plusWeights(b.mul(state.sum, alpha), p),
+           b.mul(state.out, b.along(alpha, 0, tile(depth)))};
+  return p;
 }
 
 /// The softmax of several warps, stacked along dimension 0, in one.

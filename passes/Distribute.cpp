@@ -2,6 +2,7 @@
 
 #include "passes/Distributor.h"
 #include "passes/Passes.h"
+#include "passes/TileBuilder.h"
 
 using namespace mlir;
 using namespace mlir::kvarn;
@@ -18,6 +19,9 @@ static constexpr size_t kMaxRegisterBits = 10;
 /// Layouts are of one to three dimensions, each of which is a power of two.
 static LogicalResult checkTiles(KernelOp kernel) {
   WalkResult walked = kernel.walk([&](Operation *op) {
+    if (auto loop = dyn_cast<scf::WhileOp>(op);
+        loop && failed(checkRepeat(loop)))
+      return WalkResult::interrupt();
     for (Value result : op->getResults())
       if (RankedTensorType type = tileOf(result);
           type && (type.getRank() < 1 || type.getRank() > 3 ||

@@ -39,7 +39,7 @@ private:
                         const tile::Layout &layout);
   void setSums(tile::ReduceOp reduce, const tile::Layout &layout);
   void spreadToUser(OpOperand &use, const tile::Layout &layout);
-  void spreadAlongLoop(scf::ForOp loop, unsigned index,
+  void spreadAlongLoop(Operation *loop, unsigned index,
                        const tile::Layout &layout);
   void setRows(Operation *op, Value tile, const tile::Layout &layout);
   tile::Layout sharedOut(Value vector, const tile::Layout &layout);

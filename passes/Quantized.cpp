@@ -81,6 +81,17 @@ void RecordReader::keysDone() {
     next[kKey] = copy(slots[kKey]);
 }
 
+void RecordReader::keysAgain(Value needed, Value inFlight) {
+  Value token = current[kKey];
+  current[kKey] = b.branch(
+      needed,
+      [&]() -> SmallVector<Value> {
+        b.when(inFlight, [&] { b.op<tile::WaitOp>(token); });
+        return {copy(slots[kKey])};
+      },
+      [&]() -> SmallVector<Value> { return {token}; })[0];
+}
+
 void RecordReader::valuesDone() {
   if (async())
     next[kValue] = copy(slots[kValue]);

@@ -121,7 +121,7 @@ namespace {
 struct Facts {
   Family family = Family::Store;
   int64_t group = ::kvarn::kGroups.back(), queryRows = 0;
-  int64_t headDim = 0, blockElements = 0, recordBytes = 0;
+  int64_t headDim = 0, blockElements = 0, recordBytes = 0, valueBits = 0;
   int64_t queryTokens = 1;                // of a request
   bool newTokens = false;                 // K and V that no cache holds
   int64_t laneElements = kStoredElements; // of a block, when storing
@@ -134,6 +134,7 @@ static Facts factsOf(func::FuncOp program) {
   auto isOver = [&](FormatAttr format) {
     facts.group = std::min(facts.group, format.getGroup());
     facts.layout = format.getLayout();
+    facts.valueBits = std::max(facts.valueBits, format.getValueBits());
     facts.headDim = std::max(facts.headDim, format.getHeadDim());
     facts.blockElements =
         std::max(facts.blockElements, format.getGroup() * format.getHeadDim());
@@ -276,6 +277,20 @@ static RowEnds endsOf(const Defaults &row, const Facts &facts, int64_t rows) {
              : RowEnds::Kept;
 }
 
+/// Two loops are faster on the chips that they were measured on, where a warp
+/// has registers for both.
+static RecordLoops loopsOf(const Target &target, const Defaults &row,
+                           const Facts &facts, int64_t rows) {
+  bool whole = row.team == Team::Warp && row.copy == CopyMode::Async &&
+               row.narrow && row.tokens >= facts.group;
+  if (facts.family != Family::Attend || !whole)
+    return RecordLoops::Two; // there is but one
+  bool spills = facts.newTokens || (facts.valueBits == 8 &&
+                                    facts.layout == RecordLayout::Reference);
+  bool fits = rows > 8 ? facts.headDim <= 128 && !spills : facts.headDim == 128;
+  return target.bulkCopies && fits ? RecordLoops::Two : RecordLoops::One;
+}
+
 /// `row` for the format and the shape of a program.
 static ScheduleAttr fit(MLIRContext *context, const Target &target,
                         const Defaults &row, const Facts &facts) {
@@ -297,12 +312,12 @@ static ScheduleAttr fit(MLIRContext *context, const Target &target,
   int64_t lanes = target.vectorBits / 32;
   int64_t vectors =
       std::clamp<int64_t>(lanes / registerRows, 1, kMaxRegisterVectors);
-  return ScheduleAttr::get(context, rows, std::min(row.tokens, facts.group),
-                           std::min(row.poolTokens, facts.group), warps,
-                           row.splits, row.copy, row.expand, operand,
-                           registerRows,
-                           std::min<int64_t>(vectors * lanes, 128), programs,
-                           row.team, query, endsOf(row, facts, rows));
+  return ScheduleAttr::get(
+      context, rows, std::min(row.tokens, facts.group),
+      std::min(row.poolTokens, facts.group), warps, row.splits, row.copy,
+      row.expand, operand, registerRows,
+      std::min<int64_t>(vectors * lanes, 128), programs, row.team, query,
+      endsOf(row, facts, rows), loopsOf(target, row, facts, rows));
 }
 
 ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,

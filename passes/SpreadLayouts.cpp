@@ -44,12 +44,20 @@ void Distributor::setRows(Operation *op, Value tile, const Layout &layout) {
       set(operand, layout.rank == 2 ? layout.without(1) : layout);
 }
 
-void Distributor::spreadAlongLoop(scf::ForOp loop, unsigned index,
+void Distributor::spreadAlongLoop(Operation *op, unsigned index,
                                   const Layout &layout) {
-  set(loop.getResult(index), layout);
-  set(loop.getRegionIterArg(index), layout);
+  set(op->getResult(index), layout);
+  if (auto loop = dyn_cast<scf::ForOp>(op)) {
+    set(loop.getRegionIterArg(index), layout);
+    set(loop.getInits()[index], layout);
+    set(loop.getYieldedValues()[index], layout);
+    return;
+  }
+  auto loop = cast<scf::WhileOp>(op);
+  set(loop.getBeforeArguments()[index], layout);
   set(loop.getInits()[index], layout);
-  set(loop.getYieldedValues()[index], layout);
+  set(loop.getConditionOp().getArgs()[index], layout);
+  set(loop.getAfterArguments()[index], layout);
 }
 
 /// Where nothing is multiplied, vectors of numbers come from sums and go
@@ -61,7 +69,8 @@ Layout Distributor::sharedOut(Value vector, const Layout &layout) {
 
 /// Ops that hand a tile on as it is.
 static bool handsOn(Operation *op) {
-  return isa<DotOp, scf::ForOp, scf::IfOp, scf::YieldOp>(op);
+  return isa<DotOp, scf::ForOp, scf::WhileOp, scf::IfOp, scf::YieldOp,
+             scf::ConditionOp>(op);
 }
 
 void Distributor::spreadToOperands(Operation *op, Value result,
@@ -85,8 +94,8 @@ void Distributor::spreadToOperands(Operation *op, Value result,
     set(dot.getAccumulator(), layout);
   } else if (isa<LoadOp, GatherOp>(op)) {
     setRows(op, result, layout);
-  } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
-    spreadAlongLoop(loop, cast<OpResult>(result).getResultNumber(), layout);
+  } else if (isa<scf::ForOp, scf::WhileOp>(op)) {
+    spreadAlongLoop(op, cast<OpResult>(result).getResultNumber(), layout);
   } else if (auto branch = dyn_cast<scf::IfOp>(op)) {
     unsigned index = cast<OpResult>(result).getResultNumber();
     set(branch.thenYield().getOperand(index), layout);
@@ -121,9 +130,13 @@ void Distributor::spreadToUser(OpOperand &use, const Layout &layout) {
       setSums(reduce, layout.without(reduce.getDim()));
   } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
     spreadAlongLoop(loop, index - loop.getNumControlOperands(), layout);
+  } else if (isa<scf::WhileOp>(op)) {
+    spreadAlongLoop(op, index, layout);
+  } else if (isa<scf::ConditionOp>(op)) {
+    spreadAlongLoop(op->getParentOp(), index - 1, layout);
   } else if (isa<scf::YieldOp>(op)) {
-    if (auto loop = dyn_cast<scf::ForOp>(op->getParentOp()))
-      spreadAlongLoop(loop, index, layout);
+    if (isa<scf::ForOp, scf::WhileOp>(op->getParentOp()))
+      spreadAlongLoop(op->getParentOp(), index, layout);
     else
       set(op->getParentOp()->getResult(index), layout);
   } else if (auto yield = dyn_cast<YieldOp>(op)) {
@@ -146,8 +159,10 @@ void Distributor::spread() {
     } else {
       auto argument = cast<BlockArgument>(value);
       Operation *parent = argument.getOwner()->getParentOp();
-      if (auto loop = dyn_cast<scf::ForOp>(parent))
-        spreadAlongLoop(loop, argument.getArgNumber() - 1, layout);
+      if (isa<scf::ForOp>(parent))
+        spreadAlongLoop(parent, argument.getArgNumber() - 1, layout);
+      else if (isa<scf::WhileOp>(parent))
+        spreadAlongLoop(parent, argument.getArgNumber(), layout);
     }
     for (OpOperand &use : value.getUses())
       spreadToUser(use, layout);

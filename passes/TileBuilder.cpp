@@ -291,6 +291,30 @@ SmallVector<Value> TileBuilder::loop(Value from, Value to, Value step,
   return SmallVector<Value>(loop.getResults());
 }
 
+SmallVector<Value> TileBuilder::repeat(ValueRange initial, RepeatBody body) {
+  auto loop = OpBuilder::create<scf::WhileOp>(
+      loc, initial.getTypes(), initial,
+      [&](OpBuilder &inner, Location, ValueRange carried) {
+        OpBuilder::InsertionGuard guard(*this);
+        setInsertionPoint(inner.getInsertionBlock(), inner.getInsertionPoint());
+        SmallVector<Value> next = body(carried);
+        op<scf::ConditionOp>(next.front(), ValueRange(next).drop_front());
+      },
+      [](OpBuilder &inner, Location loc, ValueRange carried) {
+        inner.create<scf::YieldOp>(loc, carried);
+      });
+  return SmallVector<Value>(loop.getResults());
+}
+
+LogicalResult mlir::kvarn::checkRepeat(scf::WhileOp op) {
+  if (op.getAfterBody()->getOperations().size() == 1 &&
+      op.getYieldOp().getOperands() == ValueRange(op.getAfterArguments()) &&
+      op.getOperandTypes() == op.getResultTypes())
+    return success();
+  return op.emitOpError("expected all of the body in front of the condition, "
+                        "which hands on what is carried");
+}
+
 SmallVector<Value> TileBuilder::branch(Value condition, Branch then,
                                        Branch otherwise) {
   auto region = [&](Branch build) {

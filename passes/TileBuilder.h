@@ -117,6 +117,10 @@ public:
       function_ref<SmallVector<Value>(Value iv, ValueRange carried)>;
   SmallVector<Value> loop(Value from, Value to, Value step, ValueRange initial,
                           LoopBody body);
+  /// The same until `body` says so, behind its first round: it returns whether
+  /// there is another one, then the next values.
+  using RepeatBody = function_ref<SmallVector<Value>(ValueRange carried)>;
+  SmallVector<Value> repeat(ValueRange initial, RepeatBody body);
   using Branch = function_ref<SmallVector<Value>()>;
   SmallVector<Value> branch(Value condition, Branch then, Branch otherwise);
   void when(Value condition, function_ref<void()> then);
@@ -132,6 +136,10 @@ private:
 
   Location loc;
 };
+
+/// That the loop is one of TileBuilder::repeat: its body stands in front of the
+/// condition, and what is behind it hands all on.
+LogicalResult checkRepeat(scf::WhileOp op);
 
 /// Of the Hadamard matrix of the reference, but for the sign: nearly
 /// 1 / sqrt(headDim).

@@ -105,27 +105,36 @@ using Fields = SmallVector<std::pair<std::string, std::string>>;
 
 } // namespace
 
+/// What the attribute leaves out where it is as ever, in its order.
+static constexpr StringRef kOptionalFields[] = {"programs", "team", "query",
+                                                "ends", "loops"};
+
+static std::string &valueOf(Fields &fields, StringRef name) {
+  auto field = llvm::find_if(
+      fields, [&](const auto &each) { return each.first == name; });
+  assert(field != fields.end());
+  return field->second;
+}
+
+/// Those that the attribute leaves out have no value.
 static Fields fieldsOf(ScheduleAttr schedule) {
   std::string text;
   llvm::raw_string_ostream(text) << Attribute(schedule);
   StringRef inside = StringRef(text).split('<').second.rsplit('>').first;
-  Fields fields;
   SmallVector<StringRef> items;
   inside.split(items, ", ");
+  Fields fields, given;
   for (StringRef item : items) {
     auto [name, value] = item.split(" = ");
-    fields.emplace_back(name.str(), value.str());
+    Fields &to = llvm::is_contained(kOptionalFields, name) ? given : fields;
+    to.emplace_back(name.str(), value.str());
+  }
+  for (StringRef name : kOptionalFields) {
+    auto field = llvm::find_if(
+        given, [&](const auto &each) { return each.first == name; });
+    fields.emplace_back(name.str(), field == given.end() ? "" : field->second);
   }
   return fields;
-}
-
-static std::string &valueOf(Fields &fields, StringRef name) {
-  for (auto &[each, value] : fields)
-    if (each == name)
-      return value;
-  // What the attribute leaves out, until it has a value: `programs` without
-  // splits = 0, `query` in registers.
-  return fields.emplace_back(name.str(), "").second;
 }
 
 /// The schedule of these fields, or null if there is none.

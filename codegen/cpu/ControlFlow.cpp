@@ -15,59 +15,94 @@ bool KernelEmitter::isCarried(Type type) {
   return !isa<RankedTensorType, TokenType>(type);
 }
 
-void KernelEmitter::emitFor(scf::ForOp op) {
+SmallVector<Buffer> KernelEmitter::carryTiles(ValueRange inits,
+                                              ValueRange arguments,
+                                              ValueRange results,
+                                              Values &scalarInits) {
   SmallVector<Buffer> carried;
-  Values inits;
-  for (auto [init, argument, result] :
-       llvm::zip(op.getInits(), op.getRegionIterArgs(), op.getResults())) {
+  for (auto [init, argument, result] : llvm::zip(inits, arguments, results)) {
     if (isTile(result)) {
       Buffer buffer = destination(result);
       materialize(init, buffer);
       buffers[argument] = buffer;
       carried.push_back(buffer);
     } else if (isCarried(result.getType())) {
-      inits.push_back(scalar(init));
+      scalarInits.push_back(scalar(init));
     }
   }
   release(nullptr);
+  return carried;
+}
+
+void KernelEmitter::mapCarried(ValueRange values, ValueRange scalarValues) {
+  for (Value value : values)
+    if (isCarried(value.getType())) {
+      scalars.map(value, scalarValues.front());
+      scalarValues = scalarValues.drop_front();
+    }
+}
+
+void KernelEmitter::emitFor(scf::ForOp op) {
+  Values inits;
+  SmallVector<Buffer> carried =
+      carryTiles(op.getInits(), op.getRegionIterArgs(), op.getResults(), inits);
   auto loop = ir.create<scf::ForOp>(scalar(op.getLowerBound()),
                                     scalar(op.getUpperBound()),
                                     scalar(op.getStep()), inits);
   OpBuilder::InsertionGuard guard(ir);
   ir.setInsertionPointToStart(loop.getBody());
   scalars.map(op.getInductionVar(), loop.getInductionVar());
-  unsigned next = 0;
-  for (auto [argument, result] :
-       llvm::zip(op.getRegionIterArgs(), op.getResults()))
-    if (isCarried(result.getType())) {
-      scalars.map(argument, loop.getRegionIterArg(next));
-      scalars.map(result, loop.getResult(next++));
-    }
+  mapCarried(op.getRegionIterArgs(), loop.getRegionIterArgs());
+  mapCarried(op.getResults(), loop.getResults());
   emitBlock(*op.getBody());
-  Values yielded;
-  emitForYield(op, carried, yielded);
+  Values yielded = emitNext(op.getYieldedValues(), op.getRegionIterArgs(),
+                            carried, op.getBody()->getTerminator());
   if (!inits.empty())
     ir.create<scf::YieldOp>(yielded);
 }
 
-/// A new value may be computed from the old ones of all carried tiles, so all
-/// are computed before the first is replaced.
-void KernelEmitter::emitForYield(scf::ForOp op, ArrayRef<Buffer> carried,
-                                 Values &yielded) {
+/// The body stands in front of the condition; what is behind it hands on.
+void KernelEmitter::emitWhile(scf::WhileOp op) {
+  Values inits;
+  SmallVector<Buffer> carried = carryTiles(
+      op.getInits(), op.getBeforeArguments(), op.getResults(), inits);
+  auto loop =
+      ir.create<scf::WhileOp>(TypeRange(inits), inits, nullptr, nullptr);
+  OpBuilder::InsertionGuard guard(ir);
+  ir.setInsertionPointToStart(loop.getAfterBody());
+  ir.create<scf::YieldOp>(loop.getAfterArguments());
+  ir.setInsertionPointToStart(loop.getBeforeBody());
+  mapCarried(op.getBeforeArguments(), loop.getBeforeArguments());
+  mapCarried(op.getResults(), loop.getResults());
+  emitBlock(*op.getBeforeBody());
+  scf::ConditionOp condition = op.getConditionOp();
+  Value again = scalar(condition.getCondition());
+  Values next = emitNext(condition.getArgs(), op.getBeforeArguments(), carried,
+                         condition);
+  ir.create<scf::ConditionOp>(again, next);
+}
+
+/// What a loop carries next: tiles where those before them are. A new value may
+/// be computed from the old ones of all carried tiles, so all are computed
+/// before the first is replaced.
+Values KernelEmitter::emitNext(ValueRange values, ValueRange arguments,
+                               ArrayRef<Buffer> carried,
+                               Operation *terminator) {
   SmallVector<std::pair<Buffer, Buffer>> copies;
-  unsigned next = 0;
-  for (auto [value, argument] :
-       llvm::zip(op.getYieldedValues(), op.getRegionIterArgs())) {
+  ArrayRef<Buffer> all = carried;
+  Values next;
+  for (auto [value, argument] : llvm::zip(values, arguments)) {
     if (isCarried(value.getType()))
-      yielded.push_back(scalar(value));
+      next.push_back(scalar(value));
     if (!isTile(value))
       continue;
-    Buffer to = carried[next++];
+    Buffer to = carried.front();
+    carried = carried.drop_front();
     if (value == argument)
       continue;
     auto it = buffers.find(value);
     bool moves =
-        it != buffers.end() && llvm::none_of(carried, [&](const Buffer &other) {
+        it != buffers.end() && llvm::none_of(all, [&](const Buffer &other) {
           return other.pointer == it->second.pointer;
         });
     Buffer from;
@@ -84,7 +119,8 @@ void KernelEmitter::emitForYield(scf::ForOp op, ArrayRef<Buffer> carried,
       return ir.load(bufferAddress(from, lead, column),
                      from.type.getElementType(), width);
     });
-  release(op.getBody()->getTerminator());
+  release(terminator);
+  return next;
 }
 
 void KernelEmitter::emitIf(scf::IfOp op) {

@@ -1,6 +1,7 @@
 //===- KernelEmitter.cpp - One kernel as vectors and loops ----------------===//
 
 #include "codegen/cpu/KernelEmitter.h"
+#include "passes/TileBuilder.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -111,9 +112,12 @@ LogicalResult KernelEmitter::checkSupported() {
     if (isa_and_nonnull<memref::MemRefDialect>(op->getDialect()) &&
         failed(checkMemory(op)))
       return WalkResult::interrupt();
-    bool known =
-        op->getDialect() == kernel->getDialect() ||
-        isa<scf::ForOp, scf::IfOp, scf::YieldOp, arith::ConstantOp>(op);
+    if (auto loop = dyn_cast<scf::WhileOp>(op);
+        loop && failed(checkRepeat(loop)))
+      return WalkResult::interrupt();
+    bool known = op->getDialect() == kernel->getDialect() ||
+                 isa<scf::ForOp, scf::WhileOp, scf::ConditionOp, scf::IfOp,
+                     scf::YieldOp, arith::ConstantOp>(op);
     bool tiles = llvm::any_of(op->getOperands(), isTile) ||
                  llvm::any_of(op->getResults(), isTile);
     if (known ||
@@ -140,8 +144,12 @@ void KernelEmitter::emitBlock(Block &block) {
 void KernelEmitter::emitOp(Operation &op) {
   if (op.getNumResults() == 1 && placement.isInline(op.getResult(0)))
     return;
+  // Copies have ended when they have begun: their tokens say nothing.
+  if (isa<arith::SelectOp>(op) && isa<TokenType>(op.getResult(0).getType()))
+    return;
   llvm::TypeSwitch<Operation *>(&op)
       .Case<scf::ForOp>([&](auto op) { emitFor(op); })
+      .Case<scf::WhileOp>([&](auto op) { emitWhile(op); })
       .Case<scf::IfOp>([&](auto op) { emitIf(op); })
       .Case<WarpsOp>([&](auto op) { emitWarps(op); })
       .Case<ReduceOp>([&](auto op) { emitReduce(op); })
@@ -159,7 +167,7 @@ void KernelEmitter::emitOp(Operation &op) {
         scalars.map(op.getResult(), programId[unsigned(op.getAxis())]);
       })
       .Case<SlotOp, WaitOp, BeginNextOp, AwaitPreviousOp, ReturnOp,
-            scf::YieldOp, YieldOp>([](auto) {})
+            scf::YieldOp, scf::ConditionOp, YieldOp>([](auto) {})
       .Default([&](Operation *op) {
         if (op->getNumResults() == 1 && isTile(op->getResult(0)))
           fill(destination(op->getResult(0)),

@@ -58,7 +58,12 @@ private:
 
   //===--- Control flow (ControlFlow.cpp) ---------------------------------===//
   void emitFor(scf::ForOp op);
-  void emitForYield(scf::ForOp op, ArrayRef<Buffer> carried, Values &scalars);
+  void emitWhile(scf::WhileOp op);
+  SmallVector<Buffer> carryTiles(ValueRange inits, ValueRange arguments,
+                                 ValueRange results, Values &scalarInits);
+  void mapCarried(ValueRange values, ValueRange scalarValues);
+  Values emitNext(ValueRange values, ValueRange arguments,
+                  ArrayRef<Buffer> carried, Operation *terminator);
   void emitIf(scf::IfOp op);
   void emitWarps(tile::WarpsOp op);
   /// The carried or returned values of a kind that stays an SSA value.

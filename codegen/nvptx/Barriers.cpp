@@ -111,7 +111,7 @@ void Finder::visit(Operation &op, Since &since) {
       if (stages.contains(operand))
         since.read.insert(operand);
   since.used |= hasTiles(&op);
-  if (isa<scf::ForOp>(op))
+  if (isa<scf::ForOp, scf::WhileOp>(op))
     visitLoop(op, since);
   else if (op.getNumRegions() > 0)
     visitRegions(op, since);

@@ -7,6 +7,7 @@
 #include "codegen/nvptx/KernelEmitter.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace mlir::kvarn;
@@ -92,8 +93,12 @@ LogicalResult KernelEmitter::emitRegions(Operation *op) {
     }
   SmallVector<Value> passing;
   std::swap(underWay, passing);
-  auto loop = dyn_cast<scf::ForOp>(op);
-  if (failed(loop ? emitFor(loop) : emitIf(cast<scf::IfOp>(op))))
+  LogicalResult emitted =
+      llvm::TypeSwitch<Operation *, LogicalResult>(op)
+          .Case<scf::ForOp>([&](auto op) { return emitFor(op); })
+          .Case<scf::WhileOp>([&](auto op) { return emitWhile(op); })
+          .Case<scf::IfOp>([&](auto op) { return emitIf(op); });
+  if (failed(emitted))
     return failure();
   underWay = std::move(passing);
   return success();
@@ -125,6 +130,35 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
   return success();
 }
 
+/// The body stands in front of the condition; what is behind it hands on.
+LogicalResult KernelEmitter::emitWhile(scf::WhileOp op) {
+  Values inits;
+  SmallVector<Type> types;
+  for (Value init : op.getInits())
+    llvm::append_range(inits, flatten(init));
+  for (Value result : op.getResults())
+    flatTypes(result, types);
+  auto loop = ir.create<scf::WhileOp>(types, inits, nullptr, nullptr);
+  {
+    OpBuilder::InsertionGuard guard(ir);
+    ir.setInsertionPointToStart(loop.getBeforeBody());
+    ValueRange carried = loop.getBeforeArguments();
+    for (Value argument : op.getBeforeArguments())
+      unflatten(argument, carried);
+    Values next;
+    if (failed(emitBody(*op.getBeforeBody(), next)))
+      return failure();
+    ir.create<scf::ConditionOp>(conditionOf(op.getConditionOp().getCondition()),
+                                ValueRange(next).drop_front());
+    ir.setInsertionPointToStart(loop.getAfterBody());
+    ir.create<scf::YieldOp>(loop.getAfterArguments());
+  }
+  ValueRange results = loop.getResults();
+  for (Value result : op.getResults())
+    unflatten(result, results);
+  return success();
+}
+
 /// Whether the assembler may see that all lanes of a warp have the same scalar,
 /// as they do: not if it is loaded inside of tile.warps (see `ownZero`), and
 /// maybe carried around a loop or out of a branch.
@@ -134,10 +168,10 @@ static bool isSharedByLanes(Value value) {
     return true;
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     auto loop = dyn_cast<scf::ForOp>(owner);
-    return !loop || argument == loop.getInductionVar();
+    return loop ? argument == loop.getInductionVar() : isa<WarpsOp>(owner);
   }
   Operation *op = value.getDefiningOp();
-  if (isa<memref::LoadOp, scf::IfOp, scf::ForOp>(op))
+  if (isa<memref::LoadOp, scf::IfOp, scf::ForOp, scf::WhileOp>(op))
     return false;
   return llvm::all_of(op->getOperands(), [](Value operand) {
     return isTile(operand) || isSharedByLanes(operand);
@@ -146,12 +180,11 @@ static bool isSharedByLanes(Value value) {
 
 /// As the assembler knows that lanes stay together: then it may move what is
 /// done together, and needs no way for lanes that come one by one.
-Value KernelEmitter::conditionOf(scf::IfOp op) {
-  Value condition = scalar(op.getCondition());
-  if (isSharedByLanes(op.getCondition()))
-    return condition;
+Value KernelEmitter::conditionOf(Value condition) {
+  if (isSharedByLanes(condition))
+    return scalar(condition);
   return ir.intrinsic("llvm.nvvm.vote.any.sync", ir.getI1Type(),
-                      {ir.i32(-1), condition});
+                      {ir.i32(-1), scalar(condition)});
 }
 
 LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
@@ -159,7 +192,8 @@ LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
   for (Value result : op.getResults())
     flatTypes(result, types);
   bool hasElse = !op.getElseRegion().empty();
-  auto branch = ir.create<scf::IfOp>(types, conditionOf(op), hasElse);
+  auto branch =
+      ir.create<scf::IfOp>(types, conditionOf(op.getCondition()), hasElse);
   auto emitBranch = [&](Block &from, Block *to) -> LogicalResult {
     OpBuilder::InsertionGuard guard(ir);
     ir.setInsertionPointToStart(to);

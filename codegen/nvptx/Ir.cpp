@@ -183,9 +183,9 @@ Value Ir::assembly(StringRef text, StringRef constraints, ValueRange operands,
 
 /// Inline PTX without side effects, so that it can be moved.
 Value Ir::pureAssembly(StringRef text, StringRef constraints,
-                       ValueRange operands) {
+                       ValueRange operands, Type type) {
   return create<LLVM::InlineAsmOp>(
-             TypeRange(getI32Type()), operands, text, constraints,
+             TypeRange(type ? type : getI32Type()), operands, text, constraints,
              /*has_side_effects=*/false, /*is_align_stack=*/false,
              LLVM::AsmDialectAttr(), ArrayAttr())
       .getResult(0);
@@ -200,6 +200,11 @@ Value Ir::maskAndSet(Value a, int64_t mask, int64_t bits) {
 Value Ir::roundPairFinite(Value low, Value high) {
   return pureAssembly("cvt.rn.satfinite.f16x2.f32 $0, $1, $2;", "=r,f,f",
                       {high, low});
+}
+
+Value Ir::addProductIf(Value condition, Value a, Value b, Value sum) {
+  return pureAssembly("@$4 fma.rn.f32 $0, $1, $2, $0;", "=f,f,f,0,b",
+                      {a, b, sum, condition}, getF32Type());
 }
 
 Value Ir::permuteBytes(Value a, Value b, int64_t selector) {

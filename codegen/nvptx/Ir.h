@@ -93,6 +93,8 @@ public:
                  Type result = {});
   /// As a word of fp16, what is too large for it as its largest number.
   Value roundPairFinite(Value low, Value high);
+  /// `a` * `b` + `sum` if `condition`, else `sum`.
+  Value addProductIf(Value condition, Value a, Value b, Value sum);
   /// (a & mask) | bits in one instruction.
   Value maskAndSet(Value a, int64_t mask, int64_t bits);
   Value permuteBytes(Value a, Value b, int64_t selector);
@@ -103,8 +105,8 @@ public:
   void syncBlock();
 
 private:
-  Value pureAssembly(StringRef text, StringRef constraints,
-                     ValueRange operands);
+  Value pureAssembly(StringRef text, StringRef constraints, ValueRange operands,
+                     Type type = {});
   Value shuffleWord(Value word, Value operand, bool exclusive);
   Value shuffleAny(Value value, Value operand, bool exclusive);
 

@@ -3,6 +3,7 @@
 #include "codegen/nvptx/KernelEmitter.h"
 #include "codegen/nvptx/LlvmPasses.h"
 #include "passes/MatrixLayouts.h"
+#include "passes/TileBuilder.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -78,9 +79,12 @@ static LogicalResult checkOp(Operation *op) {
   if (isa_and_nonnull<memref::MemRefDialect>(op->getDialect()) &&
       failed(checkMemory(op)))
     return failure();
+  if (auto loop = dyn_cast<scf::WhileOp>(op); loop && failed(checkRepeat(loop)))
+    return failure();
   bool tiles = hasTiles(op);
   bool known = isa<TileDialect>(op->getDialect()) ||
-               isa<scf::ForOp, scf::IfOp, scf::YieldOp, arith::ConstantOp>(op);
+               isa<scf::ForOp, scf::WhileOp, scf::ConditionOp, scf::IfOp,
+                   scf::YieldOp, arith::ConstantOp>(op);
   if (known ||
       (tiles && op->getNumResults() == 1 &&
        OpTrait::hasElementwiseMappableTraits(op)) ||
@@ -280,7 +284,8 @@ LogicalResult KernelEmitter::emitBlock(Block &block) {
 
 LogicalResult KernelEmitter::emitOp(Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-      .Case<scf::ForOp, scf::IfOp>([&](auto op) { return emitRegions(op); })
+      .Case<scf::ForOp, scf::WhileOp, scf::IfOp>(
+          [&](auto op) { return emitRegions(op); })
       .Case<WarpsOp>([&](auto op) { return emitWarps(op); })
       .Case<ReduceOp>([&](auto op) { return emitReduce(op); })
       .Case<HadamardOp>([&](auto op) { return emitHadamard(op); })
@@ -333,7 +338,8 @@ void KernelEmitter::emitSimpleOp(Operation *op) {
       .Case<ProgramIdOp>([&](ProgramIdOp op) {
         scalars.map(op.getResult(), programId[unsigned(op.getAxis())]);
       })
-      .Case<SlotOp, ReturnOp, scf::YieldOp, YieldOp>([](auto) {})
+      .Case<SlotOp, ReturnOp, scf::YieldOp, scf::ConditionOp, YieldOp>(
+          [](auto) {})
       .Default([&](Operation *op) {
         if (op->getNumResults() == 1 && isTile(op->getResult(0)))
           emitElementwise(op);

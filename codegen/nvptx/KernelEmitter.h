@@ -83,8 +83,9 @@ private:
   LogicalResult emitRegions(Operation *op);
   bool passesBy(Value product, Operation *op);
   LogicalResult emitFor(scf::ForOp op);
+  LogicalResult emitWhile(scf::WhileOp op);
   LogicalResult emitIf(scf::IfOp op);
-  Value conditionOf(scf::IfOp op);
+  Value conditionOf(Value condition);
   LogicalResult emitWarps(tile::WarpsOp op);
   /// The body of a loop or branch, and in `yielded` the scalars it ends with.
   LogicalResult emitBody(Block &block, Values &yielded);
@@ -112,6 +113,7 @@ private:
   Value math(Operation *op, ValueRange operands);
   bool emitComparisonWithIota(arith::CmpIOp op);
   void emitTruncation(Operation *op);
+  bool emitAddIf(arith::SelectOp op);
   void emitPacked(Operation *op);
   void emitIota(tile::IotaOp op);
   void emitBroadcast(tile::BroadcastOp op);
@@ -243,6 +245,7 @@ private:
   void emitAsyncCopy(tile::AsyncCopyOp op);
   void askForOthers(Value slot);
   void emitWait(tile::WaitOp op);
+  void sayTogether(Value word);
   void waitForBarrier(const Slot &slot, Value parity);
   void emitBulkCopy(const Slot &slot, Value predicate, Value from, Value to);
   void emitLaneCopies(const Slot &slot, Value predicate, Value from, Value to);
@@ -269,6 +272,7 @@ private:
   bool insideWarps = false;
   bool together = false; // all warps share slots and products
   // Of one warp, or of all together.
+  bool repeats = false; // whether there is a loop with a body in front
   int64_t barrierBytes = 0, slotBytes = 0;
   int64_t slotsOffset = 0;   // of all slots
   int64_t scratchOffset = 0; // of what warps exchange

@@ -36,6 +36,7 @@ void KernelEmitter::allocateSlots() {
     bytes += llvm::alignTo(slot.bytes, kAlignment);
     slots[op.getSlot()] = slot;
   });
+  kernel.walk([&](scf::WhileOp) { repeats = true; });
   barrierBytes = barriers;
   slotBytes = bytes;
   slotsOffset = llvm::alignTo(
@@ -243,6 +244,18 @@ void KernelEmitter::waitForBarrier(const Slot &slot, Value parity) {
           loop + "THERE_${:uid}:\n}",
       "r,r,r,~{memory}",
       {barrierOf(slot), parity, ir.load(slot.arrived, ir.getI32Type(), 4)});
+  if (repeats)
+    sayTogether(parity);
+}
+
+/// Behind a loop that lanes leave one by one the assembler does not know that
+/// they are together, and parts the code at the first exchange between them. An
+/// instruction that is for all of them says so; its result is dropped. Other
+/// kernels exchange by such instructions soon enough.
+void KernelEmitter::sayTogether(Value word) {
+  ir.assembly("{\n .reg .b32 t;\n"
+              " movmatrix.sync.aligned.m8n8.trans.b16 t, $0;\n}",
+              "r,~{memory}", {word});
 }
 
 void KernelEmitter::emitWait(WaitOp op) {
@@ -269,10 +282,17 @@ Value KernelEmitter::slotOf(Value token) {
   if (auto copy = token.getDefiningOp<AsyncCopyOp>())
     return copy.getSlot();
   if (auto argument = dyn_cast<BlockArgument>(token)) {
-    auto loop = cast<scf::ForOp>(argument.getOwner()->getParentOp());
-    return slotOf(loop.getInits()[argument.getArgNumber() - 1]);
+    Operation *owner = argument.getOwner()->getParentOp();
+    if (auto loop = dyn_cast<scf::WhileOp>(owner))
+      return slotOf(loop.getInits()[argument.getArgNumber()]);
+    return slotOf(
+        cast<scf::ForOp>(owner).getInits()[argument.getArgNumber() - 1]);
   }
   unsigned index = cast<OpResult>(token).getResultNumber();
+  if (auto loop = token.getDefiningOp<scf::WhileOp>())
+    return slotOf(loop.getInits()[index]);
+  if (auto select = token.getDefiningOp<arith::SelectOp>())
+    return slotOf(select.getTrueValue());
   if (auto branch = token.getDefiningOp<scf::IfOp>())
     return slotOf(branch.thenYield().getOperand(index));
   return slotOf(token.getDefiningOp<scf::ForOp>().getInits()[index]);

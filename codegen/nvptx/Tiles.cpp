@@ -241,8 +241,30 @@ bool KernelEmitter::emitComparisonWithIota(arith::CmpIOp op) {
   return true;
 }
 
+/// Adds products only where a number says so, in place: the assembler would
+/// move what it selects from.
+bool KernelEmitter::emitAddIf(arith::SelectOp op) {
+  auto sum = op.getTrueValue().getDefiningOp<arith::AddFOp>();
+  auto product =
+      sum ? sum.getRhs().getDefiningOp<arith::MulFOp>() : arith::MulFOp();
+  if (!product || sum.getLhs() != op.getFalseValue() ||
+      isTile(op.getCondition()) ||
+      !getElementTypeOrSelf(op.getResult()).isF32())
+    return false;
+  Value condition = scalar(op.getCondition());
+  Values sums;
+  for (auto [before, a, b] :
+       llvm::zip(registers(op.getFalseValue()), registers(product.getLhs()),
+                 registers(product.getRhs())))
+    sums.push_back(ir.addProductIf(condition, a, b, before));
+  define(op.getResult(), sums);
+  return true;
+}
+
 void KernelEmitter::emitElementwise(Operation *op) {
   Value result = op->getResult(0);
+  if (auto select = dyn_cast<arith::SelectOp>(op); select && emitAddIf(select))
+    return;
   if (auto compare = dyn_cast<arith::CmpIOp>(op);
       compare && emitComparisonWithIota(compare))
     return;

@@ -41,3 +41,20 @@ tile.kernel @dim(%x: memref<?xf32>) {
   %d = memref.dim %x, %c9 : memref<?xf32>
   tile.return
 }
+
+// -----
+
+// CHECK: 'scf.while' op expected all of the body in front of the condition, which hands on what is carried
+tile.kernel @body_behind(%n: i64) {
+  %n0 = arith.constant 0 : i64
+  %n1 = arith.constant 1 : i64
+  %r = scf.while (%a = %n) : (i64) -> i64 {
+    %q = arith.cmpi sgt, %a, %n0 : i64
+    scf.condition(%q) %a : i64
+  } do {
+  ^bb0(%a: i64):
+    %b = arith.subi %a, %n1 : i64
+    scf.yield %b : i64
+  }
+  tile.return
+}

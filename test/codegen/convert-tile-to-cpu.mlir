@@ -86,3 +86,41 @@ tile.kernel @vector_of_codes(%x: memref<?xi8>, %z: memref<?xf32>) {
 }
 
 // CHECK-NOT: math.exp2
+
+// A loop with its body in front of the condition carries tiles in memory, and
+// numbers as they are. What a copy says of its end is not carried. Memory is
+// that of the slot, 2560 bytes, and of one tile.
+// CHECK-LABEL: func.func @repeat
+// CHECK-SAME: kvarn.scratch_bytes = 2624
+// CHECK: %[[R:.*]] = scf.while (%[[I:.*]] = %{{.*}}) : (i64) -> i64 {
+// CHECK: %[[J:.*]] = arith.addi %[[I]], %{{.*}} : i64
+// CHECK: %[[Q:.*]] = arith.cmpi slt, %[[J]], %{{.*}} : i64
+// CHECK: scf.if %[[Q]] {
+// CHECK: arith.addf {{.*}} : vector<16xf32>
+// CHECK: llvm.store
+// CHECK: scf.condition(%[[Q]]) %[[J]] : i64
+// CHECK: ^bb0(%[[K:.*]]: i64):
+// CHECK-NEXT: scf.yield %[[K]] : i64
+// CHECK: llvm.store {{.*}} : vector<16xf32>
+tile.kernel @repeat(%x: memref<?xf32>, %pages: memref<?x?x?xi8>, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %n1 = arith.constant 1 : i64
+  %yes = arith.constant true
+  %s = tile.alloc_slot : !tile.slot<#f, key>
+  %t0 = tile.async_copy %pages[%c0, %c0] to %s if %yes : memref<?x?x?xi8>, !tile.slot<#f, key>
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<16xf32>
+  %r:3 = scf.while (%b = %a, %i = %n1, %t = %t0) : (tensor<16xf32>, i64, !tile.token) -> (tensor<16xf32>, i64, !tile.token) {
+    %j = arith.addi %i, %n1 : i64
+    %c = arith.addf %b, %a : tensor<16xf32>
+    %q = arith.cmpi slt, %j, %n : i64
+    %u = tile.async_copy %pages[%c0, %c0] to %s if %q : memref<?x?x?xi8>, !tile.slot<#f, key>
+    %v = arith.select %q, %u, %t : !tile.token
+    scf.condition(%q) %c, %j, %v : tensor<16xf32>, i64, !tile.token
+  } do {
+  ^bb0(%b: tensor<16xf32>, %i: i64, %t: !tile.token):
+    scf.yield %b, %i, %t : tensor<16xf32>, i64, !tile.token
+  }
+  tile.wait %r#2
+  tile.store %r#0, %x[%c0] : tensor<16xf32>, memref<?xf32>, index
+  tile.return
+}

@@ -72,12 +72,41 @@ tile.kernel @dynamic_dimension(%x: memref<?xf32>) {
 
 tile.kernel @region(%n: i64) {
   %n0 = arith.constant 0 : i64
-  // expected-error @+1 {{'scf.while' op is unknown to NVIDIA targets}}
-  scf.while : () -> () {
-    %q = arith.cmpi sgt, %n, %n0 : i64
-    scf.condition(%q)
-  } do {
+  // expected-error @+1 {{'scf.execute_region' op is unknown to NVIDIA targets}}
+  scf.execute_region {
     scf.yield
+  }
+  tile.return
+}
+
+// -----
+
+tile.kernel @body_behind(%n: i64) {
+  %n0 = arith.constant 0 : i64
+  %n1 = arith.constant 1 : i64
+  // expected-error @+1 {{'scf.while' op expected all of the body in front of the condition, which hands on what is carried}}
+  %r = scf.while (%a = %n) : (i64) -> i64 {
+    %q = arith.cmpi sgt, %a, %n0 : i64
+    scf.condition(%q) %a : i64
+  } do {
+  ^bb0(%a: i64):
+    %b = arith.subi %a, %n1 : i64
+    scf.yield %b : i64
+  }
+  tile.return
+}
+
+// -----
+
+tile.kernel @other_results(%n: i64) {
+  %n0 = arith.constant 0 : i64
+  // expected-error @+1 {{'scf.while' op expected all of the body in front of the condition, which hands on what is carried}}
+  %r:2 = scf.while (%a = %n) : (i64) -> (i64, i64) {
+    %q = arith.cmpi sgt, %a, %n0 : i64
+    scf.condition(%q) %a, %n : i64, i64
+  } do {
+  ^bb0(%a: i64, %b: i64):
+    scf.yield %a : i64
   }
   tile.return
 }

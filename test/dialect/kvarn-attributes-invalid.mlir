@@ -100,7 +100,7 @@
 
 // -----
 
-// expected-error @+1 {{expected one of programs, team, query, ends}}
+// expected-error @+1 {{expected one of programs, team, query, ends, loops}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, blocks = 2>}
 
 // -----
@@ -182,6 +182,11 @@
 
 // expected-error @+1 {{unknown ends 'twice', expected one of kept, again}}
 "test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 16, warps = 4, splits = 0, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, programs = 2, ends = twice>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{unknown loops 'three', expected one of two, one}}
+"test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 16, warps = 4, splits = 0, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, programs = 2, loops = three>} : () -> ()
 
 // -----
 

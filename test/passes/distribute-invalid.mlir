@@ -121,3 +121,23 @@ tile.kernel @few_rows() attributes {schedule = #together} {
   %d = tile.dot %a, %s, %c : tensor<32x64xf16>, tensor<64x64xf16> -> tensor<32x64xf32>
   tile.return
 }
+
+// -----
+
+tile.kernel @turned_round(%x: memref<?x?xf32>, %n: i64) {
+  %n0 = arith.constant 0 : i64
+  %c0 = arith.constant 0 : index
+  %i = tile.iota 0 : tensor<16xindex>
+  %a = tile.load %x[%i, %c0] : memref<?x?xf32>, tensor<16xindex>, index -> tensor<16x16xf32>
+  %b = arith.constant dense<1.0> : tensor<16x16xf32>
+  // expected-error @+1 {{'scf.while' op expected all of the body in front of the condition, which hands on what is carried}}
+  %r:2 = scf.while (%s = %a, %t = %b) : (tensor<16x16xf32>, tensor<16x16xf32>) -> (tensor<16x16xf32>, tensor<16x16xf32>) {
+    %q = arith.cmpi sgt, %n, %n0 : i64
+    scf.condition(%q) %s, %t : tensor<16x16xf32>, tensor<16x16xf32>
+  } do {
+  ^bb0(%s: tensor<16x16xf32>, %t: tensor<16x16xf32>):
+    scf.yield %t, %s : tensor<16x16xf32>, tensor<16x16xf32>
+  }
+  tile.store %r#0, %x[%i, %c0] : tensor<16x16xf32>, memref<?x?xf32>, tensor<16xindex>, index
+  tile.return
+}
