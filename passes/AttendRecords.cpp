@@ -18,9 +18,9 @@
 using namespace mlir;
 using namespace mlir::kvarn;
 
-/// The same with copies: that of a block starts as soon as the one before it is
-/// used up. Its entry in the block table is read three blocks ahead and its
-/// slot two, because nothing else hides what these loads take.
+/// As `blockLoop`, with copies: that of a block starts as soon as the one
+/// before it is used up. Its entry in the block table is read three blocks
+/// ahead and its slot two, because nothing else hides what these loads take.
 Softmax AttendKernel::copiedBlocks(const QueryRows &r,
                                    std::optional<Query> query, Value from,
                                    Value to, Value step, const Softmax &state) {

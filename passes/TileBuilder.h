@@ -117,8 +117,8 @@ public:
       function_ref<SmallVector<Value>(Value iv, ValueRange carried)>;
   SmallVector<Value> loop(Value from, Value to, Value step, ValueRange initial,
                           LoopBody body);
-  /// The same until `body` says so, behind its first round: it returns whether
-  /// there is another one, then the next values.
+  /// The same at least once: `body` returns whether there is another round,
+  /// then the next values.
   using RepeatBody = function_ref<SmallVector<Value>(ValueRange carried)>;
   SmallVector<Value> repeat(ValueRange initial, RepeatBody body);
   using Branch = function_ref<SmallVector<Value>()>;

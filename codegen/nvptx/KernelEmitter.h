@@ -271,8 +271,8 @@ private:
   DenseSet<Value> exchanged;
   bool insideWarps = false;
   bool together = false; // all warps share slots and products
+  bool repeats = false;  // there is a loop with its body in front
   // Of one warp, or of all together.
-  bool repeats = false; // whether there is a loop with a body in front
   int64_t barrierBytes = 0, slotBytes = 0;
   int64_t slotsOffset = 0;   // of all slots
   int64_t scratchOffset = 0; // of what warps exchange

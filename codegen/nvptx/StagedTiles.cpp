@@ -106,10 +106,9 @@ static bool precedes(StageOp stage, Value tile) {
 /// Whether both are in a loop that `tile` comes from outside of: then one may
 /// follow the other in either order.
 static bool shareLoopWithout(Value tile, Operation *stage, Operation *user) {
-  for (auto loop = user->getParentOfType<scf::ForOp>(); loop;
-       loop = loop->getParentOfType<scf::ForOp>())
-    if (loop->isAncestor(stage) &&
-        !loop.getRegion().isAncestor(tile.getParentRegion()))
+  for (Operation *loop = user->getParentOp(); loop; loop = loop->getParentOp())
+    if (isa<scf::ForOp, scf::WhileOp>(loop) && loop->isAncestor(stage) &&
+        !loop->getRegion(0).isAncestor(tile.getParentRegion()))
       return true;
   return false;
 }

@@ -252,10 +252,10 @@ bool KernelEmitter::emitAddIf(arith::SelectOp op) {
       !getElementTypeOrSelf(op.getResult()).isF32())
     return false;
   Value condition = scalar(op.getCondition());
-  Values sums;
-  for (auto [before, a, b] :
-       llvm::zip(registers(op.getFalseValue()), registers(product.getLhs()),
-                 registers(product.getRhs())))
+  Values before = registers(op.getFalseValue()), sums;
+  Values left = registers(product.getLhs()),
+         right = registers(product.getRhs());
+  for (auto [before, a, b] : llvm::zip(before, left, right))
     sums.push_back(ir.addProductIf(condition, a, b, before));
   define(op.getResult(), sums);
   return true;

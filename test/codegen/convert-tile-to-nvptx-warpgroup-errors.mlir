@@ -189,6 +189,38 @@ tile.kernel @overwritten_in_last_round(%n: i32) attributes {schedule = #together
 #a = #tile.layout<rank = 2, registers = [(0, 1), (8, 0), (0, 8), (0, 16), (0, 32)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
 #d = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
 #b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0)], lanes = [(16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @overwritten_in_last_repetition(%n: i32) attributes {schedule = #together} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %count = arith.index_cast %n : i32 to index
+  %a = arith.constant dense<1.0> : tensor<64x64xf16, #a>
+  %b = arith.constant dense<1.0> : tensor<64x8xf16, #b>
+  %c = arith.constant dense<1.0> : tensor<64x8xf32, #d>
+  %s = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+  %r = scf.while (%k = %c0) : (index) -> index {
+    %d = tile.dot %a, %s, %c : tensor<64x64xf16, #a>, tensor<64x8xf16, #staged> -> tensor<64x8xf32, #d>
+    // expected-error @+1 {{'scf.for' op uses a staged tile in whose place another one was staged}}
+    %o = scf.for %i = %c0 to %count step %c1 iter_args(%t = %s) -> (tensor<64x8xf16, #staged>) {
+      %next = tile.stage %b : tensor<64x8xf16, #b> -> tensor<64x8xf16, #staged>
+      scf.yield %next : tensor<64x8xf16, #staged>
+    }
+    %l = arith.addi %k, %c1 : index
+    %q = arith.cmpi slt, %l, %count : index
+    scf.condition(%q) %l : index
+  } do {
+  ^bb0(%k: index):
+    scf.yield %k : index
+  }
+  tile.return
+}
+
+// -----
+
+#together = #kvarn.schedule<rows = 64, tokens = 64, pool_tokens = 64, warps = 4, splits = 1, copy = direct, expand = convert, operand = f16, register_rows = 8, register_columns = 32, team = warpgroup>
+#staged = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], lanes = [], warps = []>
+#a = #tile.layout<rank = 2, registers = [(0, 1), (8, 0), (0, 8), (0, 16), (0, 32)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#d = #tile.layout<rank = 2, registers = [(0, 1), (8, 0)], lanes = [(0, 2), (0, 4), (1, 0), (2, 0), (4, 0)], warps = [(16, 0), (32, 0)]>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (4, 0), (8, 0)], lanes = [(16, 0), (32, 0), (0, 1), (0, 2), (0, 4)], warps = []>
 tile.kernel @overwritten_before_yield(%n: i32) attributes {schedule = #together} {
   %no = arith.constant 0 : i32
   %b = arith.constant dense<1.0> : tensor<64x8xf16, #b>

@@ -2,7 +2,7 @@
 // query = shared the query waits in shared memory.
 
 // DEFINE: %{query} =
-// DEFINE: %{tile} = kvarn-opt %s --kvarn-tile=schedule='<rows=16,tokens=128,pool_tokens=32,warps=4,splits=1,copy=async,expand=subnormal,operand=f16,register_rows=8,register_columns=32%{query}>' --canonicalize --cse
+// DEFINE: %{tile} = kvarn-opt %s --kvarn-tile=schedule='<rows=16,tokens=128,pool_tokens=32,warps=4,splits=1,copy=async,expand=subnormal,operand=f16,register_rows=8,register_columns=32%{query},loops=one>' --canonicalize --cse
 // RUN: %{tile} | FileCheck %s --check-prefixes=CHECK --implicit-check-not=tile.keep
 // REDEFINE: %{query} = ,query=shared
 // RUN: %{tile} | FileCheck %s --check-prefixes=CHECK,KEPT
