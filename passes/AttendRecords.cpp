@@ -9,7 +9,8 @@
 // for it, scores need not be kept, and no code that is hardly ever needed
 // stands between the instructions of the loop. All other blocks, and the record
 // that the inner loop has given up, are for the outer one, the keys of that
-// record once more: in their place is the next one by then.
+// record once more: in their place is the next one by then. It has little to do
+// and is short: of every block it finds the maximum.
 //
 //===----------------------------------------------------------------------===//
 
@@ -90,7 +91,8 @@ Softmax AttendKernel::copiedBlocks(const QueryRows &r,
 
 /// Whether there is a loop for records alone. Sums in f32 take other ways.
 bool AttendKernel::walksSteadily() const {
-  return spec.schedule.getLoops() == RecordLoops::Two && !together() &&
+  return spec.format && spec.schedule.getLoops() == RecordLoops::Two &&
+         spec.schedule.getCopy() == CopyMode::Async && !together() &&
          spec.schedule.getOperand().isF16() &&
          spec.schedule.getTokens() == spec.format.getGroup();
 }
@@ -139,9 +141,14 @@ SmallVector<Value> AttendKernel::steadyRecord(const QueryRows &r,
   ScaledQuery query = record.scaleQuery(q.rows, q.factor);
   auto [raw, factor] = record.scores(query, b.index(0), group);
   record.keysDone();
+  // Of many weights the exponentials take longer than what is left of the wait.
+  bool waitsFirst = rows > 8 && depth > 64;
+  if (waitsFirst)
+    record.waitFor(RecordPart::Value);
   Scores scores = capped({raw, factor});
   Value p = weightsOf(scaled(scores.tile, scores), walk.state.max);
-  record.waitFor(RecordPart::Value);
+  if (!waitsFirst)
+    record.waitFor(RecordPart::Value);
   Value sum = plusWeights(b.tileOf(0, {rows}), p);
   Value fits = weightsFit(sum);
   Value out = record.weightedValues(p, b.index(0));

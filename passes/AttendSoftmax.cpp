@@ -93,6 +93,11 @@ Value AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
                           Value firstPosition,
                           function_ref<void()> waitForValues) {
   s = capped(s);
+  // What fits has a loop of its own.
+  if (walksSteadily()) {
+    waitForValues();
+    return weighAnew(r, state, s, firstPosition);
+  }
   Value p = weightsOf(scaled(s.tile, s), state.max);
   waitForValues();
   Value sum = plusWeights(b.tileOf(0, {rows}), p);

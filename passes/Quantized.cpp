@@ -309,7 +309,8 @@ Value RecordReader::weightedValues(Value p, Value start) {
   Value bias = b.along(weights.bias, 0, out);
   if (subnormal() && bitAxis(RecordPart::Value) == ::kvarn::Axis::Channel)
     bias = inUnits(bias, expandScale(RecordPart::Value, depth), channel);
-  return b.mul(b.dot(weights.operand, codes, bias), b.along(channel, 1, out));
+  channel = b.along(channel, 1, out);
+  return b.mul(b.dot(weights.operand, codes, bias), channel);
 }
 
 //===----------------------------------------------------------------------===//

@@ -64,12 +64,10 @@ static constexpr Defaults kDefaults[] = {
     {Backend::Nvptx, Family::Attend, Team::Warp, 9, 128,
      RecordLayout::Reference, 16, 32, 32, 4, 0, 2, CopyMode::Async,
      ExpandMode::Subnormal, true, 8, QueryPlace::Shared, kOlderChips},
-    {Backend::Nvptx, Family::Attend, Team::Warp, 9, 128, kAnyLayout, 16, 128,
-     16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
-     QueryPlace::Shared, !kOlderChips, kNewTokens},
-    {Backend::Nvptx, Family::Attend, Team::Warp, 9, 64, RecordLayout::Reference,
-     16, 128, 16, 4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
-     QueryPlace::Shared},
+    {Backend::Nvptx, Family::Attend, Team::Warp, 9, 128,
+     RecordLayout::Reference, 16, 128, 16, 4, 0, 2, CopyMode::Async,
+     ExpandMode::Subnormal, true, 8, QueryPlace::Shared, !kOlderChips,
+     kNewTokens},
     {Backend::Nvptx, Family::Attend, Team::Warp, 9, 64, kAnyLayout, 16, 128, 16,
      4, 0, 2, CopyMode::Async, ExpandMode::Subnormal, true, 8,
      QueryPlace::Shared, kOlderChips},
@@ -268,10 +266,11 @@ static const Defaults &rowFor(const Target &target, const Facts &facts) {
   });
 }
 
-/// Single warps have registers enough at head_dim 128, and with few rows.
+/// Single warps have registers enough at head_dim 128 without new tokens, and
+/// with few rows.
 static RowEnds endsOf(const Defaults &row, const Facts &facts, int64_t rows) {
-  bool isShort =
-      row.team == Team::Warpgroup || (rows > 8 && facts.headDim <= 64);
+  bool isShort = row.team == Team::Warpgroup ||
+                 (rows > 8 && (facts.headDim <= 64 || facts.newTokens));
   return facts.family == Family::Attend && row.splits == 0 && isShort
              ? RowEnds::Again
              : RowEnds::Kept;
@@ -285,8 +284,8 @@ static RecordLoops loopsOf(const Target &target, const Defaults &row,
                row.narrow && row.tokens >= facts.group;
   if (facts.family != Family::Attend || !whole)
     return RecordLoops::Two; // there is but one
-  bool spills = facts.newTokens || (facts.valueBits == 8 &&
-                                    facts.layout == RecordLayout::Reference);
+  bool spills = facts.layout == RecordLayout::Reference &&
+                (facts.newTokens || facts.valueBits >= 4);
   bool fits = rows > 8 ? facts.headDim <= 128 && !spills : facts.headDim == 128;
   return target.bulkCopies && fits ? RecordLoops::Two : RecordLoops::One;
 }

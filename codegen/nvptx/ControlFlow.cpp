@@ -50,8 +50,7 @@ void KernelEmitter::unflatten(Value value, ValueRange &flat) {
     define(value, take(layout(value).registerCount()));
 }
 
-LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
-  // What is packed, loaded or expanded inside is not known outside.
+void KernelEmitter::inRegion(function_ref<void()> emit) {
   auto outerPacked = packed;
   DenseMap<Value, Values> outerFetched;
   std::swap(fetched, outerFetched);
@@ -59,17 +58,25 @@ LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
   SmallVector<std::pair<Codes *, Codes>, 0> outerCodes;
   for (auto &[value, known] : codes)
     outerCodes.emplace_back(known.get(), *known);
-  if (failed(emitBlock(block)))
-    return failure();
-  waitForProducts();
-  for (Value value : block.getTerminator()->getOperands())
-    llvm::append_range(yielded, flatten(value));
+  emit();
   packed = std::move(outerPacked);
   fetched = std::move(outerFetched);
   expandedPairs = std::move(outerPairs);
   for (auto &[known, before] : outerCodes)
     *known = std::move(before);
-  return success();
+}
+
+LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
+  LogicalResult result = success();
+  inRegion([&] {
+    result = emitBlock(block);
+    if (failed(result))
+      return;
+    waitForProducts();
+    for (Value value : block.getTerminator()->getOperands())
+      llvm::append_range(yielded, flatten(value));
+  });
+  return result;
 }
 
 /// Whether a product may be under way while a loop or a branch is run: there

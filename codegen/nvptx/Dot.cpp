@@ -24,10 +24,9 @@ SmallVector<int64_t> nvptx::sums(ArrayRef<int64_t> strides) {
   return all;
 }
 
-/// Sums that are made at once, so that instructions share operands and do not
-/// wait for one another; and how many chains of instructions are enough for
-/// that where there are few sums.
-static constexpr size_t kCellsAtOnce = 8, kChains = 4;
+/// Chains of instructions that are enough for these not to wait for one another
+/// where there are few sums.
+static constexpr size_t kChains = 4;
 
 /// What a product adds to what it begins with.
 Value KernelEmitter::plus(Value total, Value value) {
@@ -132,7 +131,7 @@ static void tellApart(Ir &ir, Values &sums, DenseMap<Value, Value> &copies) {
   }
 }
 
-/// Adds the products of some cells to `total`.
+/// Adds the products of a few cells to `total`.
 void KernelEmitter::sumInChains(const DotPlan &plan, ArrayRef<DotCell> group,
                                 Values &total, DenseMap<Value, Value> &copies) {
   // A few cells are summed in several parts of the depth.
@@ -160,6 +159,14 @@ void KernelEmitter::sumInChains(const DotPlan &plan, ArrayRef<DotCell> group,
     }
 }
 
+/// The same of any number.
+void KernelEmitter::sumCells(const DotPlan &plan, ArrayRef<DotCell> cells,
+                             Values &total, DenseMap<Value, Value> &copies) {
+  for (; !cells.empty();
+       cells = cells.drop_front(std::min(kCellsAtOnce, cells.size())))
+    sumInChains(plan, cells.take_front(kCellsAtOnce), total, copies);
+}
+
 LogicalResult KernelEmitter::emitDot(DotOp op) {
   for (Value operand : {Value(op.getLhs()), Value(op.getRhs())})
     if (Type element = getElementTypeOrSelf(operand); !element.isF16())
@@ -168,15 +175,18 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
   if (layout(op.getRhs()).rank == 1)
     return emitVectorDot(op);
   DotPlan plan = planDot(op);
+  bool fewDifferent = plan.second && plan.alike;
+  std::optional<AddIf> add = addIfOf(op);
+  if (add && !fewDifferent && plan.cells.size() > kCellsAtOnce) {
+    emitDotIf(op, plan, *add);
+    return success();
+  }
   Values total = registers(op.getAccumulator());
-  ArrayRef<DotCell> cells = plan.cells;
   DenseMap<Value, Value> copies;
-  if (plan.second && plan.alike)
+  if (fewDifferent)
     sumAlike(plan, total);
   else
-    for (; !cells.empty();
-         cells = cells.drop_front(std::min(kCellsAtOnce, cells.size())))
-      sumInChains(plan, cells.take_front(kCellsAtOnce), total, copies);
+    sumCells(plan, plan.cells, total, copies);
   define(op.getResult(), total);
   return success();
 }

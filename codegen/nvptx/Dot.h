@@ -24,6 +24,10 @@ struct DotSide {
   }
 };
 
+/// Sums that are made at once, so that instructions share operands and do not
+/// wait for one another.
+constexpr size_t kCellsAtOnce = 8;
+
 /// Sums of one instruction: registers of the result, -1 = none.
 struct DotCell {
   int64_t row, column;
@@ -50,6 +54,15 @@ struct VectorPlan {
   DotSide matrix, vector;
   int64_t upper = 0;          // as in DotPlan
   SmallVector<int64_t> steps; // likewise
+};
+
+/// `select`: `sum` = before + `product`, or before.
+struct AddIf {
+  arith::MulFOp product;
+  arith::AddFOp sum;
+  arith::SelectOp select;
+
+  static std::optional<AddIf> match(arith::SelectOp select);
 };
 
 /// What some steps of a product come to, or minus that.

@@ -203,8 +203,8 @@ Value Ir::roundPairFinite(Value low, Value high) {
 }
 
 Value Ir::addProductIf(Value condition, Value a, Value b, Value sum) {
-  return pureAssembly("@$4 fma.rn.f32 $0, $1, $2, $0;", "=f,f,f,0,b",
-                      {a, b, sum, condition}, getF32Type());
+  return assembly("@$4 fma.rn.f32 $0, $1, $2, $0;", "=f,f,f,0,b",
+                  {a, b, sum, condition}, getF32Type());
 }
 
 Value Ir::permuteBytes(Value a, Value b, int64_t selector) {

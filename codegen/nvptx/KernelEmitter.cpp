@@ -283,6 +283,8 @@ LogicalResult KernelEmitter::emitBlock(Block &block) {
 }
 
 LogicalResult KernelEmitter::emitOp(Operation &op) {
+  if (emitted.contains(&op))
+    return success();
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<scf::ForOp, scf::WhileOp, scf::IfOp>(
           [&](auto op) { return emitRegions(op); })

@@ -87,6 +87,9 @@ private:
   LogicalResult emitIf(scf::IfOp op);
   Value conditionOf(Value condition);
   LogicalResult emitWarps(tile::WarpsOp op);
+  /// Emits what stands in a region: what is packed, loaded or expanded there is
+  /// not known behind it.
+  void inRegion(function_ref<void()> emit);
   /// The body of a loop or branch, and in `yielded` the scalars it ends with.
   LogicalResult emitBody(Block &block, Values &yielded);
   /// The scalars or words that stand for a value, and the types of such a list.
@@ -113,7 +116,6 @@ private:
   Value math(Operation *op, ValueRange operands);
   bool emitComparisonWithIota(arith::CmpIOp op);
   void emitTruncation(Operation *op);
-  bool emitAddIf(arith::SelectOp op);
   void emitPacked(Operation *op);
   void emitIota(tile::IotaOp op);
   void emitBroadcast(tile::BroadcastOp op);
@@ -180,6 +182,13 @@ private:
   Values multiply(const DotStep &step, ArrayRef<Value> sum);
   void sumInChains(const DotPlan &plan, ArrayRef<DotCell> group, Values &total,
                    DenseMap<Value, Value> &copies);
+  void sumCells(const DotPlan &plan, ArrayRef<DotCell> cells, Values &total,
+                DenseMap<Value, Value> &copies);
+
+  //===--- Products that are added where a number says so (AddIf.cpp) -----===//
+  bool emitAddIf(arith::SelectOp op);
+  std::optional<AddIf> addIfOf(tile::DotOp dot);
+  void emitDotIf(tile::DotOp dot, const DotPlan &plan, AddIf add);
 
   //===--- Products with vectors (VectorDot.cpp) --------------------------===//
   DotStep vectorStep(const VectorPlan &plan, int64_t row,
@@ -290,6 +299,7 @@ private:
   DenseMap<Value, Values> tiles, packed;
   DenseMap<Value, Opposite> opposites; // of words that are one of a few
   Values unpacked;                     // what registers() made last
+  DenseSet<Operation *> emitted;       // with an op before them
   Operation *firstOfProduct = nullptr; // a mark before one of sumAlike
   DenseMap<Value, std::shared_ptr<Codes>> codes;
   DenseMap<Value, tile::ExpandOp> expanded;

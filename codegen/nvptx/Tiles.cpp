@@ -241,26 +241,6 @@ bool KernelEmitter::emitComparisonWithIota(arith::CmpIOp op) {
   return true;
 }
 
-/// Adds products only where a number says so, in place: the assembler would
-/// move what it selects from.
-bool KernelEmitter::emitAddIf(arith::SelectOp op) {
-  auto sum = op.getTrueValue().getDefiningOp<arith::AddFOp>();
-  auto product =
-      sum ? sum.getRhs().getDefiningOp<arith::MulFOp>() : arith::MulFOp();
-  if (!product || sum.getLhs() != op.getFalseValue() ||
-      isTile(op.getCondition()) ||
-      !getElementTypeOrSelf(op.getResult()).isF32())
-    return false;
-  Value condition = scalar(op.getCondition());
-  Values before = registers(op.getFalseValue()), sums;
-  Values left = registers(product.getLhs()),
-         right = registers(product.getRhs());
-  for (auto [before, a, b] : llvm::zip(before, left, right))
-    sums.push_back(ir.addProductIf(condition, a, b, before));
-  define(op.getResult(), sums);
-  return true;
-}
-
 void KernelEmitter::emitElementwise(Operation *op) {
   Value result = op->getResult(0);
   if (auto select = dyn_cast<arith::SelectOp>(op); select && emitAddIf(select))

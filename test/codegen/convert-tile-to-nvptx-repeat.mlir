@@ -1,7 +1,6 @@
 // RUN: kvarn-opt %s --convert-tile-to-nvptx=target=sm_90a --canonicalize --cse | FileCheck %s
 
-// Loops with a body in front of their condition, and what is added only where a
-// number says so.
+// Loops with a body in front of their condition.
 
 #v = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (8), (16), (32)], warps = []>
 #stack = #tile.layout<rank = 2, registers = [(0, 1)], lanes = [(0, 2), (0, 4), (0, 8), (0, 16), (0, 32)], warps = [(1, 0), (2, 0)]>
@@ -66,30 +65,6 @@ tile.kernel @alike(%x: memref<?xf32>, %n: i64) {
     scf.yield %s, %i : tensor<64xf32, #v>, index
   }
   tile.store %r#0, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
-  tile.return
-}
-
-// Products are added in place, with a predicate; what is chosen otherwise is
-// selected.
-// CHECK-LABEL: llvm.func @add_if
-// CHECK: %[[Q:.*]] = arith.cmpi sgt
-// CHECK-COUNT-2: llvm.inline_asm "@$4 fma.rn.f32 $0, $1, $2, $0;", "=f,f,f,0,b" %{{.*}}, %{{.*}}, %{{.*}}, %[[Q]] : (f32, f32, f32, i1) -> f32
-// CHECK-NOT: inline_asm "@$4
-// CHECK: arith.select %[[Q]]
-// CHECK: llvm.return
-tile.kernel @add_if(%x: memref<?xf32>, %y: memref<?xf32>, %n: i64) {
-  %c0 = arith.constant 0 : index
-  %n0 = arith.constant 0 : i64
-  %q = arith.cmpi sgt, %n, %n0 : i64
-  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
-  %b = tile.load %y[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
-  %p = arith.mulf %a, %b : tensor<64xf32, #v>
-  %s = arith.addf %a, %p : tensor<64xf32, #v>
-  %r = arith.select %q, %s, %a : tensor<64xf32, #v>
-  tile.store %r, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
-  // Not what is added to.
-  %t = arith.select %q, %s, %b : tensor<64xf32, #v>
-  tile.store %t, %y[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
   tile.return
 }
 

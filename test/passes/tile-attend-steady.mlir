@@ -9,6 +9,19 @@
 // With a window the first blocks are seen by some rows only.
 // RUN: sed 's/ratio 4 causal/ratio 4 window %%window causal/' %s | kvarn-opt --kvarn-tile=schedule=%{schedule} --canonicalize --cse | FileCheck %s --check-prefixes=CHECK,WINDOW
 
+// With 16 rows at head_dim 128 values are waited for before exponentials.
+// REDEFINE: %{schedule} = '<rows=16,tokens=128,pool_tokens=32,warps=1,splits=1,copy=async,expand=subnormal,operand=f16,register_rows=4,register_columns=32>'
+// RUN: sed 's/head_dim = 64/head_dim = 128/; s/x64xf16/x128xf16/g; s/ratio 4/ratio 16/' %s | kvarn-opt --kvarn-tile=schedule=%{schedule} --canonicalize --cse | FileCheck %s --check-prefix=MANY
+// MANY: scf.while
+// MANY: scf.while ({{.*}}, %[[K:[a-z0-9]+]] = %{{[a-z0-9]+}}, %[[V:[a-z0-9]+]] = %{{[a-z0-9]+}}, %{{[a-z0-9]+}} = %{{[a-z0-9]+}}) :
+// MANY: tile.wait %[[K]]
+// MANY-NOT: math.exp2
+// MANY: tile.wait %[[V]]
+// MANY-NOT: tile.wait
+// MANY: math.exp2 {{.*}} tensor<16x128xf32>
+// MANY-NOT: tile.wait
+// MANY: scf.condition
+
 // Not with loops = one, not without copies, not for parts of records, and not for sums in f32.
 // REDEFINE: %{schedule} = '<rows=8,tokens=128,pool_tokens=32,warps=1,splits=1,copy=direct,expand=subnormal,operand=f16,register_rows=4,register_columns=32>'
 // RUN: %{tile} | FileCheck %s --check-prefix=ONE --implicit-check-not=scf.while
@@ -103,6 +116,14 @@
 // CHECK-NEXT: scf.yield %[[AFTER]]#6
 // CHECK: scf.if %[[PACKED]]
 // CHECK-NEXT: tile.wait %[[KEYS_THERE]]
+// Its maximum is found whether its weights would fit or not.
+// CHECK-NOT: arith.cmpf ole, {{.*}} : f32
+// CHECK: tile.wait %[[AFTER]]#7
+// CHECK-NOT: arith.cmpf ole, {{.*}} : f32
+// CHECK: %[[HIGHEST:.*]] = tile.reduce max %{{.*}} dim 1 : tensor<8x128xf32> -> tensor<8xf32>
+// CHECK: arith.maximumf %{{.*}}, %[[HIGHEST]]
+// CHECK: math.exp2 {{.*}} tensor<8x128xf32>
+// CHECK-NOT: arith.cmpf ole, {{.*}} : f32
 // CHECK: scf.condition
 func.func @decode(%q: tensor<?x?x64xf16> {kvarn.name = "q"}, %start: tensor<?xi32> {kvarn.name = "query_start"},
     %pages: tensor<?x?x?xi8> {kvarn.name = "pages"}, %pool_k: tensor<?x128x?x64xf16> {kvarn.name = "pool_k"}, %pool_v: tensor<?x128x?x64xf16> {kvarn.name = "pool_v"},

@@ -1,0 +1,125 @@
+// RUN: kvarn-opt %s --convert-tile-to-nvptx=target=sm_90a --canonicalize --cse | FileCheck %s
+
+// What is added only where a number says so.
+
+#v = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (8), (16), (32)], warps = []>
+
+// Products are added in place, with a predicate; what is chosen otherwise is
+// selected.
+// CHECK-LABEL: llvm.func @add_if
+// CHECK: %[[Q:.*]] = arith.cmpi sgt
+// CHECK-COUNT-2: llvm.inline_asm has_side_effects "@$4 fma.rn.f32 $0, $1, $2, $0;", "=f,f,f,0,b" %{{.*}}, %{{.*}}, %{{.*}}, %[[Q]] : (f32, f32, f32, i1) -> f32
+// CHECK-NOT: inline_asm "@$4
+// CHECK: arith.select %[[Q]]
+// CHECK: llvm.return
+tile.kernel @add_if(%x: memref<?xf32>, %y: memref<?xf32>, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i64
+  %q = arith.cmpi sgt, %n, %n0 : i64
+  %a = tile.load %x[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
+  %b = tile.load %y[%c0] : memref<?xf32>, index -> tensor<64xf32, #v>
+  %p = arith.mulf %a, %b : tensor<64xf32, #v>
+  %s = arith.addf %a, %p : tensor<64xf32, #v>
+  %r = arith.select %q, %s, %a : tensor<64xf32, #v>
+  tile.store %r, %x[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
+  // Not what is added to.
+  %t = arith.select %q, %s, %b : tensor<64xf32, #v>
+  tile.store %t, %y[%c0] : tensor<64xf32, #v>, memref<?xf32>, index
+  tile.return
+}
+
+#a = #tile.layout<rank = 2, registers = [(0, 1), (0, 2)], lanes = [(0, 4), (0, 8), (1, 0), (2, 0), (4, 0)], warps = []>
+#b = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (0, 8), (0, 16), (0, 32), (0, 64), (0, 128)], lanes = [(4, 0), (8, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+#d = #tile.layout<rank = 2, registers = [(1, 0), (0, 8), (0, 16), (0, 32), (0, 64), (0, 128)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+#row = #tile.layout<rank = 1, registers = [(1)], lanes = [(2), (4), (0), (0), (0)], warps = []>
+
+// Of sixteen instructions the first eight are there in any case, the others
+// only where their sums count: a branch parts them.
+// CHECK-LABEL: llvm.func @parted
+// CHECK: %[[Q:.*]] = arith.cmpi sgt
+// CHECK-COUNT-8: llvm.nvvm.mma.m16n8k16
+// CHECK-NOT: llvm.nvvm.mma
+// CHECK-COUNT-32: llvm.inline_asm has_side_effects "@$4 fma.rn.f32 $0, $1, $2, $0;", "=f,f,f,0,b" %{{.*}}, %{{.*}}, %{{.*}}, %[[Q]] :
+// CHECK-NOT: inline_asm
+// CHECK: %[[SUMS:.*]]:32 = scf.if %[[Q]]
+// CHECK-COUNT-8: llvm.nvvm.mma.m16n8k16
+// CHECK: %[[FIRST:.*]] = llvm.call_intrinsic "llvm.fma"(%{{.*}}, %{{.*}}, %[[BEFORE:.*]]) : (f32, f32, f32) -> f32
+// CHECK-COUNT-31: llvm.call_intrinsic "llvm.fma"
+// CHECK-NEXT: scf.yield %[[FIRST]], {{.*}} : f32,
+// CHECK-NEXT: } else {
+// CHECK-NEXT: scf.yield %[[BEFORE]], {{.*}} : f32,
+// CHECK-NEXT: }
+// CHECK-NOT: llvm.nvvm.mma
+// CHECK-NOT: fma
+// CHECK: llvm.bitcast %[[SUMS]]#0 : f32 to i32
+// CHECK: llvm.return
+tile.kernel @parted(%z: memref<?x?xf32>, %f: f32, %g: f32, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i64
+  %q = arith.cmpi sgt, %n, %n0 : i64
+  %j = tile.iota 0 : tensor<8xindex, #row>
+  %h = arith.truncf %f : f32 to f16
+  %zero = arith.constant dense<0.0> : tensor<8x256xf32, #d>
+  %a = tile.splat %h : tensor<8x16xf16, #a>
+  %b = tile.splat %h : tensor<16x256xf16, #b>
+  %factor = tile.splat %g : tensor<8x256xf32, #d>
+  %before = tile.load %z[%j, %c0] : memref<?x?xf32>, tensor<8xindex, #row>, index -> tensor<8x256xf32, #d>
+  %product = tile.dot %a, %b, %zero : tensor<8x16xf16, #a>, tensor<16x256xf16, #b> -> tensor<8x256xf32, #d>
+  %scaled = arith.mulf %product, %factor : tensor<8x256xf32, #d>
+  %sum = arith.addf %before, %scaled : tensor<8x256xf32, #d>
+  %r = arith.select %q, %sum, %before : tensor<8x256xf32, #d>
+  tile.store %r, %z[%j, %c0] : tensor<8x256xf32, #d>, memref<?x?xf32>, tensor<8xindex, #row>, index
+  tile.return
+}
+
+// Not if the number is known behind the product only, nor if the product is for
+// something else, too.
+// CHECK-LABEL: llvm.func @known_behind
+// CHECK-NOT: scf.if
+// CHECK-COUNT-16: llvm.nvvm.mma.m16n8k16
+// CHECK-COUNT-64: llvm.inline_asm has_side_effects "@$4 fma.rn.f32
+// CHECK-NOT: scf.if
+// CHECK: llvm.return
+tile.kernel @known_behind(%z: memref<?x?xf32>, %f: f32, %g: f32, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i64
+  %j = tile.iota 0 : tensor<8xindex, #row>
+  %h = arith.truncf %f : f32 to f16
+  %zero = arith.constant dense<0.0> : tensor<8x256xf32, #d>
+  %a = tile.splat %h : tensor<8x16xf16, #a>
+  %b = tile.splat %h : tensor<16x256xf16, #b>
+  %factor = tile.splat %g : tensor<8x256xf32, #d>
+  %before = tile.load %z[%j, %c0] : memref<?x?xf32>, tensor<8xindex, #row>, index -> tensor<8x256xf32, #d>
+  %product = tile.dot %a, %b, %zero : tensor<8x16xf16, #a>, tensor<16x256xf16, #b> -> tensor<8x256xf32, #d>
+  %scaled = arith.mulf %product, %factor : tensor<8x256xf32, #d>
+  %sum = arith.addf %before, %scaled : tensor<8x256xf32, #d>
+  %q = arith.cmpi sgt, %n, %n0 : i64
+  %r = arith.select %q, %sum, %before : tensor<8x256xf32, #d>
+  tile.store %r, %z[%j, %c0] : tensor<8x256xf32, #d>, memref<?x?xf32>, tensor<8xindex, #row>, index
+  tile.return
+}
+
+// CHECK-LABEL: llvm.func @used_twice
+// CHECK-NOT: scf.if
+// CHECK-COUNT-16: llvm.nvvm.mma.m16n8k16
+// CHECK-NOT: scf.if
+// CHECK: llvm.return
+tile.kernel @used_twice(%z: memref<?x?xf32>, %y: memref<?x?xf32>, %f: f32, %g: f32, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i64
+  %q = arith.cmpi sgt, %n, %n0 : i64
+  %j = tile.iota 0 : tensor<8xindex, #row>
+  %h = arith.truncf %f : f32 to f16
+  %zero = arith.constant dense<0.0> : tensor<8x256xf32, #d>
+  %a = tile.splat %h : tensor<8x16xf16, #a>
+  %b = tile.splat %h : tensor<16x256xf16, #b>
+  %factor = tile.splat %g : tensor<8x256xf32, #d>
+  %before = tile.load %z[%j, %c0] : memref<?x?xf32>, tensor<8xindex, #row>, index -> tensor<8x256xf32, #d>
+  %product = tile.dot %a, %b, %zero : tensor<8x16xf16, #a>, tensor<16x256xf16, #b> -> tensor<8x256xf32, #d>
+  %scaled = arith.mulf %product, %factor : tensor<8x256xf32, #d>
+  %sum = arith.addf %before, %scaled : tensor<8x256xf32, #d>
+  %r = arith.select %q, %sum, %before : tensor<8x256xf32, #d>
+  tile.store %product, %y[%j, %c0] : tensor<8x256xf32, #d>, memref<?x?xf32>, tensor<8xindex, #row>, index
+  tile.store %r, %z[%j, %c0] : tensor<8x256xf32, #d>, memref<?x?xf32>, tensor<8xindex, #row>, index
+  tile.return
+}
