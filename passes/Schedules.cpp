@@ -286,7 +286,7 @@ static RecordLoops loopsOf(const Target &target, const Defaults &row,
     return RecordLoops::Two; // there is but one
   bool spills = facts.layout == RecordLayout::Reference &&
                 (facts.newTokens || facts.valueBits >= 4);
-  bool fits = rows > 8 ? facts.headDim <= 128 && !spills : facts.headDim == 128;
+  bool fits = facts.headDim <= 128 && !(rows > 8 && spills);
   return target.bulkCopies && fits ? RecordLoops::Two : RecordLoops::One;
 }
 
