@@ -141,7 +141,7 @@ SmallVector<Value> AttendKernel::steadyRecord(const QueryRows &r,
   ScaledQuery query = record.scaleQuery(q.rows, q.factor);
   auto [raw, factor] = record.scores(query, b.index(0), group);
   record.keysDone();
-  // Of many weights the exponentials take longer than what is left of the wait.
+  // Nothing then parts products and exponentials, which take registers.
   bool waitsFirst = rows > 8 && depth > 64;
   if (waitsFirst)
     record.waitFor(RecordPart::Value);

@@ -85,15 +85,16 @@ Value AttendKernel::weightsFit(Value sum) {
 
 /// Takes new scores in: returns their weights in parts of kUnitWeight, as an
 /// operand, adds their sums to `state` and shrinks it where the maximum grows.
-/// As long as the weights of no row add up to more than kLargestWeights the
-/// maximum stays behind and nothing has to shrink, which is so for all but the
-/// first tiles and those at a border. Values are waited for before that is
-/// decided, so that nothing stands between the decision and their products.
+/// With one loop, as long as the weights of no row add up to more than
+/// kLargestWeights the maximum stays behind and nothing has to shrink, which is
+/// so for all but the first tiles and those at a border. Values are waited for
+/// before that is decided, so that nothing stands between the decision and
+/// their products.
 Value AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
                           Value firstPosition,
                           function_ref<void()> waitForValues) {
   s = capped(s);
-  // What fits has a loop of its own.
+  // Of two loops this is the one for few blocks.
   if (walksSteadily()) {
     waitForValues();
     return weighAnew(r, state, s, firstPosition);

@@ -309,6 +309,7 @@ Value RecordReader::weightedValues(Value p, Value start) {
   Value bias = b.along(weights.bias, 0, out);
   if (subnormal() && bitAxis(RecordPart::Value) == ::kvarn::Axis::Channel)
     bias = inUnits(bias, expandScale(RecordPart::Value, depth), channel);
+  // Before the product, which may then be parted (codegen/nvptx/AddIf.cpp).
   channel = b.along(channel, 1, out);
   return b.mul(b.dot(weights.operand, codes, bias), channel);
 }

@@ -95,7 +95,8 @@ public:
   void begin(Value block, Value head, Value packed);
   void setNext(Value block, Value head, Value packed);
   void keysDone();
-  /// Copies the keys of the record again, if `needed`.
+  /// Copies the keys of the record again, if `needed`: where those of the next
+  /// one are, or are to be when their copy, if one is `inFlight`, is there.
   void keysAgain(Value needed, Value inFlight);
   void valuesDone();
   /// The keys of the next record are read from now on.

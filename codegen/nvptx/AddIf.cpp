@@ -1,7 +1,8 @@
 //===- AddIf.cpp - Products that are added where a number says so ---------===//
 //
 // `select(condition, before + left * right, before)`, the condition being the
-// same for all elements, is one instruction with a predicate.
+// same for all elements, is one instruction with a predicate. Where `left` is a
+// matrix product of many instructions, the last of these are in a branch.
 //
 //===----------------------------------------------------------------------===//
 
@@ -48,7 +49,8 @@ bool KernelEmitter::emitAddIf(arith::SelectOp op) {
 }
 
 /// The sum that is all that a matrix product is for, if what else it takes is
-/// there before the product.
+/// there before the product, and codes are loaded for nothing else: what is
+/// known of them in a branch is not known behind it.
 std::optional<AddIf> KernelEmitter::addIfOf(DotOp dot) {
   auto onlyUser = [](Operation *op) {
     return op && op->hasOneUse() ? *op->user_begin() : nullptr;
@@ -62,6 +64,10 @@ std::optional<AddIf> KernelEmitter::addIfOf(DotOp dot) {
       !tiles.contains(select.getFalseValue()) ||
       !tiles.contains(add->product.getRhs()))
     return std::nullopt;
+  for (Value operand : {dot.getLhs(), dot.getRhs()})
+    if (ExpandOp op = expanded.lookup(operand);
+        op && !(op->hasOneUse() && op.getCodes().hasOneUse()))
+      return std::nullopt;
   return add;
 }
 
@@ -97,7 +103,7 @@ void KernelEmitter::emitDotIf(DotOp dot, const DotPlan &plan, AddIf add) {
     ir.setInsertionPointToStart(branch.elseBlock());
     ir.create<scf::YieldOp>(before);
     ir.setInsertionPointToStart(branch.thenBlock());
-    inRegion([&] { sumCells(plan, others, total, copies); });
+    sumCells(plan, others, total, copies);
     for (int64_t i : later)
       sums[i] = ir.intrinsic("llvm.fma", ir.getF32Type(),
                              {total[i], factors[i], sums[i]});

@@ -14,43 +14,52 @@ using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
 using namespace mlir::kvarn::tile;
 
-Values KernelEmitter::flatten(Value value) {
-  if (stages.contains(value))
-    return {};
-  if (!isTile(value))
-    return {scalar(value)};
-  return isInPairs(value) ? pairs(value) : registers(value);
+/// What stands for a carried tile: so many registers or words.
+static int64_t countOf(Value tile) {
+  int64_t registers = Layout(layoutOf(tile)).registerCount();
+  return isInPairs(tile) ? registers / 2 : registers;
 }
 
-void KernelEmitter::flatTypes(Value value, SmallVectorImpl<Type> &types) {
-  if (stages.contains(value))
-    return;
-  Type type = registerType(getElementTypeOrSelf(value));
-  if (!isTile(value))
-    types.push_back(type);
-  else if (isInPairs(value))
-    types.append(layout(value).registerCount() / 2, ir.getI32Type());
-  else
-    types.append(layout(value).registerCount(), type);
+Values KernelEmitter::flatten(ValueRange values) {
+  Values flat;
+  for (Value value : values)
+    if (!isTile(value))
+      flat.push_back(scalar(value));
+    else if (!stages.contains(value))
+      llvm::append_range(flat,
+                         isInPairs(value) ? pairs(value) : registers(value));
+  return flat;
 }
 
-void KernelEmitter::unflatten(Value value, ValueRange &flat) {
-  if (stages.contains(value))
-    return;
-  auto take = [&](int64_t count) {
-    Values values(flat.take_front(count));
-    flat = flat.drop_front(count);
-    return values;
-  };
-  if (!isTile(value))
-    scalars.map(value, take(1).front());
-  else if (isInPairs(value))
-    packed[value] = take(layout(value).registerCount() / 2);
-  else
-    define(value, take(layout(value).registerCount()));
+SmallVector<Type> KernelEmitter::flatTypes(ValueRange values) {
+  SmallVector<Type> types;
+  for (Value value : values) {
+    Type type = registerType(getElementTypeOrSelf(value));
+    if (!isTile(value))
+      types.push_back(type);
+    else if (!stages.contains(value))
+      types.append(countOf(value), isInPairs(value) ? ir.getI32Type() : type);
+  }
+  return types;
 }
 
-void KernelEmitter::inRegion(function_ref<void()> emit) {
+void KernelEmitter::unflatten(ValueRange values, ValueRange flat) {
+  for (Value value : values) {
+    if (stages.contains(value))
+      continue;
+    Values own(flat.take_front(isTile(value) ? countOf(value) : 1));
+    flat = flat.drop_front(own.size());
+    if (!isTile(value))
+      scalars.map(value, own.front());
+    else if (isInPairs(value))
+      packed[value] = std::move(own);
+    else
+      define(value, std::move(own));
+  }
+}
+
+LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
+  // What is packed, loaded or expanded inside is not known outside.
   auto outerPacked = packed;
   DenseMap<Value, Values> outerFetched;
   std::swap(fetched, outerFetched);
@@ -58,25 +67,16 @@ void KernelEmitter::inRegion(function_ref<void()> emit) {
   SmallVector<std::pair<Codes *, Codes>, 0> outerCodes;
   for (auto &[value, known] : codes)
     outerCodes.emplace_back(known.get(), *known);
-  emit();
+  if (failed(emitBlock(block)))
+    return failure();
+  waitForProducts();
+  yielded = flatten(block.getTerminator()->getOperands());
   packed = std::move(outerPacked);
   fetched = std::move(outerFetched);
   expandedPairs = std::move(outerPairs);
   for (auto &[known, before] : outerCodes)
     *known = std::move(before);
-}
-
-LogicalResult KernelEmitter::emitBody(Block &block, Values &yielded) {
-  LogicalResult result = success();
-  inRegion([&] {
-    result = emitBlock(block);
-    if (failed(result))
-      return;
-    waitForProducts();
-    for (Value value : block.getTerminator()->getOperands())
-      llvm::append_range(yielded, flatten(value));
-  });
-  return result;
+  return success();
 }
 
 /// Whether a product may be under way while a loop or a branch is run: there
@@ -112,9 +112,7 @@ LogicalResult KernelEmitter::emitRegions(Operation *op) {
 }
 
 LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
-  Values inits;
-  for (Value init : op.getInits())
-    llvm::append_range(inits, flatten(init));
+  Values inits = flatten(op.getInits());
   auto loop = ir.create<scf::ForOp>(scalar(op.getLowerBound()),
                                     scalar(op.getUpperBound()),
                                     scalar(op.getStep()), inits);
@@ -122,36 +120,25 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
     OpBuilder::InsertionGuard guard(ir);
     ir.setInsertionPointToStart(loop.getBody());
     scalars.map(op.getInductionVar(), loop.getInductionVar());
-    ValueRange carried = loop.getRegionIterArgs();
-    for (Value argument : op.getRegionIterArgs())
-      unflatten(argument, carried);
+    unflatten(op.getRegionIterArgs(), loop.getRegionIterArgs());
     Values yielded;
     if (failed(emitBody(*op.getBody(), yielded)))
       return failure();
     if (!inits.empty())
       ir.create<scf::YieldOp>(yielded);
   }
-  ValueRange results = loop.getResults();
-  for (Value result : op.getResults())
-    unflatten(result, results);
+  unflatten(op.getResults(), loop.getResults());
   return success();
 }
 
 /// The body stands in front of the condition; what is behind it hands on.
 LogicalResult KernelEmitter::emitWhile(scf::WhileOp op) {
-  Values inits;
-  SmallVector<Type> types;
-  for (Value init : op.getInits())
-    llvm::append_range(inits, flatten(init));
-  for (Value result : op.getResults())
-    flatTypes(result, types);
-  auto loop = ir.create<scf::WhileOp>(types, inits, nullptr, nullptr);
+  auto loop = ir.create<scf::WhileOp>(flatTypes(op.getResults()),
+                                      flatten(op.getInits()), nullptr, nullptr);
   {
     OpBuilder::InsertionGuard guard(ir);
     ir.setInsertionPointToStart(loop.getBeforeBody());
-    ValueRange carried = loop.getBeforeArguments();
-    for (Value argument : op.getBeforeArguments())
-      unflatten(argument, carried);
+    unflatten(op.getBeforeArguments(), loop.getBeforeArguments());
     Values next;
     if (failed(emitBody(*op.getBeforeBody(), next)))
       return failure();
@@ -160,16 +147,15 @@ LogicalResult KernelEmitter::emitWhile(scf::WhileOp op) {
     ir.setInsertionPointToStart(loop.getAfterBody());
     ir.create<scf::YieldOp>(loop.getAfterArguments());
   }
-  ValueRange results = loop.getResults();
-  for (Value result : op.getResults())
-    unflatten(result, results);
+  unflatten(op.getResults(), loop.getResults());
   return success();
 }
 
 /// Whether the assembler may see that all lanes of a warp have the same scalar,
-/// as they do: not if it is loaded inside of tile.warps (see `ownZero`), and
-/// maybe carried around a loop or out of a branch.
-static bool isSharedByLanes(Value value) {
+/// as they do, if they have what it is made of: not if it is loaded inside of
+/// tile.warps (see `ownZero`), and maybe carried around a loop or out of a
+/// branch. `needs`: what it is made of.
+static bool mayBeShared(Value value, SmallVectorImpl<Value> &needs) {
   Operation *owner = value.getParentBlock()->getParentOp();
   if (!isa<WarpsOp>(owner) && !owner->getParentOfType<WarpsOp>())
     return true;
@@ -180,9 +166,20 @@ static bool isSharedByLanes(Value value) {
   Operation *op = value.getDefiningOp();
   if (isa<memref::LoadOp, scf::IfOp, scf::ForOp, scf::WhileOp>(op))
     return false;
-  return llvm::all_of(op->getOperands(), [](Value operand) {
-    return isTile(operand) || isSharedByLanes(operand);
-  });
+  llvm::copy_if(op->getOperands(), std::back_inserter(needs),
+                [](Value operand) { return !isTile(operand); });
+  return true;
+}
+
+static bool isSharedByLanes(Value value) {
+  SmallVector<Value> needs = {value};
+  DenseSet<Value> seen;
+  while (!needs.empty()) {
+    Value next = needs.pop_back_val();
+    if (seen.insert(next).second && !mayBeShared(next, needs))
+      return false;
+  }
+  return true;
 }
 
 /// As the assembler knows that lanes stay together: then it may move what is
@@ -195,9 +192,7 @@ Value KernelEmitter::conditionOf(Value condition) {
 }
 
 LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
-  SmallVector<Type> types;
-  for (Value result : op.getResults())
-    flatTypes(result, types);
+  SmallVector<Type> types = flatTypes(op.getResults());
   bool hasElse = !op.getElseRegion().empty();
   auto branch =
       ir.create<scf::IfOp>(types, conditionOf(op.getCondition()), hasElse);
@@ -216,9 +211,7 @@ LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
   if (hasElse &&
       failed(emitBranch(op.getElseRegion().front(), branch.elseBlock())))
     return failure();
-  ValueRange results = branch.getResults();
-  for (Value result : op.getResults())
-    unflatten(result, results);
+  unflatten(op.getResults(), branch.getResults());
   return success();
 }
 

@@ -202,6 +202,7 @@ Value Ir::roundPairFinite(Value low, Value high) {
                       {high, low});
 }
 
+// LLVM would move it behind a branch, where what it frees is no longer needed.
 Value Ir::addProductIf(Value condition, Value a, Value b, Value sum) {
   return assembly("@$4 fma.rn.f32 $0, $1, $2, $0;", "=f,f,f,0,b",
                   {a, b, sum, condition}, getF32Type());

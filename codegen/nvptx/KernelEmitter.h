@@ -87,16 +87,13 @@ private:
   LogicalResult emitIf(scf::IfOp op);
   Value conditionOf(Value condition);
   LogicalResult emitWarps(tile::WarpsOp op);
-  /// Emits what stands in a region: what is packed, loaded or expanded there is
-  /// not known behind it.
-  void inRegion(function_ref<void()> emit);
   /// The body of a loop or branch, and in `yielded` the scalars it ends with.
   LogicalResult emitBody(Block &block, Values &yielded);
-  /// The scalars or words that stand for a value, and the types of such a list.
-  Values flatten(Value value);
-  void flatTypes(Value value, SmallVectorImpl<Type> &types);
-  /// Takes what stands for `value` off the front of `flat`.
-  void unflatten(Value value, ValueRange &flat);
+  /// The scalars or words that stand for values, their types, and what stands
+  /// for them from now on.
+  Values flatten(ValueRange values);
+  SmallVector<Type> flatTypes(ValueRange values);
+  void unflatten(ValueRange values, ValueRange flat);
 
   //===--- Tiles (Tiles.cpp) ----------------------------------------------===//
   const Values &registers(Value tile);

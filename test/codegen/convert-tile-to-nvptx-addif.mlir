@@ -9,7 +9,7 @@
 // CHECK-LABEL: llvm.func @add_if
 // CHECK: %[[Q:.*]] = arith.cmpi sgt
 // CHECK-COUNT-2: llvm.inline_asm has_side_effects "@$4 fma.rn.f32 $0, $1, $2, $0;", "=f,f,f,0,b" %{{.*}}, %{{.*}}, %{{.*}}, %[[Q]] : (f32, f32, f32, i1) -> f32
-// CHECK-NOT: inline_asm "@$4
+// CHECK-NOT: inline_asm has_side_effects "@$4
 // CHECK: arith.select %[[Q]]
 // CHECK: llvm.return
 tile.kernel @add_if(%x: memref<?xf32>, %y: memref<?xf32>, %n: i64) {
@@ -102,6 +102,7 @@ tile.kernel @known_behind(%z: memref<?x?xf32>, %f: f32, %g: f32, %n: i64) {
 // CHECK-LABEL: llvm.func @used_twice
 // CHECK-NOT: scf.if
 // CHECK-COUNT-16: llvm.nvvm.mma.m16n8k16
+// CHECK-COUNT-64: llvm.inline_asm has_side_effects "@$4 fma.rn.f32
 // CHECK-NOT: scf.if
 // CHECK: llvm.return
 tile.kernel @used_twice(%z: memref<?x?xf32>, %y: memref<?x?xf32>, %f: f32, %g: f32, %n: i64) {
@@ -121,5 +122,34 @@ tile.kernel @used_twice(%z: memref<?x?xf32>, %y: memref<?x?xf32>, %f: f32, %g: f
   %r = arith.select %q, %sum, %before : tensor<8x256xf32, #d>
   tile.store %product, %y[%j, %c0] : tensor<8x256xf32, #d>, memref<?x?xf32>, tensor<8xindex, #row>, index
   tile.store %r, %z[%j, %c0] : tensor<8x256xf32, #d>, memref<?x?xf32>, tensor<8xindex, #row>, index
+  tile.return
+}
+
+// Nor are eight instructions parted, nor codes that something else needs: what
+// is loaded of them in a branch is not there behind it.
+// CHECK-LABEL: llvm.func @eight
+// CHECK-NOT: scf.if
+// CHECK-COUNT-8: llvm.nvvm.mma.m16n8k16
+// CHECK-COUNT-32: llvm.inline_asm has_side_effects "@$4 fma.rn.f32
+// CHECK-NOT: scf.if
+// CHECK: llvm.return
+#b128 = #tile.layout<rank = 2, registers = [(1, 0), (2, 0), (0, 8), (0, 16), (0, 32), (0, 64)], lanes = [(4, 0), (8, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+#d128 = #tile.layout<rank = 2, registers = [(1, 0), (0, 8), (0, 16), (0, 32), (0, 64)], lanes = [(2, 0), (4, 0), (0, 1), (0, 2), (0, 4)], warps = []>
+tile.kernel @eight(%z: memref<?x?xf32>, %f: f32, %g: f32, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i64
+  %q = arith.cmpi sgt, %n, %n0 : i64
+  %j = tile.iota 0 : tensor<8xindex, #row>
+  %h = arith.truncf %f : f32 to f16
+  %zero = arith.constant dense<0.0> : tensor<8x128xf32, #d128>
+  %a = tile.splat %h : tensor<8x16xf16, #a>
+  %b = tile.splat %h : tensor<16x128xf16, #b128>
+  %factor = tile.splat %g : tensor<8x128xf32, #d128>
+  %before = tile.load %z[%j, %c0] : memref<?x?xf32>, tensor<8xindex, #row>, index -> tensor<8x128xf32, #d128>
+  %product = tile.dot %a, %b, %zero : tensor<8x16xf16, #a>, tensor<16x128xf16, #b128> -> tensor<8x128xf32, #d128>
+  %scaled = arith.mulf %product, %factor : tensor<8x128xf32, #d128>
+  %sum = arith.addf %before, %scaled : tensor<8x128xf32, #d128>
+  %r = arith.select %q, %sum, %before : tensor<8x128xf32, #d128>
+  tile.store %r, %z[%j, %c0] : tensor<8x128xf32, #d128>, memref<?x?xf32>, tensor<8xindex, #row>, index
   tile.return
 }

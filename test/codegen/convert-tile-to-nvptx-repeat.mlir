@@ -113,3 +113,78 @@ tile.kernel @waits_once(%pages: memref<?x?x?xi8>) {
   tile.wait %t
   tile.return
 }
+
+// Whether lanes share a number is asked of each of what it is made of once, not
+// on every way to it: of this chain there are 2^48.
+// CHECK-LABEL: llvm.func @many_ways
+// CHECK: llvm.nvvm.vote.any.sync
+// CHECK: llvm.return
+tile.kernel @many_ways(%limits: memref<?xi32>, %x: memref<?x?xf32>) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i32
+  %all = tile.warps 4 (%warp) -> (tensor<4x64xf32, #stack>) {
+    %v = arith.constant dense<1.0> : tensor<64xf32, #v>
+    %w = arith.constant dense<2.0> : tensor<64xf32, #v>
+    %first = memref.load %limits[%warp] : memref<?xi32>
+    %s0 = arith.cmpi sgt, %warp, %c0 : index
+    %s1 = arith.xori %s0, %s0 : i1
+    %s2 = arith.xori %s1, %s1 : i1
+    %s3 = arith.xori %s2, %s2 : i1
+    %s4 = arith.xori %s3, %s3 : i1
+    %s5 = arith.xori %s4, %s4 : i1
+    %s6 = arith.xori %s5, %s5 : i1
+    %s7 = arith.xori %s6, %s6 : i1
+    %s8 = arith.xori %s7, %s7 : i1
+    %s9 = arith.xori %s8, %s8 : i1
+    %s10 = arith.xori %s9, %s9 : i1
+    %s11 = arith.xori %s10, %s10 : i1
+    %s12 = arith.xori %s11, %s11 : i1
+    %s13 = arith.xori %s12, %s12 : i1
+    %s14 = arith.xori %s13, %s13 : i1
+    %s15 = arith.xori %s14, %s14 : i1
+    %s16 = arith.xori %s15, %s15 : i1
+    %s17 = arith.xori %s16, %s16 : i1
+    %s18 = arith.xori %s17, %s17 : i1
+    %s19 = arith.xori %s18, %s18 : i1
+    %s20 = arith.xori %s19, %s19 : i1
+    %s21 = arith.xori %s20, %s20 : i1
+    %s22 = arith.xori %s21, %s21 : i1
+    %s23 = arith.xori %s22, %s22 : i1
+    %s24 = arith.xori %s23, %s23 : i1
+    %s25 = arith.xori %s24, %s24 : i1
+    %s26 = arith.xori %s25, %s25 : i1
+    %s27 = arith.xori %s26, %s26 : i1
+    %s28 = arith.xori %s27, %s27 : i1
+    %s29 = arith.xori %s28, %s28 : i1
+    %s30 = arith.xori %s29, %s29 : i1
+    %s31 = arith.xori %s30, %s30 : i1
+    %s32 = arith.xori %s31, %s31 : i1
+    %s33 = arith.xori %s32, %s32 : i1
+    %s34 = arith.xori %s33, %s33 : i1
+    %s35 = arith.xori %s34, %s34 : i1
+    %s36 = arith.xori %s35, %s35 : i1
+    %s37 = arith.xori %s36, %s36 : i1
+    %s38 = arith.xori %s37, %s37 : i1
+    %s39 = arith.xori %s38, %s38 : i1
+    %s40 = arith.xori %s39, %s39 : i1
+    %s41 = arith.xori %s40, %s40 : i1
+    %s42 = arith.xori %s41, %s41 : i1
+    %s43 = arith.xori %s42, %s42 : i1
+    %s44 = arith.xori %s43, %s43 : i1
+    %s45 = arith.xori %s44, %s44 : i1
+    %s46 = arith.xori %s45, %s45 : i1
+    %s47 = arith.xori %s46, %s46 : i1
+    %s48 = arith.xori %s47, %s47 : i1
+    %loaded = arith.cmpi sgt, %first, %n0 : i32
+    %q = arith.andi %s48, %loaded : i1
+    %r = scf.if %q -> (tensor<64xf32, #v>) {
+      scf.yield %v : tensor<64xf32, #v>
+    } else {
+      scf.yield %w : tensor<64xf32, #v>
+    }
+    tile.yield %r : tensor<64xf32, #v>
+  }
+  %i = tile.iota 0 : tensor<4xindex, #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (0), (0), (0)], warps = [(1), (2)]>>
+  tile.store %all, %x[%i, %c0] : tensor<4x64xf32, #stack>, memref<?x?xf32>, tensor<4xindex, #tile.layout<rank = 1, registers = [], lanes = [(0), (0), (0), (0), (0)], warps = [(1), (2)]>>, index
+  tile.return
+}

@@ -9,18 +9,30 @@
 // With a window the first blocks are seen by some rows only.
 // RUN: sed 's/ratio 4 causal/ratio 4 window %%window causal/' %s | kvarn-opt --kvarn-tile=schedule=%{schedule} --canonicalize --cse | FileCheck %s --check-prefixes=CHECK,WINDOW
 
-// With 16 rows at head_dim 128 values are waited for before exponentials.
-// REDEFINE: %{schedule} = '<rows=16,tokens=128,pool_tokens=32,warps=1,splits=1,copy=async,expand=subnormal,operand=f16,register_rows=4,register_columns=32>'
-// RUN: sed 's/head_dim = 64/head_dim = 128/; s/x64xf16/x128xf16/g; s/ratio 4/ratio 16/' %s | kvarn-opt --kvarn-tile=schedule=%{schedule} --canonicalize --cse | FileCheck %s --check-prefix=MANY
-// MANY: scf.while
-// MANY: scf.while ({{.*}}, %[[K:[a-z0-9]+]] = %{{[a-z0-9]+}}, %[[V:[a-z0-9]+]] = %{{[a-z0-9]+}}, %{{[a-z0-9]+}} = %{{[a-z0-9]+}}) :
-// MANY: tile.wait %[[K]]
+// With 16 rows at head_dim 128 values are waited for before exponentials, else behind them.
+// DEFINE: %{rows} = 16
+// DEFINE: %{ratio} = 16
+// DEFINE: %{dim} = 128
+// DEFINE: %{shape} = sed 's/head_dim = 64/head_dim = %{dim}/; s/x64xf16/x%{dim}xf16/g; s/ratio 4/ratio %{ratio}/' %s | kvarn-opt --kvarn-tile=schedule='<rows=%{rows},tokens=128,pool_tokens=32,warps=1,splits=1,copy=async,expand=subnormal,operand=f16,register_rows=4,register_columns=32>' --canonicalize --cse | FileCheck %s
+// RUN: %{shape} --check-prefixes=ORDER,MANY
+// REDEFINE: %{dim} = 64
+// RUN: %{shape} --check-prefixes=ORDER,FEW
+// REDEFINE: %{dim} = 128
+// REDEFINE: %{rows} = 8
+// REDEFINE: %{ratio} = 8
+// RUN: %{shape} --check-prefixes=ORDER,FEW
+// ORDER: scf.while
+// ORDER: scf.while ({{.*}}, %[[K:[a-z0-9]+]] = %{{[a-z0-9]+}}, %[[V:[a-z0-9]+]] = %{{[a-z0-9]+}}, %{{[a-z0-9]+}} = %{{[a-z0-9]+}}) :
+// ORDER: tile.wait %[[K]]
 // MANY-NOT: math.exp2
-// MANY: tile.wait %[[V]]
-// MANY-NOT: tile.wait
+// FEW-NOT: tile.wait
+// FEW: math.exp2 {{.*}} tensor<{{8|16}}x128xf32>
+// ORDER: tile.wait %[[V]]
+// ORDER-NOT: tile.wait
 // MANY: math.exp2 {{.*}} tensor<16x128xf32>
-// MANY-NOT: tile.wait
-// MANY: scf.condition
+// FEW-NOT: math.exp2
+// ORDER-NOT: tile.wait
+// ORDER: scf.condition
 
 // Not with loops = one, not without copies, not for parts of records, and not for sums in f32.
 // REDEFINE: %{schedule} = '<rows=8,tokens=128,pool_tokens=32,warps=1,splits=1,copy=direct,expand=subnormal,operand=f16,register_rows=4,register_columns=32>'
