@@ -6,6 +6,7 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -123,17 +124,17 @@ static Fields fieldsOf(ScheduleAttr schedule) {
   StringRef inside = StringRef(text).split('<').second.rsplit('>').first;
   SmallVector<StringRef> items;
   inside.split(items, ", ");
-  Fields fields, given;
+  Fields fields;
+  llvm::StringMap<std::string> given;
   for (StringRef item : items) {
     auto [name, value] = item.split(" = ");
-    Fields &to = llvm::is_contained(kOptionalFields, name) ? given : fields;
-    to.emplace_back(name.str(), value.str());
+    if (llvm::is_contained(kOptionalFields, name))
+      given[name] = value.str();
+    else
+      fields.emplace_back(name.str(), value.str());
   }
-  for (StringRef name : kOptionalFields) {
-    auto field = llvm::find_if(
-        given, [&](const auto &each) { return each.first == name; });
-    fields.emplace_back(name.str(), field == given.end() ? "" : field->second);
-  }
+  for (StringRef name : kOptionalFields)
+    fields.emplace_back(name.str(), given.lookup(name));
   return fields;
 }
 

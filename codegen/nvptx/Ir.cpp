@@ -183,9 +183,9 @@ Value Ir::assembly(StringRef text, StringRef constraints, ValueRange operands,
 
 /// Inline PTX without side effects, so that it can be moved.
 Value Ir::pureAssembly(StringRef text, StringRef constraints,
-                       ValueRange operands, Type type) {
+                       ValueRange operands) {
   return create<LLVM::InlineAsmOp>(
-             TypeRange(type ? type : getI32Type()), operands, text, constraints,
+             TypeRange(getI32Type()), operands, text, constraints,
              /*has_side_effects=*/false, /*is_align_stack=*/false,
              LLVM::AsmDialectAttr(), ArrayAttr())
       .getResult(0);

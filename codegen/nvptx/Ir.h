@@ -105,8 +105,8 @@ public:
   void syncBlock();
 
 private:
-  Value pureAssembly(StringRef text, StringRef constraints, ValueRange operands,
-                     Type type = {});
+  Value pureAssembly(StringRef text, StringRef constraints,
+                     ValueRange operands);
   Value shuffleWord(Value word, Value operand, bool exclusive);
   Value shuffleAny(Value value, Value operand, bool exclusive);
 

@@ -151,6 +151,7 @@ LogicalResult KernelEmitter::checkSupported() {
       for (Value value : values)
         if (failed(checkTile(op, value, lanes)))
           return WalkResult::interrupt();
+    repeats |= isa<scf::WhileOp>(op);
     if (auto op_ = dyn_cast<WarpsOp>(op)) {
       hasOwnWarps = true;
       int64_t count = op_.getCount();

@@ -36,7 +36,6 @@ void KernelEmitter::allocateSlots() {
     bytes += llvm::alignTo(slot.bytes, kAlignment);
     slots[op.getSlot()] = slot;
   });
-  kernel.walk([&](scf::WhileOp) { repeats = true; });
   barrierBytes = barriers;
   slotBytes = bytes;
   slotsOffset = llvm::alignTo(
@@ -282,11 +281,8 @@ Value KernelEmitter::slotOf(Value token) {
   if (auto copy = token.getDefiningOp<AsyncCopyOp>())
     return copy.getSlot();
   if (auto argument = dyn_cast<BlockArgument>(token)) {
-    Operation *owner = argument.getOwner()->getParentOp();
-    if (auto loop = dyn_cast<scf::WhileOp>(owner))
-      return slotOf(loop.getInits()[argument.getArgNumber()]);
-    return slotOf(
-        cast<scf::ForOp>(owner).getInits()[argument.getArgNumber() - 1]);
+    auto loop = cast<LoopLikeOpInterface>(argument.getOwner()->getParentOp());
+    return slotOf(loop.getTiedLoopInit(argument)->get());
   }
   unsigned index = cast<OpResult>(token).getResultNumber();
   if (auto loop = token.getDefiningOp<scf::WhileOp>())
