@@ -125,7 +125,7 @@ Softmax AttendKernel::packedBlock(const QueryRows &r, const Query &q,
                                   Value firstPosition, const Softmax &initial,
                                   RecordReader &record) {
   int64_t tokens = spec.schedule.getTokens();
-  ScaledQuery query = record.scaleQuery(q.rows, q.factor);
+  RoundedOperand query = record.scaleQuery(q.rows, q.factor);
   auto step = [&](Value start, Softmax state) {
     auto [raw, factor] = record.scores(query, start, tokens);
     if (tokens == spec.format.getGroup())
@@ -179,8 +179,7 @@ Softmax AttendKernel::denseBlock(const QueryRows &r, const Query &q,
     Value raw = b.dot(q.rows, b.transpose(k));
     Value p =
         weigh(r, state, {raw, q.factor}, b.add(firstPosition, start), [] {});
-    Value sum = b.mul(b.dot(p, v), b.f32(1 / kUnitWeight));
-    state.out = b.add(state.out, sum);
+    state.out = b.add(state.out, b.dot(p, v));
     return state;
   };
   if (tokens == step)
@@ -315,12 +314,8 @@ Softmax AttendKernel::everyBlock(const QueryRows &r, const Blocks &range,
       query = makeQuery(loadRows(r));
     state = newTiles(r, query, start(range.firstNew), range.lastNew, step);
   }
-  state = blockLoop(rowsOfCache(r), query, start(range.first), range.last, step,
-                    state);
-  // Until here weights are summed as they are multiplied.
-  if (!together())
-    state.sum = b.mul(state.sum, b.f32(1 / kUnitWeight));
-  return state;
+  return blockLoop(rowsOfCache(r), query, start(range.first), range.last, step,
+                   state);
 }
 
 //===----------------------------------------------------------------------===//

@@ -23,7 +23,8 @@ inline constexpr double kNoScore = -0x1p120;
 /// Scores are in units of log2: exponentials of base 2 are one instruction.
 inline constexpr double kLog2e = 1.4426950408889634;
 
-/// Running softmax of a tile of query rows: maximum, denominator, weighted sum.
+/// Running softmax of a tile of query rows: a number that weights are relative
+/// to (about the maximum, less log2(kUnitWeight)), their sum, weighted sum.
 struct Softmax {
   Value max, sum, out;
 

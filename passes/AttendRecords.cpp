@@ -138,7 +138,7 @@ SmallVector<Value> AttendKernel::steadyRecord(const QueryRows &r,
   Value nextPacked = nextIsPacked(walk, range);
   record.setNext(b.toIndex(walk.nextBlock), kvHead, nextPacked);
   BlockWalk next = stepOn(walk, range);
-  ScaledQuery query = record.scaleQuery(q.rows, q.factor);
+  RoundedOperand query = record.scaleQuery(q.rows, q.factor);
   auto [raw, factor] = record.scores(query, b.index(0), group);
   record.keysDone();
   // Nothing then parts products and exponentials, which take registers.

@@ -62,10 +62,9 @@ Value AttendKernel::masked(const QueryRows &r, Value x, Value firstPosition) {
   return b.select(seen, x, b.f32(-INFINITY));
 }
 
-/// Of scores `x`, in parts of kUnitWeight, as an operand.
+/// Of scores `x`, as an operand.
 Value AttendKernel::weightsOf(Value x, Value base) {
-  Value high = b.sub(b.f32(std::log2(kUnitWeight)), base);
-  x = b.exp2(b.add(x, b.along(high, 0, shapeOf(x))));
+  x = b.exp2(b.sub(x, b.along(base, 0, shapeOf(x))));
   return b.truncate(x, spec.schedule.getOperand());
 }
 
@@ -83,13 +82,12 @@ Value AttendKernel::weightsFit(Value sum) {
                      b.f32(kLargestWeights));
 }
 
-/// Takes new scores in: returns their weights in parts of kUnitWeight, as an
-/// operand, adds their sums to `state` and shrinks it where the maximum grows.
-/// With one loop, as long as the weights of no row add up to more than
-/// kLargestWeights the maximum stays behind and nothing has to shrink, which is
-/// so for all but the first tiles and those at a border. Values are waited for
-/// before that is decided, so that nothing stands between the decision and
-/// their products.
+/// Takes new scores in: returns their weights as an operand, adds their sums to
+/// `state` and shrinks it where the maximum grows. With one loop, as long as
+/// the weights of no row add up to more than kLargestWeights the maximum stays
+/// behind and nothing has to shrink, which is so for all but the first tiles
+/// and those at a border. Values are waited for before that is decided, so that
+/// nothing stands between the decision and their products.
 Value AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
                           Value firstPosition,
                           function_ref<void()> waitForValues) {
@@ -125,10 +123,12 @@ Value AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
 Value AttendKernel::weighAnew(const QueryRows &r, Softmax &state, Scores s,
                               Value firstPosition) {
   Value visible = onlySeen(r, scaled(s.tile, s), firstPosition);
-  Value highest = b.max(state.max, b.reduce(tile::ReduceKind::Max, visible, 1));
-  Value alpha = b.exp2(b.sub(state.max, highest));
-  Value p = weightsOf(visible, highest);
-  state = {highest, plusWeights(b.mul(state.sum, alpha), p),
+  Value base = b.sub(b.reduce(tile::ReduceKind::Max, visible, 1),
+                     b.f32(std::log2(kUnitWeight)));
+  base = b.max(state.max, base);
+  Value alpha = b.exp2(b.sub(state.max, base));
+  Value p = weightsOf(visible, base);
+  state = {base, plusWeights(b.mul(state.sum, alpha), p),
            b.mul(state.out, b.along(alpha, 0, tile(depth)))};
   return p;
 }

@@ -247,7 +247,7 @@ RoundedOperand RecordReader::narrowOperand(RecordPart part, Value x,
   return result;
 }
 
-ScaledQuery RecordReader::scaleQuery(Value q, Value factor) {
+RoundedOperand RecordReader::scaleQuery(Value q, Value factor) {
   SmallVector<int64_t> shape(shapeOf(q));
   waitFor(RecordPart::Key);
   Value zero = b.index(0);
@@ -257,12 +257,13 @@ ScaledQuery RecordReader::scaleQuery(Value q, Value factor) {
     Value bias = b.mul(q, b.along(b.toF32(offset), 1, shape));
     return {b.mul(q, b.along(b.toF32(scale), 1, shape)), b.sum(bias, 1), {}};
   }
-  RoundedOperand rounded =
+  RoundedOperand query =
       narrowOperand(RecordPart::Key, q, scale, offset, kLargestQuery);
-  return {rounded.operand, rounded.bias, b.mul(rounded.factor, factor)};
+  query.factor = b.mul(query.factor, factor);
+  return query;
 }
 
-std::pair<Value, Value> RecordReader::scores(const ScaledQuery &query,
+std::pair<Value, Value> RecordReader::scores(const RoundedOperand &query,
                                              Value start, int64_t tokens) {
   SmallVector<int64_t> shape = {shapeOf(query.operand)[0], tokens};
   Value codes =
@@ -295,7 +296,6 @@ Value RecordReader::weightedValues(Value p, Value start) {
   Value codes = operands(RecordPart::Value,
                          this->codes(RecordPart::Value, start, tokens));
   if (!narrow()) {
-    channel = b.mul(channel, b.f32(1 / kUnitWeight));
     scale = b.toF32(scale);
     offset = b.toF32(offset);
     Value bias = b.sum(b.mul(p, b.along(offset, 1, shape)), 1);
@@ -305,7 +305,7 @@ Value RecordReader::weightedValues(Value p, Value start) {
   }
   RoundedOperand weights =
       narrowOperand(RecordPart::Value, p, scale, offset, kLargestWeights);
-  channel = b.mul(channel, b.mul(weights.factor, b.f32(1 / kUnitWeight)));
+  channel = b.mul(channel, weights.factor);
   Value bias = b.along(weights.bias, 0, out);
   if (subnormal() && bitAxis(RecordPart::Value) == ::kvarn::Axis::Channel)
     bias = inUnits(bias, expandScale(RecordPart::Value, depth), channel);

@@ -16,16 +16,9 @@
 
 namespace mlir::kvarn {
 
-/// Query rows with the key scales of one record folded in.
-struct ScaledQuery {
-  Value operand; // [M, D]
-  Value bias;    // [M]: see RecordReader::narrowOperand
-  Value factor;  // scalar by which scores are too small; null = 1
-};
-
-/// The left operand of a product with codes, one side's scales folded in: the
-/// product with codes plus `bias`, all times `factor` (null = 1), is what exact
-/// operands would give.
+/// The left operand [M, n] of a product with codes, one side's scales folded
+/// in: the product with codes plus `bias` [M], all times `factor` (a number;
+/// null = 1), is what exact operands would give.
 struct RoundedOperand {
   Value operand, bias, factor;
 };
@@ -51,10 +44,11 @@ struct PartScales {
 /// the more bits below.
 inline constexpr double kLargestQuery = 1024;
 
-/// What a token weighs whose score is the running maximum, and what the weights
-/// of a row may add up to in one tile: scores may be larger than a maximum that
-/// lags behind, and those of 128 tokens as large. The nearer the two are, the
-/// more bits do small weights have, which are many in a long context.
+/// What a token weighs whose score was the largest when the running maximum was
+/// found, and what the weights of a row may add up to in one tile: scores may
+/// be larger than a maximum that lags behind, and those of 128 tokens as large.
+/// The nearer the two are, the more bits do small weights have, which are many
+/// in a long context.
 inline constexpr double kUnitWeight = 64, kLargestWeights = 8192;
 
 /// Emits the reading of records: straight from the pages, or by asynchronous
@@ -69,14 +63,15 @@ public:
   /// The record that is read from now on.
   void enter(Value block, Value head);
 
-  /// `factor`: what the scores of `q` are to be multiplied with; null = 1.
-  ScaledQuery scaleQuery(Value q, Value factor);
+  /// Query rows with the scales of the record's keys. `factor`: what the scores
+  /// of `q` are to be multiplied with; null = 1.
+  RoundedOperand scaleQuery(Value q, Value factor);
   /// Products [M, tokens] with the keys `start` and up, and what those of each
   /// token are to be multiplied with: Ktok and query.factor.
-  std::pair<Value, Value> scores(const ScaledQuery &query, Value start,
+  std::pair<Value, Value> scores(const RoundedOperand &query, Value start,
                                  int64_t tokens);
-  /// Sum over these tokens of weights `p` [M, tokens], operands, / kUnitWeight
-  /// times V, which has been waited for: [M, D].
+  /// Sum over these tokens of weights `p` [M, tokens], operands, times V, which
+  /// has been waited for: [M, D].
   Value weightedValues(Value p, Value start);
   /// Some tokens of K, [D, tokens], or V, [tokens, D], become operands,
   /// unfolded. Parts of a record that are used together have the range of all

@@ -48,6 +48,7 @@
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 64, layout = mma16816>
 
 // CHECK: tile.kernel
+// CHECK: %[[UNIT:.*]] = arith.constant 6.000000e+00 : f32
 // CHECK: %[[REQUEST:.*]] = tile.program_id y
 // CHECK: %[[KEYS:.*]] = tile.alloc_slot : {{.*}}, key>
 // CHECK: %[[VALUES:.*]] = tile.alloc_slot : {{.*}}, value>
@@ -128,12 +129,15 @@
 // CHECK-NEXT: scf.yield %[[AFTER]]#6
 // CHECK: scf.if %[[PACKED]]
 // CHECK-NEXT: tile.wait %[[KEYS_THERE]]
-// Its maximum is found whether its weights would fit or not.
+// Its maximum is found whether its weights would fit or not. They are relative
+// to that less log2 of what the largest one is to weigh.
 // CHECK-NOT: arith.cmpf ole, {{.*}} : f32
 // CHECK: tile.wait %[[AFTER]]#7
 // CHECK-NOT: arith.cmpf ole, {{.*}} : f32
 // CHECK: %[[HIGHEST:.*]] = tile.reduce max %{{.*}} dim 1 : tensor<8x128xf32> -> tensor<8xf32>
-// CHECK: arith.maximumf %{{.*}}, %[[HIGHEST]]
+// CHECK-NEXT: %[[UNITS:.*]] = tile.splat %[[UNIT]] : tensor<8xf32>
+// CHECK-NEXT: %[[BASE:.*]] = arith.subf %[[HIGHEST]], %[[UNITS]] : tensor<8xf32>
+// CHECK: arith.maximumf %{{.*}}, %[[BASE]]
 // CHECK: math.exp2 {{.*}} tensor<8x128xf32>
 // CHECK-NOT: arith.cmpf ole, {{.*}} : f32
 // CHECK: scf.condition

@@ -178,8 +178,7 @@
 // WARPS-DAG: %[[C4:.*]] = arith.constant 4 : index
 // WARPS: %[[ALL:.*]]:3 = tile.warps 4 (%[[W:.*]]) -> (tensor<4x4xf32{{.*}}>, tensor<4x4xf32{{.*}}>, tensor<4x4x64xf32{{.*}}>) {
 // WARPS: %[[ONE:.*]]:3 = scf.for %{{.*}} = %[[W]] to %{{.*}} step %[[C4]]
-// WARPS: %[[SUM:.*]] = arith.mulf %[[ONE]]#1,
-// WARPS: tile.yield %[[ONE]]#0, %[[SUM]], %[[ONE]]#2
+// WARPS: tile.yield %[[ONE]]#0, %[[ONE]]#1, %[[ONE]]#2
 // WARPS: }
 // WARPS: %[[MAX:.*]] = tile.reduce max %[[ALL]]#0 dim 0
 // WARPS: math.exp2
