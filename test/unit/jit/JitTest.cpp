@@ -126,13 +126,16 @@ TEST(Jit, WhatSpecializesMakesAnotherKernel) {
   EXPECT_EQ(id(Request(append).layout("mma16816")), 3u);
   EXPECT_EQ(id(Request(append).headDim(128)), 4u);
   EXPECT_EQ(id(Request(append).format("kvarn_k4v4_g64")), 5u);
-  EXPECT_EQ(id(Request(append).target("x86-64-v3")), 6u);
+  // The level that a CPU has by itself is the same kernel.
+  std::string_view own = jit.get(append).variant().id;
+  size_t made = own == "append.x86-64-v3" ? 5 : 6;
+  EXPECT_EQ(id(Request(append).target("x86-64-v3")), made);
   // Hints do not, but for the query tokens of attention: 2 tokens by ratio 2
   // are the 4 rows that 3 tokens need too, rounded up.
-  EXPECT_EQ(id(Request(append).context(4096).maxBatch(3)), 6u);
+  EXPECT_EQ(id(Request(append).context(4096).maxBatch(3)), made);
   Request relayout("relayout");
   relayout.format("kvarn_k2v2_g64").headDim(64);
-  EXPECT_EQ(id(Request(relayout).options("source=mma16816")), 7u);
+  EXPECT_EQ(id(Request(relayout).options("source=mma16816")), made + 1);
   EXPECT_STREQ(
       jit.get(Request(relayout).options("source=mma16816")).variant().options,
       "source=mma16816");
