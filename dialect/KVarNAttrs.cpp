@@ -168,6 +168,7 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   QueryPlace query = QueryPlace::Registers;
   RowEnds ends = RowEnds::Kept;
   RecordLoops loops = RecordLoops::Two;
+  RecordOrder order = RecordOrder::Forward;
   Type operand;
   FieldReader fields(parser);
   fields.integer("rows", rows);
@@ -185,12 +186,13 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   fields.optionalKeyword("query", query, "registers, shared");
   fields.optionalKeyword("ends", ends, "kept, again");
   fields.optionalKeyword("loops", loops, "two, one");
-  if (!fields.finish("programs, team, query, ends, loops"))
+  fields.optionalKeyword("order", order, "forward, backward");
+  if (!fields.finish("programs, team, query, ends, loops, order"))
     return {};
   return parser.getChecked<ScheduleAttr>(
       at, parser.getContext(), rows, tokens, poolTokens, warps, splits, copy,
       expand, operand, registerRows, registerColumns, programs, team, query,
-      ends, loops);
+      ends, loops, order);
 }
 
 void ScheduleAttr::print(AsmPrinter &printer) const {
@@ -212,6 +214,8 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
     printer << ", ends = " << stringifyRowEnds(getEnds());
   if (getLoops() != RecordLoops::Two)
     printer << ", loops = " << stringifyRecordLoops(getLoops());
+  if (getOrder() != RecordOrder::Forward)
+    printer << ", order = " << stringifyRecordOrder(getOrder());
   printer << ">";
 }
 
@@ -245,7 +249,7 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    Type operand, int64_t registerRows,
                                    int64_t registerColumns, int64_t programs,
                                    Team team, QueryPlace query, RowEnds ends,
-                                   RecordLoops) {
+                                   RecordLoops, RecordOrder) {
   auto within = [&](StringRef name, int64_t value, int64_t limit,
                     int64_t least = 1) {
     if (value >= least && value <= limit)

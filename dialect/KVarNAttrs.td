@@ -100,6 +100,14 @@ def KVarN_RecordLoops
   let genSpecializedAttr = 0;
 }
 
+def KVarN_RecordOrder
+    : I32EnumAttr<"RecordOrder", "what products with a record begin with", [
+    I32EnumAttrCase<"Forward", 0, "forward">,
+    I32EnumAttrCase<"Backward", 1, "backward">]> {
+  let cppNamespace = "::mlir::kvarn";
+  let genSpecializedAttr = 0;
+}
+
 def KVarN_ExpandAttr : EnumAttr<KVarN_Dialect, KVarN_Expand, "expand"> {
   let assemblyFormat = "$value";
 }
@@ -156,6 +164,7 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
     | `query` | `registers` (where it is left out), or `shared`: in shared memory, which leaves the registers to scores and sums where a warp has many rows |
     | `ends` | with `splits = 0`, what the end of a row tile needs (its request, its place among the partial results): `kept` in registers (where it is left out), or looked up `again` where these are short |
     | `loops` | `two` (where it is left out): with `copy = async`, `operand = f16`, `team = warp` and whole records at once, records that all rows see and whose weights fit the maximum so far have a loop of their own; `one`: it is decided within each block, which takes fewer registers |
+    | `order` | with `operand = f16` and `team = warp`, products go through the tokens of a record and the channels of its values `forward` (where it is left out) or `backward`: the assembler then finds another order of instructions, which may be faster |
 
     Example:
     ```mlir
@@ -171,7 +180,8 @@ def KVarN_ScheduleAttr : KVarN_Attr<"Schedule", "schedule"> {
                         "int64_t":$programs, "::mlir::kvarn::Team":$team,
                         "::mlir::kvarn::QueryPlace":$query,
                         "::mlir::kvarn::RowEnds":$ends,
-                        "::mlir::kvarn::RecordLoops":$loops);
+                        "::mlir::kvarn::RecordLoops":$loops,
+                        "::mlir::kvarn::RecordOrder":$order);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }

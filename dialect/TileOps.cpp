@@ -121,6 +121,12 @@ LogicalResult DotOp::verify() {
   if (product.empty() || c.getShape() != ArrayRef(product))
     return emitOpError() << "cannot multiply " << a << " by " << b << " into "
                          << c;
+  ArrayRef<int64_t> order = getDescending();
+  for (auto [i, dim] : llvm::enumerate(order))
+    if (b.getRank() != 2 || dim < 0 || dim > 1 ||
+        llvm::is_contained(order.take_front(i), dim))
+      return emitOpError() << "descending is [" << order
+                           << "], expected dimensions of a matrix " << b;
   return success();
 }
 

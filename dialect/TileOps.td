@@ -325,19 +325,24 @@ def Tile_DotOp : Tile_Op<"dot", [
   let description = [{
     `result = accumulator + lhs * rhs` for [M, K] x [K, N] + [M, N], or with a
     vector for [M, K] x [K] + [M]; products and sums are f32 whatever the
-    operands are.
+    operands are. Those dimensions of a right matrix that are `descending` are
+    gone through from the last element to the first by matrix instructions of a
+    warp: a matter of time, and of rounding where it is the depth.
 
     Example:
     ```mlir
     %d = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64x32xf16> -> tensor<16x32xf32>
+    %e = tile.dot %a, %b, %c descending [1] : tensor<16x64xf16>, tensor<64x32xf16> -> tensor<16x32xf32>
     ```
   }];
-  let arguments = (ins Tile_FloatTile:$lhs, Tile_FloatTile:$rhs,
-                       StaticShapeTensorOf<[F32]>:$accumulator);
+  let arguments = (ins
+      Tile_FloatTile:$lhs, Tile_FloatTile:$rhs,
+      StaticShapeTensorOf<[F32]>:$accumulator,
+      DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{}">:$descending);
   let results = (outs StaticShapeTensorOf<[F32]>:$result);
   let assemblyFormat = [{
-    $lhs `,` $rhs `,` $accumulator attr-dict `:` type($lhs) `,` type($rhs) `->`
-    type($result)
+    $lhs `,` $rhs `,` $accumulator (`descending` $descending^)? attr-dict `:`
+    type($lhs) `,` type($rhs) `->` type($result)
   }];
   let hasVerifier = 1;
 }

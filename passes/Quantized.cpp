@@ -36,6 +36,17 @@ static Value fromBits(TileBuilder &b, Value x) {
   return b.op<arith::BitcastOp>(b.like(x, b.getF32Type()), x);
 }
 
+/// Which dimensions of codes, as right operands, products go through backward:
+/// tokens, and channels of values.
+static ArrayRef<int64_t> descendingOf(ScheduleAttr schedule, RecordPart part) {
+  static constexpr int64_t kBoth[] = {0, 1}, kColumns[] = {1};
+  if (schedule.getOrder() == RecordOrder::Forward)
+    return {};
+  if (part == RecordPart::Key)
+    return kColumns;
+  return kBoth;
+}
+
 /// 1 / x for a power of two: its exponent is taken from twice that of 1.
 static Value inverseOfPower(TileBuilder &b, Value x) {
   return fromBits(b, b.sub(b.i32(0x7f000000), bitsOf(b, x)));
@@ -278,7 +289,8 @@ std::pair<Value, Value> RecordReader::scores(const RoundedOperand &query,
     loadToken();
     bias = inUnits(bias, expandScale(RecordPart::Key, tokens), token);
   }
-  Value s = narrow() ? b.dot(query.operand, codes, bias)
+  Value s = narrow() ? b.dot(query.operand, codes, bias,
+                             descendingOf(schedule, RecordPart::Key))
                      : b.add(b.dot(query.operand, codes), bias);
   // Products leave few registers for what is not needed before their end.
   if (!token)
@@ -311,7 +323,9 @@ Value RecordReader::weightedValues(Value p, Value start) {
     bias = inUnits(bias, expandScale(RecordPart::Value, depth), channel);
   // Before the product, which may then be parted (codegen/nvptx/AddIf.cpp).
   channel = b.along(channel, 1, out);
-  return b.mul(b.dot(weights.operand, codes, bias), channel);
+  return b.mul(b.dot(weights.operand, codes, bias,
+                     descendingOf(schedule, RecordPart::Value)),
+               channel);
 }
 
 //===----------------------------------------------------------------------===//

@@ -119,7 +119,8 @@ namespace {
 struct Facts {
   Family family = Family::Store;
   int64_t group = ::kvarn::kGroups.back(), queryRows = 0;
-  int64_t headDim = 0, blockElements = 0, recordBytes = 0, valueBits = 0;
+  int64_t headDim = 0, blockElements = 0, recordBytes = 0;
+  int64_t keyBits = 0, valueBits = 0;
   int64_t queryTokens = 1;                // of a request
   bool newTokens = false;                 // K and V that no cache holds
   int64_t laneElements = kStoredElements; // of a block, when storing
@@ -132,6 +133,7 @@ static Facts factsOf(func::FuncOp program) {
   auto isOver = [&](FormatAttr format) {
     facts.group = std::min(facts.group, format.getGroup());
     facts.layout = format.getLayout();
+    facts.keyBits = std::max(facts.keyBits, format.getKeyBits());
     facts.valueBits = std::max(facts.valueBits, format.getValueBits());
     facts.headDim = std::max(facts.headDim, format.getHeadDim());
     facts.blockElements =
@@ -290,6 +292,15 @@ static RecordLoops loopsOf(const Target &target, const Defaults &row,
   return target.bulkCopies && fits ? RecordLoops::Two : RecordLoops::One;
 }
 
+/// What was faster on the chips that it was measured on: docs/performance.md.
+static RecordOrder orderOf(const Target &target, const Defaults &row,
+                           const Facts &facts, int64_t rows) {
+  bool backward = facts.family == Family::Attend && target.bulkCopies &&
+                  row.team == Team::Warp && rows > 8 && facts.keyBits >= 4 &&
+                  facts.layout == RecordLayout::Mma16816;
+  return backward ? RecordOrder::Backward : RecordOrder::Forward;
+}
+
 /// `row` for the format and the shape of a program.
 static ScheduleAttr fit(MLIRContext *context, const Target &target,
                         const Defaults &row, const Facts &facts) {
@@ -316,7 +327,8 @@ static ScheduleAttr fit(MLIRContext *context, const Target &target,
       std::min(row.poolTokens, facts.group), warps, row.splits, row.copy,
       row.expand, operand, registerRows,
       std::min<int64_t>(vectors * lanes, 128), programs, row.team, query,
-      endsOf(row, facts, rows), loopsOf(target, row, facts, rows));
+      endsOf(row, facts, rows), loopsOf(target, row, facts, rows),
+      orderOf(target, row, facts, rows));
 }
 
 ScheduleAttr mlir::kvarn::defaultSchedule(MLIRContext *context,

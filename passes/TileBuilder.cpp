@@ -213,7 +213,15 @@ Value TileBuilder::reduce(tile::ReduceKind kind, Value x, int64_t dim) {
 Value TileBuilder::dot(Value a, Value b) {
   SmallVector<int64_t> shape = {shapeOf(a)[0]};
   llvm::append_range(shape, shapeOf(b).drop_front());
-  return op<tile::DotOp>(a, b, tileOf(0.0, shape));
+  return dot(a, b, tileOf(0.0, shape));
+}
+
+Value TileBuilder::dot(Value a, Value b, Value sum,
+                       ArrayRef<int64_t> descending) {
+  DenseI64ArrayAttr order;
+  if (!descending.empty())
+    order = getDenseI64ArrayAttr(descending);
+  return op<tile::DotOp>(a, b, sum, order);
 }
 
 double mlir::kvarn::hadamardEntry(int64_t headDim) {

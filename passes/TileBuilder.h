@@ -89,8 +89,8 @@ public:
   }
   /// The product without an accumulator; `b` is a matrix or a vector.
   Value dot(Value a, Value b);
-  /// `a` * `b` + `sum`.
-  Value dot(Value a, Value b, Value sum) { return op<tile::DotOp>(a, b, sum); }
+  /// `a` * `b` + `sum`; dimensions of `b` that are gone through backward.
+  Value dot(Value a, Value b, Value sum, ArrayRef<int64_t> descending = {});
   /// `x` as the right operand of products that several warps share.
   Value stage(Value x) { return op<tile::StageOp>(x.getType(), x); }
   Value keep(Value x) { return op<tile::KeepOp>(x); }

@@ -107,8 +107,8 @@ using Fields = SmallVector<std::pair<std::string, std::string>>;
 } // namespace
 
 /// What the attribute leaves out where it is as ever, in its order.
-static constexpr StringRef kOptionalFields[] = {"programs", "team", "query",
-                                                "ends", "loops"};
+static constexpr StringRef kOptionalFields[] = {"programs", "team",  "query",
+                                                "ends",     "loops", "order"};
 
 static std::string &valueOf(Fields &fields, StringRef name) {
   auto field = llvm::find_if(

@@ -64,6 +64,10 @@ DotPlan KernelEmitter::planDot(DotOp op) {
     std::swap(depth[1], depth[halfOfDepth(depth)]);
   plan.steps = sums(ArrayRef(depth).drop_front(2));
   plan.upper = depth[1];
+  if (llvm::is_contained(op.getDescending(), 0))
+    std::reverse(plan.steps.begin(), plan.steps.end());
+  if (llvm::is_contained(op.getDescending(), 1))
+    std::reverse(plan.rows.outer.begin(), plan.rows.outer.end());
   // Neighbouring columns of the instruction share a lane.
   int64_t neighbour = lhs.lanes[target.matrix->outerLanes[0]][0];
   auto resultRegister = [&](int64_t row, int64_t column) -> int64_t {

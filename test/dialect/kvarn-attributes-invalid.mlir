@@ -100,7 +100,7 @@
 
 // -----
 
-// expected-error @+1 {{expected one of programs, team, query, ends, loops}}
+// expected-error @+1 {{expected one of programs, team, query, ends, loops, order}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 128, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32, blocks = 2>}
 
 // -----
@@ -187,6 +187,11 @@
 
 // expected-error @+1 {{unknown loops 'three', expected one of two, one}}
 "test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 16, warps = 4, splits = 0, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, programs = 2, loops = three>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{unknown order 'random', expected one of forward, backward}}
+"test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 16, warps = 4, splits = 0, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, programs = 2, order = random>} : () -> ()
 
 // -----
 

@@ -13,11 +13,11 @@
 // CHECK: #kvarn.schedule<rows = 128, tokens = 32, pool_tokens = 32, warps = 32, splits = 1024, copy = async, expand = subnormal, operand = f16, register_rows = 32, register_columns = 256>
 "test.op"() {a = #kvarn.schedule<rows = 128, tokens = 32, pool_tokens = 32, warps = 32, splits = 1024, copy = async, expand = subnormal, operand = f16, register_rows = 32, register_columns = 256>} : () -> ()
 
-// CHECK: #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 32, warps = 4, splits = 0, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, programs = 2, query = shared, ends = again, loops = one>
-"test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 32, warps = 4, splits = 0, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, programs = 2, query = shared, ends = again, loops = one>} : () -> ()
+// CHECK: #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 32, warps = 4, splits = 0, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, programs = 2, query = shared, ends = again, loops = one, order = backward>
+"test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 32, warps = 4, splits = 0, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, programs = 2, query = shared, ends = again, loops = one, order = backward>} : () -> ()
 // What is left out where it says what it would be otherwise.
 // CHECK: #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 32, warps = 4, splits = 0, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, programs = 2, query = shared>
-"test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 32, warps = 4, splits = 0, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, programs = 2, query = shared, ends = kept, loops = two>} : () -> ()
+"test.op"() {a = #kvarn.schedule<rows = 16, tokens = 128, pool_tokens = 32, warps = 4, splits = 0, copy = async, expand = subnormal, operand = f16, register_rows = 8, register_columns = 128, programs = 2, query = shared, ends = kept, loops = two, order = forward>} : () -> ()
 
 // CHECK: #kvarn.target<"x86-64-v4">
 "test.op"() {a = #kvarn.target<"x86-64-v4">} : () -> ()

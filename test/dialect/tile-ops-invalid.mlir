@@ -401,6 +401,38 @@ func.func @f(%a: tensor<16x64xf16>, %b: tensor<64x8xf16>, %c: tensor<16x8xf16>) 
 
 // -----
 
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<64x8xf16>, %c: tensor<16x8xf32>) {
+  // expected-error @+1 {{'tile.dot' op descending is [2], expected dimensions of a matrix 'tensor<64x8xf16>'}}
+  %0 = tile.dot %a, %b, %c descending [2] : tensor<16x64xf16>, tensor<64x8xf16> -> tensor<16x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<64x8xf16>, %c: tensor<16x8xf32>) {
+  // expected-error @+1 {{'tile.dot' op descending is [-1], expected dimensions of a matrix 'tensor<64x8xf16>'}}
+  %0 = tile.dot %a, %b, %c descending [-1] : tensor<16x64xf16>, tensor<64x8xf16> -> tensor<16x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<64x8xf16>, %c: tensor<16x8xf32>) {
+  // expected-error @+1 {{'tile.dot' op descending is [1, 1], expected dimensions of a matrix 'tensor<64x8xf16>'}}
+  %0 = tile.dot %a, %b, %c descending [1, 1] : tensor<16x64xf16>, tensor<64x8xf16> -> tensor<16x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<16x64xf16>, %b: tensor<64xf16>, %c: tensor<16xf32>) {
+  // expected-error @+1 {{'tile.dot' op descending is [0], expected dimensions of a matrix 'tensor<64xf16>'}}
+  %0 = tile.dot %a, %b, %c descending [0] : tensor<16x64xf16>, tensor<64xf16> -> tensor<16xf32>
+  return
+}
+
+// -----
+
 func.func @f(%a: tensor<16x64xf16>, %b: tensor<32xf16>, %c: tensor<16xf32>) {
   // expected-error @+1 {{'tile.dot' op cannot multiply 'tensor<16x64xf16>' by 'tensor<32xf16>' into 'tensor<16xf32>'}}
   %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<32xf16> -> tensor<16xf32>

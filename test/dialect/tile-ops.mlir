@@ -80,6 +80,8 @@ func.func @values(%f: f32, %x: tensor<16xf32>, %a: tensor<16x64xf16>, %b: tensor
   %8 = tile.reduce min %x dim 0 : tensor<16xf32> -> f32
   // CHECK: tile.dot %{{.*}}, %{{.*}}, %{{.*}} : tensor<16x64xf16>, tensor<64x32xf16> -> tensor<16x32xf32>
   %9 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64x32xf16> -> tensor<16x32xf32>
+  // CHECK: tile.dot %{{.*}}, %{{.*}}, %{{.*}} descending [0, 1] : tensor<16x64xf16>, tensor<64x32xf16> -> tensor<16x32xf32>
+  %descending = tile.dot %a, %b, %c descending [0, 1] : tensor<16x64xf16>, tensor<64x32xf16> -> tensor<16x32xf32>
   // CHECK: tile.dot %{{.*}}, %{{.*}}, %{{.*}} : tensor<16x64xf16>, tensor<64xf32> -> tensor<16xf32>
   %10 = tile.dot %a, %d, %x : tensor<16x64xf16>, tensor<64xf32> -> tensor<16xf32>
   // CHECK: tile.reduce min %{{.*}} dim 0 : tensor<8xindex> -> index

@@ -45,6 +45,19 @@
 // RUN: %{tile} | FileCheck %s --check-prefix=ONE --implicit-check-not=scf.while
 // ONE: tile.kernel
 
+// Products of a record begin with its last tokens and the last channels of its values: of the inner loop, and of the outer one.
+// REDEFINE: %{schedule} = '<rows=8,tokens=128,pool_tokens=32,warps=1,splits=1,copy=async,expand=subnormal,operand=f16,register_rows=4,register_columns=32,order=backward>'
+// RUN: %{tile} | FileCheck %s --check-prefix=BACKWARD
+// BACKWARD: tile.kernel
+// BACKWARD: descending [1] : tensor<8x64xf16>, tensor<64x128xf16> -> tensor<8x128xf32>
+// BACKWARD: descending [0, 1] : tensor<8x128xf16>, tensor<128x64xf16> -> tensor<8x64xf32>
+// BACKWARD: descending [1] : tensor<8x64xf16>, tensor<64x128xf16> -> tensor<8x128xf32>
+// BACKWARD: descending [0, 1] : tensor<8x128xf16>, tensor<128x64xf16> -> tensor<8x64xf32>
+// BACKWARD-NOT: descending
+// Not of sums in f32.
+// REDEFINE: %{schedule} = '<rows=8,tokens=128,pool_tokens=32,warps=1,splits=1,copy=async,expand=convert,operand=f32,register_rows=4,register_columns=32,order=backward>'
+// RUN: %{tile} | FileCheck %s --check-prefix=ONE --implicit-check-not=descending
+
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 64, layout = mma16816>
 
 // CHECK: tile.kernel
