@@ -334,12 +334,12 @@ void AttendKernel::finish(const QueryRows &r, Softmax state) {
   if (args.sinks) {
     // A sink takes weight and adds nothing; it counts only beside something.
     Value sink = b.mul(b.gather(args.sinks, {r.head}, r.valid), b.f32(kLog2e));
-    Value highest = b.select(seen, b.max(state.max, sink), b.f32(0));
-    Value shrink = b.exp2(b.sub(state.max, highest));
+    Value highest = b.select(seen, b.max(state.base, sink), b.f32(0));
+    Value shrink = b.exp2(b.sub(state.base, highest));
     Value own = b.select(seen, b.exp2(b.sub(sink, highest)), b.f32(0));
     state.sum = b.add(b.mul(state.sum, shrink), own);
     state.out = b.mul(state.out, b.along(shrink, 0, tile(depth)));
-    state.max = highest;
+    state.base = highest;
   }
   Value out = normalizeBy(state.out, state.sum);
   if (spec.rotateOutput)
@@ -349,7 +349,7 @@ void AttendKernel::finish(const QueryRows &r, Softmax state) {
           r.valid);
   if (args.lse) {
     Value sum = b.select(seen, state.sum, b.f32(1));
-    Value lse = b.mul(b.add(state.max, b.log2(sum)), b.f32(kLn2));
+    Value lse = b.mul(b.add(state.base, b.log2(sum)), b.f32(kLn2));
     b.scatter(b.select(seen, lse, b.f32(-INFINITY)), args.lse,
               {r.token, r.head}, r.valid);
   }
@@ -363,7 +363,7 @@ void AttendKernel::finishPartial(const QueryRows &r, const Softmax &state,
   b.store(normalizeBy(state.out, state.sum), args.partialOut, indices, r.valid);
   Value seen = b.less(b.f32(0), state.sum);
   Value sum = b.select(seen, state.sum, b.f32(1));
-  Value lse = b.add(state.max, b.log2(sum));
+  Value lse = b.add(state.base, b.log2(sum));
   b.scatter(b.select(seen, lse, b.f32(-INFINITY)), args.partialLse, place,
             r.valid);
 }

@@ -16,19 +16,19 @@
 
 namespace mlir::kvarn {
 
-/// The maximum of rows that have seen nothing. Finite, so that what is masked
+/// The base of rows that have seen nothing. Finite, so that what is masked
 /// (-inf) weighs 0 beside it.
 inline constexpr double kNoScore = -0x1p120;
 
 /// Scores are in units of log2: exponentials of base 2 are one instruction.
 inline constexpr double kLog2e = 1.4426950408889634;
 
-/// Running softmax of a tile of query rows: a number that weights are relative
-/// to (about the maximum, less log2(kUnitWeight)), their sum, weighted sum.
+/// Running softmax of a tile of query rows: what weights are relative to (about
+/// the maximum, less log2(kUnitWeight)), their sum, weighted sum.
 struct Softmax {
-  Value max, sum, out;
+  Value base, sum, out;
 
-  SmallVector<Value> list() const { return {max, sum, out}; }
+  SmallVector<Value> list() const { return {base, sum, out}; }
   static Softmax from(ValueRange values) {
     return {values[0], values[1], values[2]};
   }
@@ -147,7 +147,7 @@ struct BlockWalk {
   SmallVector<Value> tokens;
   Value index;
 
-  SmallVector<Value> withoutMax() const {
+  SmallVector<Value> withoutBase() const {
     SmallVector<Value> all = {state.sum, state.out, slot,
                               nextBlock, nextSlot,  laterBlock};
     llvm::append_range(all, tokens);
@@ -155,8 +155,8 @@ struct BlockWalk {
     return all;
   }
   SmallVector<Value> list() const {
-    SmallVector<Value> all = withoutMax();
-    all.insert(all.begin(), state.max);
+    SmallVector<Value> all = withoutBase();
+    all.insert(all.begin(), state.base);
     return all;
   }
   static BlockWalk from(ValueRange values) {

@@ -146,7 +146,7 @@ SmallVector<Value> AttendKernel::steadyRecord(const QueryRows &r,
   if (waitsFirst)
     record.waitFor(RecordPart::Value);
   Scores scores = capped({raw, factor});
-  Value p = weightsOf(scaled(scores.tile, scores), walk.state.max);
+  Value p = weightsOf(scaled(scores.tile, scores), walk.state.base);
   if (!waitsFirst)
     record.waitFor(RecordPart::Value);
   Value sum = plusWeights(b.tileOf(0, {rows}), p);
@@ -161,7 +161,7 @@ SmallVector<Value> AttendKernel::steadyRecord(const QueryRows &r,
   BlockWalk same = walk;
   same.tokens[0] = next.tokens[0];
   SmallVector<Value> results = {again};
-  for (auto [behind, here] : llvm::zip(next.withoutMax(), same.withoutMax()))
+  for (auto [behind, here] : llvm::zip(next.withoutBase(), same.withoutBase()))
     results.push_back(b.select(fits, behind, here));
   return results;
 }
@@ -193,10 +193,10 @@ Softmax AttendKernel::steadyBlocks(const QueryRows &r, const Query &q,
                                    const BlockRange &range,
                                    const BlockWalk &first) {
   auto inner = [&](const BlockWalk &walk) {
-    SmallVector<Value> results = {walk.state.max};
+    SmallVector<Value> results = {walk.state.base};
     llvm::append_range(
-        results, b.repeat(walk.withoutMax(), [&](ValueRange carried) {
-          SmallVector<Value> all = {walk.state.max};
+        results, b.repeat(walk.withoutBase(), [&](ValueRange carried) {
+          SmallVector<Value> all = {walk.state.base};
           llvm::append_range(all, carried);
           return steadyRecord(r, q, record, range, BlockWalk::from(all));
         }));

@@ -25,8 +25,8 @@ Softmax AttendKernel::addTogether(const Softmax &state, ArrayRef<Scores> scores,
   for (const Scores &s : scores.drop_front())
     largest = b.max(largest, s.tile);
   largest = scaled(b.reduce(tile::ReduceKind::Max, largest, 1), scores[0]);
-  Value highest = b.max(state.max, largest);
-  Value alpha = b.exp2(b.sub(state.max, highest));
+  Value highest = b.max(state.base, largest);
+  Value alpha = b.exp2(b.sub(state.base, highest));
   Value base = unit ? b.sub(highest, b.log2(unit)) : highest;
   Value sum, out = b.mul(state.out, b.along(alpha, 0, tile(depth)));
   for (auto [s, v] : llvm::zip(scores, values)) {

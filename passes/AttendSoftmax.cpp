@@ -97,7 +97,7 @@ Value AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
     waitForValues();
     return weighAnew(r, state, s, firstPosition);
   }
-  Value p = weightsOf(scaled(s.tile, s), state.max);
+  Value p = weightsOf(scaled(s.tile, s), state.base);
   waitForValues();
   Value sum = plusWeights(b.tileOf(0, {rows}), p);
   // Tiles at a border do not fit either: a branch of their own would stand
@@ -107,12 +107,12 @@ Value AttendKernel::weigh(const QueryRows &r, Softmax &state, Scores s,
   auto results = b.branch(
       fits,
       [&]() -> SmallVector<Value> {
-        return {p, state.max, b.add(state.sum, sum), state.out};
+        return {p, state.base, b.add(state.sum, sum), state.out};
       },
       [&]() -> SmallVector<Value> {
         Softmax grown = state;
         Value weights = weighAnew(r, grown, s, firstPosition);
-        return {weights, grown.max, grown.sum, grown.out};
+        return {weights, grown.base, grown.sum, grown.out};
       });
   state = {results[1], results[2], results[3]};
   return results[0];
@@ -125,8 +125,8 @@ Value AttendKernel::weighAnew(const QueryRows &r, Softmax &state, Scores s,
   Value visible = onlySeen(r, scaled(s.tile, s), firstPosition);
   Value base = b.sub(b.reduce(tile::ReduceKind::Max, visible, 1),
                      b.f32(std::log2(kUnitWeight)));
-  base = b.max(state.max, base);
-  Value alpha = b.exp2(b.sub(state.max, base));
+  base = b.max(state.base, base);
+  Value alpha = b.exp2(b.sub(state.base, base));
   Value p = weightsOf(visible, base);
   state = {base, plusWeights(b.mul(state.sum, alpha), p),
            b.mul(state.out, b.along(alpha, 0, tile(depth)))};
@@ -138,8 +138,8 @@ Softmax AttendKernel::merge(ArrayRef<Value> stacked) {
   int64_t warps = shapeOf(stacked[0])[0];
   SmallVector<int64_t> flat = {warps, rows}, full = {warps, rows, depth};
   Softmax state;
-  state.max = b.reduce(tile::ReduceKind::Max, stacked[0], 0);
-  Value factor = b.exp2(b.sub(stacked[0], b.along(state.max, 1, flat)));
+  state.base = b.reduce(tile::ReduceKind::Max, stacked[0], 0);
+  Value factor = b.exp2(b.sub(stacked[0], b.along(state.base, 1, flat)));
   state.sum = b.sum(b.mul(stacked[1], factor), 0);
   state.out = b.sum(b.mul(stacked[2], b.broadcast(factor, {0, 1}, full)), 0);
   return state;
@@ -148,10 +148,10 @@ Softmax AttendKernel::merge(ArrayRef<Value> stacked) {
 /// `state` and partial results of the same rows.
 Softmax AttendKernel::addParts(const Softmax &state, ArrayRef<Value> lses,
                                ArrayRef<Value> outs) {
-  Value highest = state.max;
+  Value highest = state.base;
   for (Value lse : lses)
     highest = b.max(highest, lse);
-  Value alpha = b.exp2(b.sub(state.max, highest));
+  Value alpha = b.exp2(b.sub(state.base, highest));
   Value sum = b.mul(state.sum, alpha);
   Value total = b.mul(state.out, b.along(alpha, 0, tile(depth)));
   for (auto [lse, out] : llvm::zip(lses, outs)) {

@@ -225,7 +225,8 @@ void Suite::writeJson(const Bandwidth &after) const {
     if (before == 0)
       return;
     document[name + "_bytes_per_second"] = before;
-    document[name + "_bytes_per_second_afterwards"] = afterwards;
+    if (afterwards > 0)
+      document[name + "_bytes_per_second_afterwards"] = afterwards;
   };
   add("read", bandwidth.read, after.read);
   add("copy", bandwidth.copy, after.copy);
@@ -298,32 +299,48 @@ void Suite::measureShape(const Shape &each, const std::vector<Shape> &all) {
   print(results.back());
 }
 
-int Suite::run() {
-  std::vector<Shape> all = shapes();
-  for (const std::string &path : libraries)
-    for (const std::string &folder : run::findLibraries(path))
-      opened.emplace_back(folder);
+int Suite::measureShapes(const std::vector<Shape> &all) {
   int code = run::kDone;
   for (const Shape &each : all)
     try {
       measureShape(each, all);
     } catch (const Error &error) {
+      failures.push_back({each, error.what()});
       if (!concernsShape(error) || all.size() == 1)
         throw;
       std::fflush(stdout);
       std::fprintf(stderr, "kvarn-bench: error: %s %s: %s\n",
                    each.kernel.c_str(), each.describe().c_str(), error.what());
-      failures.push_back({each, error.what()});
       code = error.code;
     }
-  if (results.empty() && code)
-    return code;
-  if (!device)
-    throw Error(kInput, "no library has a kernel " + describeKernel(all[0]));
-  // Has the machine changed meanwhile?
-  Bandwidth after = measureBandwidth(*device, all, " afterwards");
-  if (!jsonFile.empty())
-    writeJson(after);
+  return code;
+}
+
+int Suite::run() {
+  std::vector<Shape> all = shapes();
+  for (const std::string &path : libraries)
+    for (const std::string &folder : run::findLibraries(path))
+      opened.emplace_back(folder);
+  Bandwidth after;
+  auto write = [&] {
+    if (!jsonFile.empty() && !results.empty())
+      writeJson(after);
+  };
+  int code = run::kDone;
+  try {
+    code = measureShapes(all);
+    if (results.empty() && code)
+      return code;
+    if (!device)
+      throw Error(kInput, "no library has a kernel " + describeKernel(all[0]));
+    // Has the machine changed meanwhile?
+    after = measureBandwidth(*device, all, " afterwards");
+  } catch (const Error &) {
+    // What was measured before remains.
+    write();
+    throw;
+  }
+  write();
   return code;
 }
 

@@ -68,6 +68,7 @@ private:
   std::optional<run::Kernel> select(const Shape &shape) const;
   Result measure(const run::Kernel &kernel, const Shape &shape) const;
   void measureShape(const Shape &shape, const std::vector<Shape> &all);
+  int measureShapes(const std::vector<Shape> &all);
   void print(const Result &result) const;
   void writeJson(const Bandwidth &after) const;
 

@@ -34,8 +34,12 @@ FakeCuda::FakeCuda() {
   const char *list = std::getenv("KVARN_FAKE_CUDA_FAIL");
   std::stringstream items(list ? list : "");
   for (std::string item; std::getline(items, item, ',');)
-    if (size_t equals = item.find('='); equals != std::string::npos)
-      failures[item.substr(0, equals)] = std::atoi(item.c_str() + equals + 1);
+    if (size_t equals = item.find('='); equals != std::string::npos) {
+      std::string name = item.substr(0, equals);
+      failures[name] = std::atoi(item.c_str() + equals + 1);
+      if (size_t at = item.find('@', equals); at != std::string::npos)
+        firstFailure[name] = std::atoi(item.c_str() + at + 1);
+    }
 }
 
 static void printCounts() {
@@ -57,9 +61,10 @@ FakeCuda &kvarn::test::fakeCuda() {
 }
 
 CUresult kvarn::test::enter(const std::string &name, bool early) {
-  ++fakeCuda().calls[name];
+  int call = ++fakeCuda().calls[name];
   auto failure = fakeCuda().failures.find(name);
-  if (failure != fakeCuda().failures.end() && failure->second != 0)
+  if (failure != fakeCuda().failures.end() && failure->second != 0 &&
+      call >= fakeCuda().firstFailure[name])
     return failure->second;
   return early || state().initialized ? CUDA_SUCCESS : kNotInitialized;
 }

@@ -9,9 +9,10 @@
 //
 // A test program that links it finds it under the name libcuda.so.1; others
 // take it by KVARN_CUDA_DRIVER. KVARN_FAKE_CUDA_FAIL="cuMemAlloc=2,..." makes
-// functions fail there, KVARN_FAKE_CUDA_CHIP=80 and KVARN_FAKE_CUDA_NAME=...
-// change the first device, and with KVARN_FAKE_CUDA_CRASH=719 kernels fail
-// while they run; KVARN_FAKE_CUDA_MEMORY=1000000 is what it has, in bytes. With
+// functions fail there (=2@5: from the fifth call on), KVARN_FAKE_CUDA_CHIP=80
+// and KVARN_FAKE_CUDA_NAME=... change the first device, and with
+// KVARN_FAKE_CUDA_CRASH=719 kernels fail while they run;
+// KVARN_FAKE_CUDA_MEMORY=1000000 is what it has, in bytes. With
 // KVARN_FAKE_CUDA_COUNT=1 it prints at the end how often what was called.
 //
 //===----------------------------------------------------------------------===//
@@ -53,8 +54,9 @@ struct FakeCuda {
   int version = 13000;
   std::vector<FakeDevice> devices = {{"Fake H200", 9, 0, 132},
                                      {"Fake A100", 8, 0, 108, 163 << 10}};
-  std::map<std::string, int> failures; // function -> what it returns
-  int crash = 0;                       // what waiting for a kernel returns
+  std::map<std::string, int> failures;     // function -> what it returns
+  std::map<std::string, int> firstFailure; // and from which call on
+  int crash = 0;                           // what waiting for a kernel returns
   int staticShared = 0, threadsOfKernel = 1024;
   size_t memory = size_t(1) << 30;
 
