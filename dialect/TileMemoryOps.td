@@ -155,7 +155,8 @@ def Tile_LoadCodesOp : Tile_Op<"load_codes", [
   let summary = "load codes of some tokens of a record";
   let description = [{
     All channels of the tokens `start` and up, as [channels, tokens] for the key
-    part and [tokens, channels] for the value part.
+    part and [tokens, channels] for the value part. Codes of a slot are read
+    where products use them: no copy into it may start in between.
 
     Example:
     ```mlir

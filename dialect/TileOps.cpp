@@ -280,6 +280,36 @@ LogicalResult LoadVectorOp::verify() {
                      getFormat(), partOf(getField()));
 }
 
+/// Whether `a` comes behind `b` in one of the blocks that both are in.
+static bool isBehind(Operation *a, Operation *b) {
+  for (Operation *at = b; at && at->getBlock(); at = at->getParentOp())
+    if (Operation *own = at->getBlock()->findAncestorOpInBlock(*a))
+      return own != at && at->isBeforeInBlock(own);
+  return false;
+}
+
+/// Codes of a slot are read where they are used.
+static LogicalResult checkUses(LoadCodesOp load) {
+  SmallVector<Operation *> uses(load->getUsers());
+  for (Operation *user : load->getUsers())
+    if (isa<ExpandOp>(user))
+      llvm::append_range(uses, user->getUsers());
+  for (Operation *user : load.getSource().getUsers()) {
+    if (!isa<AsyncCopyOp>(user) || !isBehind(user, load))
+      continue;
+    for (Operation *use : uses)
+      if (isBehind(use, user)) {
+        InFlightDiagnostic error =
+            load.emitOpError()
+            << "is used by '" << use->getName()
+            << "' behind a copy into its slot, expected all uses before";
+        error.attachNote(user->getLoc()) << "the copy";
+        return error;
+      }
+  }
+  return success();
+}
+
 LogicalResult LoadCodesOp::verify() {
   RankedTensorType type = tileType(getResult());
   bool key = getPart() == RecordPart::Key;
@@ -288,6 +318,8 @@ LogicalResult LoadCodesOp::verify() {
       type.getDimSize(key ? 1 : 0) > getFormat().getGroup())
     return emitOpError() << "result is " << type << ", expected "
                          << (key ? "[head_dim, tokens]" : "[tokens, head_dim]");
+  if (failed(checkUses(*this)))
+    return failure();
   return checkSource(*this, getSource().getType(), getIndices().size(),
                      getFormat(), getPart());
 }
@@ -318,6 +350,13 @@ static LogicalResult checkBytes(Operation *op, RankedTensorType type,
 LogicalResult ExpandOp::verify() {
   if (getResult().getType().getShape() != getCodes().getType().getShape())
     return emitOpError() << "changes the shape of " << getCodes().getType();
+  if (auto load = getCodes().getDefiningOp<LoadCodesOp>();
+      load && (load.getFormat() != getFormat() || load.getPart() != getPart()))
+    return emitOpError() << "is for codes of part "
+                         << stringifyRecordPart(getPart()) << " of "
+                         << getFormat() << ", these are of part "
+                         << stringifyRecordPart(load.getPart()) << " of "
+                         << load.getFormat();
   if (getMode() == ExpandMode::Subnormal &&
       !getResult().getType().getElementType().isF16())
     return emitOpError() << "subnormal gives f16, not "

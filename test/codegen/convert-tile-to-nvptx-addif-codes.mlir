@@ -2,7 +2,7 @@
 
 // Products with codes of a slot, which are loaded where they are multiplied.
 // One is parted if they are for nothing else: what is loaded of them in a branch
-// is not known behind it, where the slot may hold something else already.
+// is not known behind it.
 
 #f = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 128, layout = mma16816>
 
@@ -41,17 +41,16 @@ tile.kernel @alone(%pages: memref<?x?x?xi8>, %p: memref<?x?xf16>, %x: memref<?x?
   tile.return
 }
 
-// All codes are loaded before the copy, as the first product needs them, and
-// the second one has them.
+// All codes are loaded for the first product, and the second one has them.
 // CHECK-LABEL: llvm.func @shared
 // CHECK: cp.async.bulk
 // CHECK-NOT: scf.if
 // CHECK-COUNT-64: llvm.nvvm.mma.m16n8k16
 // CHECK-COUNT-64: fma.rn.f32
 // CHECK-NOT: scf.if
-// CHECK: cp.async.bulk
 // CHECK-NOT: llvm.load {{.*}}!llvm.ptr<3> -> vector
 // CHECK-COUNT-64: llvm.nvvm.mma.m16n8k16
+// CHECK: cp.async.bulk
 // CHECK: llvm.return
 tile.kernel @shared(%pages: memref<?x?x?xi8>, %p: memref<?x?xf16>, %x: memref<?x?xf32>, %g: f32, %n: i64) {
   %c0 = arith.constant 0 : index
@@ -72,8 +71,8 @@ tile.kernel @shared(%pages: memref<?x?x?xi8>, %p: memref<?x?xf16>, %x: memref<?x
   %scaled = arith.mulf %product, %factor : tensor<16x128xf32>
   %sum = arith.addf %before, %scaled : tensor<16x128xf32>
   %r = arith.select %q, %sum, %before : tensor<16x128xf32>
-  %t2 = tile.async_copy %pages[%c0, %c0] to %slot if %q : memref<?x?x?xi8>, !tile.slot<#f, value>
   %again = tile.dot %w, %v, %r : tensor<16x64xf16>, tensor<64x128xf16> -> tensor<16x128xf32>
+  %t2 = tile.async_copy %pages[%c0, %c0] to %slot if %q : memref<?x?x?xi8>, !tile.slot<#f, value>
   tile.wait %t2
   tile.store %again, %x[%i, %c0] : tensor<16x128xf32>, memref<?x?xf32>, tensor<16xindex>, index
   tile.return

@@ -741,6 +741,58 @@ func.func @f(%c: tensor<128x32xi8>) {
 // -----
 
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @other_part(%p: memref<?x?x?xi8>, %i: index) {
+  %c = tile.load_codes key %p[%i, %i] start %i format #fmt : memref<?x?x?xi8> -> tensor<128x128xi8>
+  // expected-error @+1 {{'tile.expand' op is for codes of part value of #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>, these are of part key of #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>}}
+  %0 = tile.expand convert %c part value format #fmt : tensor<128x128xi8> -> tensor<128x128xf32>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @other_format(%p: memref<?x?x?xi8>, %i: index) {
+  %c = tile.load_codes key %p[%i, %i] start %i format #fmt : memref<?x?x?xi8> -> tensor<128x128xi8>
+  // expected-error @+1 {{'tile.expand' op is for codes of part key of #kvarn.format<key_bits = 8,}}
+  %0 = tile.expand convert %c part key format <key_bits = 8, value_bits = 2, group = 128, head_dim = 128, layout = reference> : tensor<128x128xi8> -> tensor<128x128xf32>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+// Codes of a slot are read where they are used.
+func.func @copied_before_product(%p: memref<?x?x?xi8>, %i: index, %slot: !tile.slot<#fmt, key>, %yes: i1, %q: tensor<8x128xf16>, %s: tensor<8x32xf32>) {
+  // expected-error @+1 {{'tile.load_codes' op is used by 'tile.dot' behind a copy into its slot, expected all uses before}}
+  %c = tile.load_codes key %slot[] start %i format #fmt : !tile.slot<#fmt, key> -> tensor<128x32xi8>
+  %k = tile.expand subnormal %c part key format #fmt : tensor<128x32xi8> -> tensor<128x32xf16>
+  // expected-note @+1 {{the copy}}
+  %t = tile.async_copy %p[%i, %i] to %slot if %yes : memref<?x?x?xi8>, !tile.slot<#fmt, key>
+  %0 = tile.dot %q, %k, %s : tensor<8x128xf16>, tensor<128x32xf16> -> tensor<8x32xf32>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @copied_in_branch(%p: memref<?x?x?xi8>, %i: index, %slot: !tile.slot<#fmt, key>, %yes: i1) {
+  scf.if %yes {
+    // expected-error @+1 {{'tile.load_codes' op is used by 'tile.expand' behind a copy into its slot, expected all uses before}}
+    %c = tile.load_codes key %slot[] start %i format #fmt : !tile.slot<#fmt, key> -> tensor<128x32xi8>
+    scf.if %yes {
+      // expected-note @+1 {{the copy}}
+      %t = tile.async_copy %p[%i, %i] to %slot if %yes : memref<?x?x?xi8>, !tile.slot<#fmt, key>
+    }
+    scf.if %yes {
+      %k = tile.expand convert %c part key format #fmt : tensor<128x32xi8> -> tensor<128x32xf32>
+    }
+  }
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
 func.func @f(%c: tensor<128x32xi8>) {
   // expected-error @+1 {{'tile.expand' op subnormal gives f16, not 'tensor<128x32xf32>'}}
   %0 = tile.expand subnormal %c part key format #fmt : tensor<128x32xi8> -> tensor<128x32xf32>

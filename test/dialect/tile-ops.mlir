@@ -182,5 +182,16 @@ func.func @records(%pages: memref<?x?x?xi8>, %b: index, %h: index, %t: index, %p
   %6 = tile.load_codes key %slot[] start %t format #fmt : !tile.slot<#fmt, key> -> tensor<128x64xi8>
   // CHECK: tile.load_vector key_token %{{.*}}[] start %{{.*}} format <{{.*}}> : !tile.slot<<{{.*}}>, key> -> tensor<64xf16>
   %7 = tile.load_vector key_token %slot[] start %t format #fmt : !tile.slot<#fmt, key> -> tensor<64xf16>
+  // The next copy may start behind all uses of these codes, and in another branch.
+  // CHECK: scf.if
+  scf.if %packed {
+    // CHECK: tile.async_copy
+    %again = tile.async_copy %pages[%b, %h] to %slot if %packed : memref<?x?x?xi8>, !tile.slot<#fmt, key>
+  } else {
+    // CHECK: tile.expand convert
+    %8 = tile.expand convert %6 part key format #fmt : tensor<128x64xi8> -> tensor<128x64xf32>
+    // CHECK: tile.async_copy
+    %again = tile.async_copy %pages[%b, %h] to %slot if %packed : memref<?x?x?xi8>, !tile.slot<#fmt, key>
+  }
   return
 }
