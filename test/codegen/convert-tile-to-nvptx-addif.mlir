@@ -153,3 +153,64 @@ tile.kernel @eight(%z: memref<?x?xf32>, %f: f32, %g: f32, %n: i64) {
   tile.store %r, %z[%j, %c0] : tensor<8x128xf32, #d128>, memref<?x?xf32>, tensor<8xindex, #row>, index
   tile.return
 }
+
+// What a product begins with is in the branch, too: copies made before it.
+// CHECK-LABEL: llvm.func @begun
+// CHECK: %[[COPY:.*]] = nvvm.shfl.sync bfly
+// CHECK-COUNT-8: llvm.nvvm.mma.m16n8k16.row.col.f32.f32"({{.*}}, %[[F:[0-9a-z]+]], %[[F]], %[[COPY]], %[[COPY]])
+// CHECK-NOT: llvm.nvvm.mma
+// CHECK: scf.if
+// CHECK-NOT: nvvm.shfl
+// CHECK-COUNT-8: llvm.nvvm.mma.m16n8k16.row.col.f32.f32"({{.*}}, %[[F]], %[[F]], %[[COPY]], %[[COPY]])
+// CHECK-NOT: llvm.nvvm.mma
+// CHECK: llvm.return
+tile.kernel @begun(%z: memref<?x?xf32>, %f: f32, %g: f32, %n: i64) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i64
+  %q = arith.cmpi sgt, %n, %n0 : i64
+  %j = tile.iota 0 : tensor<8xindex, #row>
+  %h = arith.truncf %f : f32 to f16
+  %begin = tile.splat %f : tensor<8x256xf32, #d>
+  %a = tile.splat %h : tensor<8x16xf16, #a>
+  %b = tile.splat %h : tensor<16x256xf16, #b>
+  %factor = tile.splat %g : tensor<8x256xf32, #d>
+  %before = tile.load %z[%j, %c0] : memref<?x?xf32>, tensor<8xindex, #row>, index -> tensor<8x256xf32, #d>
+  %product = tile.dot %a, %b, %begin : tensor<8x16xf16, #a>, tensor<16x256xf16, #b> -> tensor<8x256xf32, #d>
+  %scaled = arith.mulf %product, %factor : tensor<8x256xf32, #d>
+  %sum = arith.addf %before, %scaled : tensor<8x256xf32, #d>
+  %r = arith.select %q, %sum, %before : tensor<8x256xf32, #d>
+  tile.store %r, %z[%j, %c0] : tensor<8x256xf32, #d>, memref<?x?xf32>, tensor<8xindex, #row>, index
+  tile.return
+}
+
+// Of a number that a warp has loaded the assembler does not know that all lanes
+// have the same: a vote says so for the branch, and the predicate is as it is.
+// CHECK-LABEL: llvm.func @voted
+// CHECK: %[[Q:.*]] = arith.cmpi sgt
+// CHECK-COUNT-8: llvm.nvvm.mma.m16n8k16
+// CHECK-COUNT-32: llvm.inline_asm has_side_effects "@$4 fma.rn.f32 $0, $1, $2, $0;", "=f,f,f,0,b" %{{.*}}, %{{.*}}, %{{.*}}, %[[Q]] :
+// CHECK: %[[ANY:.*]] = llvm.call_intrinsic "llvm.nvvm.vote.any.sync"(%{{.*}}, %[[Q]])
+// CHECK: scf.if %[[ANY]]
+// CHECK-COUNT-8: llvm.nvvm.mma.m16n8k16
+// CHECK: llvm.return
+tile.kernel @voted(%z: memref<?x?xf32>, %counts: memref<?xi64>, %f: f32, %g: f32) {
+  %c0 = arith.constant 0 : index
+  %n0 = arith.constant 0 : i64
+  %j = tile.iota 0 : tensor<8xindex, #row>
+  %h = arith.truncf %f : f32 to f16
+  %zero = arith.constant dense<0.0> : tensor<8x256xf32, #d>
+  %a = tile.splat %h : tensor<8x16xf16, #a>
+  %b = tile.splat %h : tensor<16x256xf16, #b>
+  %factor = tile.splat %g : tensor<8x256xf32, #d>
+  tile.warps 1 (%w) {
+    %n = memref.load %counts[%w] : memref<?xi64>
+    %q = arith.cmpi sgt, %n, %n0 : i64
+    %before = tile.load %z[%j, %c0] : memref<?x?xf32>, tensor<8xindex, #row>, index -> tensor<8x256xf32, #d>
+    %product = tile.dot %a, %b, %zero : tensor<8x16xf16, #a>, tensor<16x256xf16, #b> -> tensor<8x256xf32, #d>
+    %scaled = arith.mulf %product, %factor : tensor<8x256xf32, #d>
+    %sum = arith.addf %before, %scaled : tensor<8x256xf32, #d>
+    %r = arith.select %q, %sum, %before : tensor<8x256xf32, #d>
+    tile.store %r, %z[%j, %c0] : tensor<8x256xf32, #d>, memref<?x?xf32>, tensor<8xindex, #row>, index
+  }
+  tile.return
+}
