@@ -295,7 +295,8 @@ static LogicalResult checkUses(LoadCodesOp load) {
     if (isa<ExpandOp>(user))
       llvm::append_range(uses, user->getUsers());
   for (Operation *user : load.getSource().getUsers()) {
-    if (!isa<AsyncCopyOp>(user) || !isBehind(user, load))
+    auto copy = dyn_cast<AsyncCopyOp>(user);
+    if (!copy || copy.getSlot() != load.getSource() || !isBehind(copy, load))
       continue;
     for (Operation *use : uses)
       if (isBehind(use, user)) {

@@ -182,6 +182,15 @@ func.func @records(%pages: memref<?x?x?xi8>, %b: index, %h: index, %t: index, %p
   %6 = tile.load_codes key %slot[] start %t format #fmt : !tile.slot<#fmt, key> -> tensor<128x64xi8>
   // CHECK: tile.load_vector key_token %{{.*}}[] start %{{.*}} format <{{.*}}> : !tile.slot<<{{.*}}>, key> -> tensor<64xf16>
   %7 = tile.load_vector key_token %slot[] start %t format #fmt : !tile.slot<#fmt, key> -> tensor<64xf16>
+  // Of pages, codes do not change when they are copied.
+  // CHECK: tile.load_codes key
+  %paged = tile.load_codes key %pages[%b, %h] start %t format #fmt : memref<?x?x?xi8> -> tensor<128x64xi8>
+  // CHECK: tile.alloc_slot
+  %other = tile.alloc_slot : !tile.slot<#fmt, key>
+  // CHECK: tile.async_copy
+  %copied = tile.async_copy %pages[%b, %h] to %other if %packed : memref<?x?x?xi8>, !tile.slot<#fmt, key>
+  // CHECK: tile.expand convert
+  %expanded = tile.expand convert %paged part key format #fmt : tensor<128x64xi8> -> tensor<128x64xf32>
   // The next copy may start behind all uses of these codes, and in another branch.
   // CHECK: scf.if
   scf.if %packed {
