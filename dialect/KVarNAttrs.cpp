@@ -6,6 +6,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace mlir::kvarn;
@@ -51,11 +52,10 @@ public:
       word(name, value, known);
   }
 
-  /// `optional`: the names of the fields that may be missing.
-  bool finish(StringRef optional = "") {
+  bool finish() {
     if (!hasFailed && afterComma) {
       parser.emitError(parser.getCurrentLocation())
-          << "expected one of " << optional;
+          << "expected one of " << llvm::join(optional, ", ");
       return false;
     }
     return !hasFailed && succeeded(parser.parseGreater());
@@ -74,6 +74,7 @@ private:
   }
 
   bool optionalKey(StringRef name) {
+    optional.push_back(name);
     if (!hasFailed && !afterComma)
       afterComma = succeeded(parser.parseOptionalComma());
     if (hasFailed || !afterComma || failed(parser.parseOptionalKeyword(name)))
@@ -102,6 +103,7 @@ private:
 
   AsmParser &parser;
   bool hasFailed = false, first = true, afterComma = false;
+  SmallVector<StringRef> optional;
 };
 
 } // namespace
@@ -187,7 +189,7 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   fields.optionalKeyword("ends", ends, "kept, again");
   fields.optionalKeyword("loops", loops, "two, one");
   fields.optionalKeyword("order", order, "forward, backward");
-  if (!fields.finish("programs, team, query, ends, loops, order"))
+  if (!fields.finish())
     return {};
   return parser.getChecked<ScheduleAttr>(
       at, parser.getContext(), rows, tokens, poolTokens, warps, splits, copy,

@@ -1,5 +1,6 @@
 //===- TileOps.cpp - Verifiers and effects of level 2 ---------------------===//
 
+#include "dialect/ProgramOrder.h"
 #include "dialect/TileDialect.h"
 
 #include "mlir/IR/Builders.h"
@@ -280,14 +281,6 @@ LogicalResult LoadVectorOp::verify() {
                      getFormat(), partOf(getField()));
 }
 
-/// Whether `a` comes behind `b` in one of the blocks that both are in.
-static bool isBehind(Operation *a, Operation *b) {
-  for (Operation *at = b; at && at->getBlock(); at = at->getParentOp())
-    if (Operation *own = at->getBlock()->findAncestorOpInBlock(*a))
-      return own != at && at->isBeforeInBlock(own);
-  return false;
-}
-
 /// Codes of a slot are read where they are used.
 static LogicalResult checkUses(LoadCodesOp load) {
   SmallVector<Operation *> uses(load->getUsers());
@@ -296,15 +289,15 @@ static LogicalResult checkUses(LoadCodesOp load) {
       llvm::append_range(uses, user->getUsers());
   for (Operation *user : load.getSource().getUsers()) {
     auto copy = dyn_cast<AsyncCopyOp>(user);
-    if (!copy || copy.getSlot() != load.getSource() || !isBehind(copy, load))
+    if (!copy || copy.getSlot() != load.getSource() || !comesBefore(load, copy))
       continue;
     for (Operation *use : uses)
-      if (isBehind(use, user)) {
+      if (comesBefore(copy, use)) {
         InFlightDiagnostic error =
             load.emitOpError()
             << "is used by '" << use->getName()
             << "' behind a copy into its slot, expected all uses before";
-        error.attachNote(user->getLoc()) << "the copy";
+        error.attachNote(copy.getLoc()) << "the copy";
         return error;
       }
   }

@@ -1,6 +1,7 @@
 //===- StagedTiles.cpp - Tiles in the memory of a program -----------------===//
 
 #include "codegen/nvptx/StagedTiles.h"
+#include "dialect/ProgramOrder.h"
 #include "passes/MatrixLayouts.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -36,17 +37,6 @@ static int64_t depthOf(Block *block) {
   for (Operation *op = block->getParentOp(); op; op = op->getParentOp())
     ++depth;
   return depth;
-}
-
-/// Whether `first` comes before `second` in a block that both are in.
-static bool comesBefore(Operation *first, Operation *second) {
-  for (; first; first = first->getParentOp())
-    if (Operation *other =
-            first->getBlock()
-                ? first->getBlock()->findAncestorOpInBlock(*second)
-                : nullptr)
-      return first != other && first->isBeforeInBlock(other);
-  return false;
 }
 
 LogicalResult StagedTiles::find(KernelOp kernelOp) {
