@@ -271,12 +271,12 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (!llvm::isPowerOf2_64(warps))
     return emitError() << "warps is " << warps << ", expected a power of two";
   // The order of codes repeats after 32 tokens at most; a step of a matrix
-  // product is 16 deep.
+  // product is 16 deep. All groups are powers of two.
   for (auto [name, value, unit] : {std::tuple("tokens", tokens, 32),
                                    std::tuple("pool_tokens", poolTokens, 16)})
-    if (value % unit)
+    if (value % unit || !llvm::isPowerOf2_64(value))
       return emitError() << name << " is " << value
-                         << ", expected a multiple of " << unit;
+                         << ", expected a power of two from " << unit << " on";
   if (!operand.isF16() && !operand.isF32())
     return emitError() << "operand is " << operand << ", expected f16 or f32";
   if (expand == ExpandMode::Subnormal && !operand.isF16())

@@ -1,5 +1,6 @@
 //===- TileKernelOps.cpp - Kernels, launches, warps -----------------------===//
 
+#include "dialect/Names.h"
 #include "dialect/TileDialect.h"
 
 #include "mlir/IR/Builders.h"
@@ -44,7 +45,22 @@ void KernelOp::print(OpAsmPrinter &printer) {
       getArgAttrsAttrName(), getResAttrsAttrName());
 }
 
+/// Passes look at elements one by one.
+static LogicalResult checkConstants(KernelOp kernel) {
+  WalkResult result = kernel.getBody().walk([](Operation *op) -> WalkResult {
+    for (NamedAttribute attribute : op->getAttrs())
+      if (isa<ElementsAttr>(attribute.getValue()) &&
+          !isa<DenseArrayAttr, DenseElementsAttr>(attribute.getValue()))
+        return op->emitOpError("has elements that are not dense");
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 LogicalResult KernelOp::verify() {
+  if (!isName(getSymName()))
+    return emitOpError() << "is called '" << getSymName() << "', expected "
+                         << kNameRule;
   if (!getFunctionType().getResults().empty())
     return emitOpError() << "returns " << getFunctionType().getResults().size()
                          << " values, expected none";
@@ -60,8 +76,19 @@ LogicalResult KernelOp::verify() {
                            << ", expected f32, i32, i64 or a memref without "
                               "offset whose last stride is 1";
   }
+  return checkConstants(*this);
+}
+
+/// What all warps do together cannot stand where each does something else.
+static LogicalResult checkOutsideWarps(Operation *op) {
+  if (op->getParentOfType<WarpsOp>())
+    return op->emitOpError("stands in a region of tile.warps");
   return success();
 }
+
+LogicalResult ArriveOp::verify() { return checkOutsideWarps(*this); }
+
+LogicalResult BeginNextOp::verify() { return checkOutsideWarps(*this); }
 
 LogicalResult AwaitPreviousOp::verify() {
   for (Operation *before = (*this)->getPrevNode(); before;
@@ -161,6 +188,8 @@ LogicalResult WarpsOp::verifyRegions() {
   // After the traits have checked that the terminator is a yield.
   if (getBody().getNumArguments() != 1 || !getWarp().getType().isIndex())
     return emitOpError() << "expected one region argument of type index";
+  if (failed(checkOutsideWarps(*this)))
+    return failure();
   if (getCount() < 1 || getCount() > 32)
     return emitOpError() << "count is " << getCount() << ", expected 1 to 32";
   auto yield = cast<YieldOp>(getBody().front().getTerminator());
@@ -169,7 +198,9 @@ LogicalResult WarpsOp::verifyRegions() {
                          << " values for " << getNumResults() << " results";
   for (auto [value, result] : llvm::zip(yield.getValues(), getResults())) {
     auto want = stackedType(getCount(), value.getType());
-    if (cast<RankedTensorType>(result.getType()).getShape() != want.getShape())
+    auto type = cast<RankedTensorType>(result.getType());
+    if (type.getShape() != want.getShape() ||
+        type.getElementType() != want.getElementType())
       return emitOpError() << "result is " << result.getType() << ", expected "
                            << want;
   }

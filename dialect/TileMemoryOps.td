@@ -34,7 +34,7 @@ def Tile_LoadOp : Tile_MemoryOp<"load", [
     ```
   }];
   let arguments = (ins Tile_MemRef:$memory, Variadic<Tile_IndexOrTile>:$indices,
-                       Optional<1DTensorOf<[I1]>>:$mask);
+                       Optional<Tile_VectorOf<[I1]>>:$mask);
   let results = (outs Tile_Tile:$result);
   let assemblyFormat = [{
     $memory `[` $indices `]` (`mask` $mask^ `:` type($mask))? attr-dict `:`
@@ -57,7 +57,7 @@ def Tile_StoreOp : Tile_MemoryOp<"store", [
   }];
   let arguments = (ins Tile_Tile:$value, Tile_MemRef:$memory,
                        Variadic<Tile_IndexOrTile>:$indices,
-                       Optional<1DTensorOf<[I1]>>:$mask);
+                       Optional<Tile_VectorOf<[I1]>>:$mask);
   let assemblyFormat = [{
     $value `,` $memory `[` $indices `]` (`mask` $mask^ `:` type($mask))?
     attr-dict `:` type($value) `,` type($memory) `,` type($indices)
@@ -77,8 +77,8 @@ def Tile_GatherOp : Tile_MemoryOp<"gather", [
     ```
   }];
   let arguments = (ins Tile_MemRef:$memory, Variadic<Tile_IndexOrTile>:$indices,
-                       Optional<1DTensorOf<[I1]>>:$mask);
-  let results = (outs 1DTensorOf<[AnyFloat, AnySignlessInteger]>:$result);
+                       Optional<Tile_VectorOf<[I1]>>:$mask);
+  let results = (outs Tile_VectorOf<[AnyFloat, AnySignlessInteger]>:$result);
   let assemblyFormat = [{
     $memory `[` $indices `]` (`mask` $mask^ `:` type($mask))? attr-dict `:`
     type($memory) `,` type($indices) `->` type($result)
@@ -96,9 +96,9 @@ def Tile_ScatterOp : Tile_MemoryOp<"scatter", [
     tile.scatter %lse, %out[%token, %head] : tensor<8xf32>, memref<?x?xf32>, tensor<8xindex>, tensor<8xindex>
     ```
   }];
-  let arguments = (ins 1DTensorOf<[AnyFloat, AnySignlessInteger]>:$value,
+  let arguments = (ins Tile_VectorOf<[AnyFloat, AnySignlessInteger]>:$value,
                        Tile_MemRef:$memory, Variadic<Tile_IndexOrTile>:$indices,
-                       Optional<1DTensorOf<[I1]>>:$mask);
+                       Optional<Tile_VectorOf<[I1]>>:$mask);
   let assemblyFormat = [{
     $value `,` $memory `[` $indices `]` (`mask` $mask^ `:` type($mask))?
     attr-dict `:` type($value) `,` type($memory) `,` type($indices)
@@ -121,6 +121,7 @@ def Tile_ArriveOp : Tile_Op<"arrive", [MemoryEffects<[MemRead, MemWrite]>]> {
   let assemblyFormat = [{
     $counters `[` $index `]` `of` $count attr-dict `:` type($counters)
   }];
+  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -142,7 +143,7 @@ def Tile_LoadVectorOp : Tile_Op<"load_vector", [
   let arguments = (ins KVarN_FieldAttr:$field, Tile_Source:$source,
                        Variadic<Index>:$indices, Index:$start,
                        KVarN_FormatAttr:$format);
-  let results = (outs 1DTensorOf<[F16]>:$result);
+  let results = (outs Tile_VectorOf<[F16]>:$result);
   let assemblyFormat = [{
     $field $source `[` $indices `]` `start` $start `format` $format attr-dict
     `:` type($source) `->` type($result)
@@ -196,7 +197,7 @@ def Tile_ExpandOp : Tile_Op<"expand", [Pure]> {
   let arguments = (ins KVarN_ExpandAttr:$mode, UnitAttr:$whole_bytes,
                        Tile_CodeTile:$codes, KVarN_PartAttr:$part,
                        KVarN_FormatAttr:$format);
-  let results = (outs StaticShapeTensorOf<[F16, F32]>:$result);
+  let results = (outs Tile_TileOf<[F16, F32]>:$result);
   let assemblyFormat = [{
     $mode (`whole_bytes` $whole_bytes^)? $codes `part` $part `format` $format attr-dict `:` type($codes) `->`
     type($result)
@@ -214,7 +215,7 @@ def Tile_ExpandScaleOp : Tile_Op<"expand_scale", [Pure]> {
     Example: `%e = tile.expand_scale part key format #fmt : tensor<128xf32>`
   }];
   let arguments = (ins KVarN_PartAttr:$part, KVarN_FormatAttr:$format);
-  let results = (outs 1DTensorOf<[F32]>:$result);
+  let results = (outs Tile_VectorOf<[F32]>:$result);
   let assemblyFormat = [{
     `part` $part `format` $format attr-dict `:` type($result)
   }];
@@ -234,9 +235,9 @@ def Tile_SubtractTopOp : Tile_Op<"subtract_top", [
 
     Example: `%y = tile.subtract_top %x part key format #fmt : tensor<16x128xf16>`
   }];
-  let arguments = (ins StaticShapeTensorOf<[F16]>:$input, KVarN_PartAttr:$part,
+  let arguments = (ins Tile_TileOf<[F16]>:$input, KVarN_PartAttr:$part,
                        KVarN_FormatAttr:$format);
-  let results = (outs StaticShapeTensorOf<[F16]>:$result);
+  let results = (outs Tile_TileOf<[F16]>:$result);
   let assemblyFormat = [{
     $input `part` $part `format` $format attr-dict `:` type($input)
   }];
@@ -252,7 +253,7 @@ def Tile_StoreVectorOp : Tile_Op<"store_vector", [
     tile.store_vector key_scale %s, %pages[%block, %head] format #fmt : tensor<128xf16>, memref<?x?x?xi8>
     ```
   }];
-  let arguments = (ins KVarN_FieldAttr:$field, 1DTensorOf<[F16]>:$value,
+  let arguments = (ins KVarN_FieldAttr:$field, Tile_VectorOf<[F16]>:$value,
                        MemRefOf<[I8]>:$pages, Index:$block, Index:$head,
                        KVarN_FormatAttr:$format);
   let assemblyFormat = [{
@@ -310,6 +311,7 @@ def Tile_AsyncCopyOp : Tile_Op<"async_copy", [
     $pages `[` $block `,` $head `]` `to` $slot `if` $predicate attr-dict `:`
     type($pages) `,` type($slot)
   }];
+  let hasVerifier = 1;
 }
 
 def Tile_WaitOp : Tile_Op<"wait", [MemoryEffects<[MemRead, MemWrite]>]> {

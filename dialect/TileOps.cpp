@@ -104,9 +104,8 @@ LogicalResult ReduceOp::verify() {
   if (!matches)
     return emitOpError() << "cannot reduce dimension " << getDim() << " of "
                          << from << " to " << getResult().getType();
-  if (getKind() == ReduceKind::Squares &&
-      !isa<FloatType>(from.getElementType()))
-    return emitOpError() << "squares need floats, got " << from;
+  if (getKind() == ReduceKind::Squares && !from.getElementType().isF32())
+    return emitOpError() << "squares need f32, got " << from;
   return success();
 }
 
@@ -292,7 +291,8 @@ static LogicalResult checkUses(LoadCodesOp load) {
     if (!copy || copy.getSlot() != load.getSource() || !comesBefore(load, copy))
       continue;
     for (Operation *use : uses)
-      if (comesBefore(copy, use)) {
+      if (comesBefore(copy, use) ||
+          shareLoopOutside(load->getParentRegion(), copy, use)) {
         InFlightDiagnostic error =
             load.emitOpError()
             << "is used by '" << use->getName()
@@ -395,6 +395,10 @@ LogicalResult StoreCodesOp::verify() {
   if (tileType(getCodes()).getShape() != ArrayRef(expected))
     return emitOpError() << "stores " << tileType(getCodes())
                          << ", expected [group, head_dim]";
+  return checkPages(*this, getPages().getType());
+}
+
+LogicalResult AsyncCopyOp::verify() {
   return checkPages(*this, getPages().getType());
 }
 

@@ -14,12 +14,21 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 class Tile_Op<string mnemonic, list<Trait> traits = []>
     : Op<Tile_Dialect, mnemonic, traits>;
 
-def Tile_Tile : StaticShapeTensorOf<[AnyFloat, AnySignlessInteger, Index]>;
-def Tile_FloatTile : StaticShapeTensorOf<[AnyFloat]>;
-def Tile_NumberTile
-    : StaticShapeTensorOf<[AnyFloat, AnySignlessInteger, Index]>;
-def Tile_CodeTile : StaticShapeTensorOf<[I8]>;
-def Tile_IndexOrTile : AnyTypeOf<[Index, 1DTensorOf<[Index]>]>;
+def Tile_HasElementsPred : CPred<
+    "::llvm::cast<::mlir::ShapedType>($_self).getNumElements() > 0">;
+class Tile_TileOf<list<Type> allowed>
+    : RankedTensorOf<allowed, [HasStaticShapePred, Tile_HasElementsPred],
+                     "statically shaped tensor with elements">;
+class Tile_VectorOf<list<Type> allowed>
+    : RankedTensorOf<allowed, [HasStaticShapePred, HasAnyRankOfPred<[1]>,
+                               Tile_HasElementsPred],
+                     "statically shaped 1D tensor with elements">;
+
+def Tile_Tile : Tile_TileOf<[AnyFloat, AnySignlessInteger, Index]>;
+def Tile_FloatTile : Tile_TileOf<[AnyFloat]>;
+def Tile_NumberTile : Tile_TileOf<[AnyFloat, AnySignlessInteger, Index]>;
+def Tile_CodeTile : Tile_TileOf<[I8]>;
+def Tile_IndexOrTile : AnyTypeOf<[Index, Tile_VectorOf<[Index]>]>;
 def Tile_MemRef : MemRefOf<[AnyFloat, AnySignlessInteger]>;
 def Tile_Source : AnyTypeOf<[MemRefOf<[I8]>, Tile_SlotType]>;
 
@@ -128,6 +137,7 @@ def Tile_BeginNextOp
     Example: `tile.begin_next`
   }];
   let assemblyFormat = "attr-dict";
+  let hasVerifier = 1;
 }
 
 def Tile_AwaitPreviousOp : Tile_Op<"await_previous", [
@@ -170,6 +180,20 @@ def Tile_MultiprocessorsOp : Tile_Op<"multiprocessors", [Pure]> {
   }];
   let results = (outs Index:$result);
   let assemblyFormat = "attr-dict";
+}
+
+def Tile_CountersOp : Tile_Op<"counters", [Pure]> {
+  let summary = "numbers that are 0 when a program begins";
+  let description = [{
+    Stands in a host function: 32 numbers for each of the device's
+    multiprocessors. Kernels leave them 0 for the next launch. They are at the
+    beginning of the workspace, where programs without counters have nothing, so
+    that one workspace may serve several programs by turns.
+
+    Example: `%c = tile.counters : memref<?xi32>`
+  }];
+  let results = (outs MemRefRankOf<[I32], [1]>:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
 }
 
 def Tile_ProgramIdOp : Tile_Op<"program_id", [Pure]> {
@@ -226,7 +250,7 @@ def Tile_IotaOp : Tile_Op<"iota", [Pure]> {
   let summary = "the index along one dimension";
   let description = "Example: `%i = tile.iota 1 : tensor<16x32xi32>`";
   let arguments = (ins I64Attr:$dim);
-  let results = (outs StaticShapeTensorOf<[I32, Index]>:$result);
+  let results = (outs Tile_TileOf<[I32, Index]>:$result);
   let assemblyFormat = "$dim attr-dict `:` type($result)";
   let hasVerifier = 1;
 }
@@ -314,8 +338,8 @@ def Tile_ScanOp : Tile_Op<"scan", [Pure, SameOperandsAndResultType]> {
 
     Example: `%s = tile.scan %x : tensor<128xindex>`
   }];
-  let arguments = (ins 1DTensorOf<[I32, Index]>:$input);
-  let results = (outs 1DTensorOf<[I32, Index]>:$result);
+  let arguments = (ins Tile_VectorOf<[I32, Index]>:$input);
+  let results = (outs Tile_VectorOf<[I32, Index]>:$result);
   let assemblyFormat = "$input attr-dict `:` type($input)";
 }
 
@@ -337,9 +361,9 @@ def Tile_DotOp : Tile_Op<"dot", [
   }];
   let arguments = (ins
       Tile_FloatTile:$lhs, Tile_FloatTile:$rhs,
-      StaticShapeTensorOf<[F32]>:$accumulator,
+      Tile_TileOf<[F32]>:$accumulator,
       DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{}">:$descending);
-  let results = (outs StaticShapeTensorOf<[F32]>:$result);
+  let results = (outs Tile_TileOf<[F32]>:$result);
   let assemblyFormat = [{
     $lhs `,` $rhs `,` $accumulator (`descending` $descending^)? attr-dict `:`
     type($lhs) `,` type($rhs) `->` type($result)
@@ -360,9 +384,9 @@ def Tile_StageOp : Tile_Op<"stage"> {
     %b = tile.stage %k : tensor<128x64xf16> -> tensor<128x64xf16>
     ```
   }];
-  let arguments = (ins StaticShapeTensorOf<[F16]>:$input);
+  let arguments = (ins Tile_TileOf<[F16]>:$input);
   // Equal tiles are not one: each has a place of its own.
-  let results = (outs Res<StaticShapeTensorOf<[F16]>, "", [MemAlloc]>:$result);
+  let results = (outs Res<Tile_TileOf<[F16]>, "", [MemAlloc]>:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
 }
@@ -377,8 +401,8 @@ def Tile_KeepOp : Tile_Op<"keep", [Pure, SameOperandsAndResultType]> {
 
     Example: `%k = tile.keep %q : tensor<16x128xf16>`
   }];
-  let arguments = (ins StaticShapeTensorOf<[F16]>:$input);
-  let results = (outs StaticShapeTensorOf<[F16]>:$result);
+  let arguments = (ins Tile_TileOf<[F16]>:$input);
+  let results = (outs Tile_TileOf<[F16]>:$result);
   let assemblyFormat = "$input attr-dict `:` type($input)";
 }
 
@@ -389,8 +413,8 @@ def Tile_HadamardOp : Tile_Op<"hadamard", [Pure, SameOperandsAndResultType]> {
 
     Example: `%h = tile.hadamard %x : tensor<8x128xf32>`
   }];
-  let arguments = (ins StaticShapeTensorOf<[F32]>:$input);
-  let results = (outs StaticShapeTensorOf<[F32]>:$result);
+  let arguments = (ins Tile_TileOf<[F32]>:$input);
+  let results = (outs Tile_TileOf<[F32]>:$result);
   let assemblyFormat = "$input attr-dict `:` type($input)";
   let hasVerifier = 1;
 }
@@ -406,7 +430,7 @@ def Tile_HadamardMatrixOp : Tile_Op<"hadamard_matrix", [Pure]> {
     Example: `%h = tile.hadamard_matrix %first : tensor<128x64xf16>`
   }];
   let arguments = (ins Index:$first);
-  let results = (outs StaticShapeTensorOf<[F16]>:$result);
+  let results = (outs Tile_TileOf<[F16]>:$result);
   let assemblyFormat = "$first attr-dict `:` type($result)";
   let hasVerifier = 1;
 }

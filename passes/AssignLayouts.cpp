@@ -29,20 +29,27 @@ static bool crossesWarps(Operation *op) {
 }
 
 /// Whether `value` can be made again in another layout without an exchange
-/// between lanes.
-static bool canRemake(Value value) {
+/// between lanes. `seen`: what was looked at before, and would have ended this.
+static bool canRemake(Value value, DenseSet<Value> &seen) {
   Operation *op = value.getDefiningOp();
   if (!op)
     return false;
+  if (!seen.insert(value).second)
+    return true;
   if (isa<SplatOp, IotaOp, LoadVectorOp, ExpandScaleOp, HadamardMatrixOp,
           arith::ConstantOp>(op) ||
       crossesWarps(op))
     return true;
   return isElementwise(op) &&
          !isa<HadamardOp, ScanOp, ExpandOp, KeepOp, SubtractTopOp>(op) &&
-         llvm::all_of(op->getOperands(), [](Value operand) {
-           return !tileOf(operand) || canRemake(operand);
+         llvm::all_of(op->getOperands(), [&](Value operand) {
+           return !tileOf(operand) || canRemake(operand, seen);
          });
+}
+
+static bool canRemake(Value value) {
+  DenseSet<Value> seen;
+  return canRemake(value, seen);
 }
 
 Value Distributor::remake(Value value, LayoutAttr layout) {

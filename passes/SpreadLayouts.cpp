@@ -8,6 +8,7 @@ using namespace mlir::kvarn::tile;
 
 bool mlir::kvarn::overWarps(ReduceOp reduce) {
   SmallVector<Value> open = {reduce.getInput()};
+  DenseSet<Value> seen;
   RankedTensorType type = reduce.getInput().getType();
   if (reduce.getDim() != 0 || type.getRank() < 2)
     return false;
@@ -17,7 +18,8 @@ bool mlir::kvarn::overWarps(ReduceOp reduce) {
       return true;
     if (op && isElementwise(op))
       for (Value operand : op->getOperands())
-        if (tileOf(operand) && tileOf(operand).getShape() == type.getShape())
+        if (tileOf(operand) && tileOf(operand).getShape() == type.getShape() &&
+            seen.insert(operand).second)
           open.push_back(operand);
   }
   return false;

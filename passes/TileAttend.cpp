@@ -5,7 +5,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialect/ScheduleLimits.h"
 #include "passes/AttendKernel.h"
 #include "passes/Tiling.h"
 
@@ -18,14 +17,9 @@ static AttendArguments partialOnly(AttendArguments args) {
   return args;
 }
 
-/// A workspace may serve several variants by turns, and a launch leaves its
-/// counters zero: they lie at its beginning, as many for all schedules, and
-/// who has none keeps away from there.
-static Value makeCounters(Tiling &tiling) {
-  TileBuilder &host = tiling.host();
-  Value most =
-      host.mul(host.op<tile::MultiprocessorsOp>(), host.index(kMaxPrograms));
-  return tiling.buffer(host.getI32Type(), {most});
+static Value makeCounters(TileBuilder &host) {
+  return host.op<tile::CountersOp>(
+      MemRefType::get({ShapedType::kDynamic}, host.getI32Type()));
 }
 
 /// What sums partial results needs.
@@ -39,7 +33,6 @@ static AttendArguments combineOnly(const AttendArguments &args) {
   second.lse = args.lse;
   second.partialOut = args.partialOut;
   second.partialLse = args.partialLse;
-  second.counters = args.counters; // not used, but there
   return second;
 }
 
@@ -55,7 +48,6 @@ static void launchFixed(Tiling &tiling, const AttendSpec &spec,
     Value parts = host.index(splits), tokens = host.dim(args.q, 0),
           heads = host.dim(args.q, 1);
     Type f32 = host.getF32Type();
-    args.counters = makeCounters(tiling);
     args.partialOut =
         tiling.buffer(f32, {parts, tokens, heads, host.index(spec.headDim)});
     args.partialLse = tiling.buffer(f32, {parts, tokens, heads});
@@ -83,7 +75,7 @@ static void launchBalanced(Tiling &tiling, const AttendSpec &spec,
                             host.index(spec.schedule.getPrograms()));
   Value rows = host.index(spec.schedule.getRows());
   Type f32 = host.getF32Type();
-  args.counters = makeCounters(tiling);
+  args.counters = makeCounters(host);
   args.partialOut =
       tiling.buffer(f32, {programs, two, rows, host.index(spec.headDim)});
   args.partialLse = tiling.buffer(f32, {programs, two, rows});
@@ -99,6 +91,16 @@ static void launchAttend(Tiling &tiling, const AttendSpec &spec,
     launchBalanced(tiling, spec, args);
   else
     launchFixed(tiling, spec, args, kvHeads);
+}
+
+/// Kernels find the heads of all tensors by those of one.
+static void checkHeads(Tiling &tiling, const AttendSpec &spec,
+                       const AttendArguments &args, Value kvHeads) {
+  TileBuilder &host = tiling.host();
+  for (Value memory : {args.k, args.v, args.newK, args.newV})
+    if (memory)
+      tiling.checkHeads(memory, kvHeads);
+  tiling.checkHeads(args.q, host.mul(kvHeads, host.index(spec.ratio)));
 }
 
 template <typename AttentionLike>
@@ -157,7 +159,9 @@ LogicalResult mlir::kvarn::tileAttend(Tiling &tiling, AttendOp op) {
   args.blockTable = tiling.lowered(cache.getBlockTable());
   args.blockToSlot = tiling.lowered(cache.getBlockToSlot());
   args.seqLens = tiling.lowered(cache.getSeqLens());
-  launchAttend(tiling, spec, args, tiling.host().dim(args.pages, 1));
+  Value kvHeads = tiling.host().dim(args.pages, 1);
+  checkHeads(tiling, spec, args, kvHeads);
+  launchAttend(tiling, spec, args, kvHeads);
   return success();
 }
 
@@ -166,7 +170,9 @@ LogicalResult mlir::kvarn::tileAttention(Tiling &tiling, AttentionOp op) {
   args.k = tiling.lowered(op.getK());
   args.v = tiling.lowered(op.getV());
   args.seqLens = tiling.lowered(op.getSeqLens());
-  launchAttend(tiling, commonSpec(tiling, op), args,
-               tiling.host().dim(args.k, 2));
+  AttendSpec spec = commonSpec(tiling, op);
+  Value kvHeads = tiling.host().dim(args.k, 2);
+  checkHeads(tiling, spec, args, kvHeads);
+  launchAttend(tiling, spec, args, kvHeads);
   return success();
 }

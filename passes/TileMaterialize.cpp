@@ -253,6 +253,8 @@ LogicalResult mlir::kvarn::tileMaterialize(Tiling &tiling, Value k, Value v,
     arguments.push_back(tiling.lowered(tensor));
   Value heads = host.dim(arguments[0], 1), batch = host.dim(arguments[5], 0),
         blocks = host.dim(arguments[3], 1);
+  for (Value pool : {arguments[1], arguments[2]})
+    tiling.checkHeads(pool, heads);
   Value length = host.mul(blocks, host.index(format.getGroup()));
   SmallVector<Value> extents = {batch, length, heads,
                                 host.index(format.getHeadDim())};

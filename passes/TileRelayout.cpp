@@ -49,16 +49,11 @@ void RelayoutKernel::copy(RecordPart part, Value fromBlock, Value toBlock,
 LogicalResult mlir::kvarn::tileRelayout(Tiling &tiling, RelayoutOp op) {
   CacheOp source = tiling.cache(op.getSource()),
           cache = tiling.cache(op.getCache());
-  SmallVector<Value> arguments;
-  for (Value tensor : SmallVector<Value>{op.getPairs(), op.getCount(),
-                                         source.getPages(), cache.getPages()})
-    arguments.push_back(tiling.lowered(tensor));
   tiling.markOutput(cache.getPages());
-  TileBuilder &host = tiling.host();
-  tiling.launch(
-      "relayout",
-      {host.dim(arguments[3], 1), host.dim(arguments[0], 0), host.index(2)},
-      arguments, [&](TileBuilder &b, ArrayRef<Value> args) {
+  launchOverPairs(
+      tiling, "relayout",
+      {op.getPairs(), op.getCount(), source.getPages(), cache.getPages()},
+      [&](TileBuilder &b, ArrayRef<Value> args) {
         RelayoutKernel kernel{b, op.getSource().getType().getFormat(),
                               op.getCache().getType().getFormat(), args[2],
                               args[3]};

@@ -49,7 +49,9 @@ LogicalResult mlir::kvarn::tileAppend(Tiling &tiling, AppendOp op) {
   tiling.markOutput(cache.getPoolV());
   TileBuilder &host = tiling.host();
   int64_t rows = tiling.schedule().getRows();
-  Value one = host.index(1);
+  Value one = host.index(1), heads = host.dim(arguments[0], 1);
+  for (int i : {1, 3, 4})
+    tiling.checkHeads(arguments[i], heads);
   tiling.launch("append", {countRowTiles(host, arguments[0], rows), one, one},
                 arguments, [&](TileBuilder &b, ArrayRef<Value> args) {
                   buildAppend(b, args, rows, op);
@@ -119,19 +121,26 @@ static void buildFlush(TileBuilder &b, ArrayRef<Value> args, FlushOp op) {
               });
 }
 
+void mlir::kvarn::launchOverPairs(Tiling &tiling, StringRef stem,
+                                  ArrayRef<Value> tensors, Tiling::Body body) {
+  TileBuilder &host = tiling.host();
+  SmallVector<Value> arguments;
+  for (Value tensor : tensors)
+    arguments.push_back(tiling.lowered(tensor));
+  Value heads = host.dim(arguments[2], 1);
+  for (Value memory : ArrayRef(arguments).drop_front(3))
+    tiling.checkHeads(memory, heads);
+  tiling.launch(stem, {heads, host.dim(arguments[0], 0), host.index(2)},
+                arguments, body);
+}
+
 LogicalResult mlir::kvarn::tileFlush(Tiling &tiling, FlushOp op) {
   CacheOp cache = tiling.cache(op.getCache());
-  SmallVector<Value> arguments;
-  for (Value tensor :
-       SmallVector<Value>{op.getPairs(), op.getCount(), cache.getPages(),
-                          cache.getPoolK(), cache.getPoolV()})
-    arguments.push_back(tiling.lowered(tensor));
   tiling.markOutput(cache.getPages());
-  TileBuilder &host = tiling.host();
-  tiling.launch(
-      "flush",
-      {host.dim(arguments[2], 1), host.dim(arguments[0], 0), host.index(2)},
-      arguments,
+  launchOverPairs(
+      tiling, "flush",
+      {op.getPairs(), op.getCount(), cache.getPages(), cache.getPoolK(),
+       cache.getPoolV()},
       [&](TileBuilder &b, ArrayRef<Value> args) { buildFlush(b, args, op); });
   return success();
 }
@@ -156,17 +165,10 @@ static void buildPack(TileBuilder &b, ArrayRef<Value> args, PackOp op) {
 
 LogicalResult mlir::kvarn::tilePack(Tiling &tiling, PackOp op) {
   CacheOp cache = tiling.cache(op.getCache());
-  SmallVector<Value> arguments;
-  for (Value tensor :
-       SmallVector<Value>{op.getPairs(), op.getCount(), cache.getPages(),
-                          op.getK(), op.getV()})
-    arguments.push_back(tiling.lowered(tensor));
   tiling.markOutput(cache.getPages());
-  TileBuilder &host = tiling.host();
-  tiling.launch(
-      "pack",
-      {host.dim(arguments[2], 1), host.dim(arguments[0], 0), host.index(2)},
-      arguments,
+  launchOverPairs(
+      tiling, "pack",
+      {op.getPairs(), op.getCount(), cache.getPages(), op.getK(), op.getV()},
       [&](TileBuilder &b, ArrayRef<Value> args) { buildPack(b, args, op); });
   return success();
 }

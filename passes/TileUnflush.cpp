@@ -30,19 +30,13 @@ LogicalResult mlir::kvarn::tileUnflush(Tiling &tiling, UnflushOp op) {
   FailureOr<int64_t> tokens = tiling.tokensOfBlock(op, format);
   if (failed(tokens))
     return failure();
-  SmallVector<Value> arguments;
-  for (Value tensor :
-       SmallVector<Value>{op.getPairs(), op.getCount(), cache.getPages(),
-                          cache.getPoolK(), cache.getPoolV()})
-    arguments.push_back(tiling.lowered(tensor));
   tiling.markOutput(cache.getPoolK());
   tiling.markOutput(cache.getPoolV());
-  TileBuilder &host = tiling.host();
-  tiling.launch(
-      "unflush",
-      {host.dim(arguments[2], 1), host.dim(arguments[0], 0), host.index(2)},
-      arguments, [&](TileBuilder &b, ArrayRef<Value> args) {
-        buildUnflush(b, args, format, *tokens);
-      });
+  launchOverPairs(tiling, "unflush",
+                  {op.getPairs(), op.getCount(), cache.getPages(),
+                   cache.getPoolK(), cache.getPoolV()},
+                  [&](TileBuilder &b, ArrayRef<Value> args) {
+                    buildUnflush(b, args, format, *tokens);
+                  });
   return success();
 }

@@ -2,6 +2,7 @@
 
 #include "passes/Tiling.h"
 
+#include "dialect/Names.h"
 #include "passes/CacheOrigin.h"
 #include "passes/Passes.h"
 #include "passes/Schedules.h"
@@ -71,6 +72,16 @@ Value Tiling::destination(Value result, ArrayRef<Value> extents) {
   Value memory = buffer(type.getElementType(), extents);
   values.map(result, memory);
   return memory;
+}
+
+void Tiling::checkHeads(Value memory, Value heads) {
+  if (!isa<BlockArgument>(memory))
+    return;
+  int64_t rank = cast<MemRefType>(memory.getType()).getRank();
+  SmallVector<Value> extents;
+  for (int64_t i = 0; i < rank; ++i)
+    extents.push_back(i == rank - 2 ? heads : builder.dim(memory, i));
+  builder.op<tile::CheckShapeOp>(memory, extents);
 }
 
 void Tiling::markOutput(Value tensor) {
@@ -190,18 +201,26 @@ LogicalResult Tiling::lowerOp(Operation *op) {
 }
 
 /// In-place updates are the meaning of a program only if nothing reads the
-/// cache as it was before.
+/// cache, or its tensors, as they were before.
 static LogicalResult checkLinear(Operation *op) {
   Value cache = updatedBy(op);
   if (!cache)
     return success();
-  for (Operation *user : cache.getUsers())
-    if (user != op && user->getBlock() == op->getBlock() &&
-        op->isBeforeInBlock(user))
-      return user->emitError() << "uses a cache after '" << op->getName()
-                               << "' has updated it in place";
-  if (!cache.getDefiningOp())
+  CacheOp origin = originOf(cache);
+  if (!origin)
     return op->emitError() << "cache must come from kvarn.cache";
+  // What a function returns of its arguments it returns as updated.
+  auto reads = [&](Operation *user, Value updated) {
+    return user != op && user->getBlock() == op->getBlock() &&
+           op->isBeforeInBlock(user) &&
+           (updated == cache || !user->hasTrait<OpTrait::IsTerminator>());
+  };
+  for (Value updated : {cache, Value(origin.getPages()),
+                        Value(origin.getPoolK()), Value(origin.getPoolV())})
+    for (Operation *user : updated.getUsers())
+      if (reads(user, updated))
+        return user->emitError() << "uses a cache after '" << op->getName()
+                                 << "' has updated it in place";
   return success();
 }
 
@@ -224,12 +243,17 @@ static LogicalResult checkDisjoint(ArrayRef<Operation *> ops) {
 LogicalResult Tiling::run() {
   if (!llvm::hasSingleElement(hostFunc.getBody()))
     return hostFunc.emitError() << "expected a function with one block";
+  // Kernels are called after it.
+  if (!isName(hostFunc.getName()))
+    return hostFunc.emitError()
+           << "'" << hostFunc.getName() << "' cannot name a program, expected "
+           << kNameRule;
   SmallVector<Operation *> ops;
   for (Operation &op : hostFunc.getBody().front().without_terminator())
     ops.push_back(&op);
   for (Operation *op : ops) {
     for (Value operand : op->getOperands())
-      if (isa<CacheType>(operand.getType()) && !operand.getDefiningOp())
+      if (isa<CacheType>(operand.getType()) && !originOf(operand))
         return op->emitError() << "cache must come from kvarn.cache";
     if (failed(checkLinear(op)))
       return failure();

@@ -37,6 +37,9 @@ public:
   /// memory of these extents that lives while the program runs.
   Value destination(Value result, ArrayRef<Value> extents);
   Value buffer(Type element, ArrayRef<Value> extents);
+  /// That `memory` has so many heads: the last dimension but one, wherever
+  /// there are any. Only callers can pass something else.
+  void checkHeads(Value memory, Value heads);
 
   using Body = function_ref<void(TileBuilder &, ArrayRef<Value> arguments)>;
   /// Makes the kernel `<host>_<stem>` and launches it over `grid`.
@@ -80,6 +83,11 @@ LogicalResult tileQuantize(Tiling &tiling, QuantizeOp op);
 using PairBody =
     function_ref<void(RecordPart part, Value head, Value first, Value second)>;
 void forEachPair(TileBuilder &b, Value pairs, Value count, PairBody body);
+
+/// Launches such a kernel with `tensors`: pairs, count, pages and others with
+/// as many heads.
+void launchOverPairs(Tiling &tiling, StringRef stem, ArrayRef<Value> tensors,
+                     Tiling::Body body);
 
 } // namespace mlir::kvarn
 

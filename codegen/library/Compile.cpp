@@ -7,6 +7,7 @@
 #include "codegen/library/LaunchPlan.h"
 #include "codegen/nvptx/Assemble.h"
 #include "codegen/nvptx/FatBinary.h"
+#include "dialect/Names.h"
 #include "dialect/TileDialect.h"
 #include "format/Fingerprint.h"
 #include "passes/Passes.h"
@@ -250,11 +251,10 @@ static LogicalResult compileProgram(ModuleOp program, func::FuncOp host,
                                     std::vector<Variant> &variants) {
   const Target &target = *options.target;
   // It becomes a file name and a name in the manifest.
-  auto plain = [](char c) { return llvm::isAlnum(c) || c == '_'; };
-  if (!llvm::all_of(host.getName(), plain))
-    return host.emitError() << "'" << host.getName()
-                            << "' cannot name a program, expected letters, "
-                               "digits and '_'";
+  if (!isName(host.getName()))
+    return host.emitError()
+           << "'" << host.getName() << "' cannot name a program, expected "
+           << kNameRule;
   FailureOr<Variant> variant = planLaunches(host);
   if (failed(variant))
     return failure();

@@ -2,6 +2,7 @@
 
 #include "codegen/library/LaunchPlan.h"
 
+#include "dialect/ScheduleLimits.h"
 #include "dialect/TileDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -24,6 +25,7 @@ public:
 
 private:
   LogicalResult addParameter(BlockArgument argument);
+  void addCounters();
   LogicalResult addBuffer(memref::AllocOp alloc);
   LogicalResult addCheck(tile::CheckShapeOp check);
   LogicalResult addLaunch(tile::LaunchOp launch);
@@ -38,6 +40,7 @@ private:
 };
 
 constexpr int64_t kMaxTerms = 4096;
+constexpr const char *kCounters = "buffer0";
 
 } // namespace
 
@@ -79,6 +82,12 @@ LogicalResult Planner::addParameter(BlockArgument argument) {
            << ", expected f16, bf16, f32, i8, i32 or i64 "
               "elements";
   parameter.dtype = *dtype;
+  auto isTaken = [&](const ::kvarn::Parameter &other) {
+    return other.name == parameter.name;
+  };
+  if (llvm::any_of(variant.parameters, isTaken))
+    return host.emitError()
+           << "has two arguments called '" << parameter.name << "'";
   names[argument] = parameter.name;
   variant.parameters.push_back(std::move(parameter));
   return success();
@@ -92,13 +101,16 @@ FailureOr<Rule> Planner::dimRule(memref::DimOp op) {
   std::optional<int64_t> dimension = op.getConstantIndex();
   if (!dimension)
     return op.emitError() << "expected a constant dimension";
-  if (auto alloc = op.getSource().getDefiningOp<memref::AllocOp>()) {
+  Value source = op.getSource();
+  while (auto cast = source.getDefiningOp<memref::CastOp>())
+    source = cast.getSource();
+  if (auto alloc = source.getDefiningOp<memref::AllocOp>()) {
     MemRefType type = alloc.getType();
     if (!type.isDynamicDim(*dimension))
       return Rule(type.getDimSize(*dimension));
     return rule(alloc.getDynamicSizes()[type.getDynamicDimIndex(*dimension)]);
   }
-  auto name = names.find(op.getSource());
+  auto name = names.find(source);
   if (name == names.end())
     return op.emitError() << "expected the extent of an argument";
   return Rule::dim(name->second, *dimension);
@@ -151,6 +163,23 @@ FailureOr<Rule> Planner::rule(Value value) {
 //===----------------------------------------------------------------------===//
 // Buffers and launches
 //===----------------------------------------------------------------------===//
+
+/// A workspace may serve several programs by turns, and its first bytes stay 0
+/// for those that count: whoever has a buffer keeps away from there.
+void Planner::addCounters() {
+  bool any = false;
+  host.walk([&](Operation *op) {
+    any |= isa<memref::AllocOp, tile::CountersOp>(op);
+    if (isa<tile::CountersOp>(op))
+      names[op->getResult(0)] = kCounters;
+  });
+  if (any)
+    variant.buffers.push_back(
+        {kCounters,
+         DType::I32,
+         {Rule::binary(Rule::Kind::Mul, Rule::device("sm_count"),
+                       Rule(kMaxPrograms))}});
+}
 
 LogicalResult Planner::addBuffer(memref::AllocOp alloc) {
   MemRefType type = alloc.getType();
@@ -218,22 +247,28 @@ FailureOr<Variant> Planner::run() {
   for (BlockArgument argument : host.getArguments())
     if (failed(addParameter(argument)))
       return failure();
+  addCounters();
   for (Operation &op : host.getBody().front().without_terminator()) {
     if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
       if (failed(addBuffer(alloc)))
         return failure();
+    } else if (auto cast = dyn_cast<memref::CastOp>(op);
+               cast && names.count(cast.getSource())) {
+      names[cast] = names[cast.getSource()];
     } else if (auto check = dyn_cast<tile::CheckShapeOp>(op)) {
       if (failed(addCheck(check)))
         return failure();
     } else if (auto launch = dyn_cast<tile::LaunchOp>(op)) {
       if (failed(addLaunch(launch)))
         return failure();
-    } else if (!isa<memref::DimOp, tile::MultiprocessorsOp>(op) &&
+    } else if (!isa<memref::DimOp, tile::MultiprocessorsOp, tile::CountersOp>(
+                   op) &&
                !isa<arith::ArithDialect>(op.getDialect())) {
       return op.emitError() << "'" << op.getName()
                             << "' cannot stand in a host function, expected "
                                "extents, integer arithmetic, memref.alloc, "
-                               "tile.check_shape or tile.launch";
+                               "tile.counters, tile.check_shape or "
+                               "tile.launch";
     }
   }
   if (variant.launches.empty())

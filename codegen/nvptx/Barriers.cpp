@@ -4,6 +4,7 @@
 #include "codegen/nvptx/KernelEmitter.h"
 
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 #include <map>
 
@@ -16,24 +17,27 @@ namespace {
 
 /// What may have happened since the last barrier, whichever way was taken.
 struct Since {
-  llvm::SetVector<Value> read;   // staged tiles, by products
-  llvm::SetVector<Value> staged; // by ops of their own
-  bool used = false;             // tiles, and with them maybe slots
+  llvm::SetVector<Value> read;           // staged tiles, by products
+  llvm::SetVector<Value> staged;         // by ops of their own
+  llvm::SetVector<Value> loaded, stored; // memrefs
+  bool used = false;                     // tiles, and with them maybe slots
 
   bool add(const Since &other) {
     bool grows = other.used > used;
     used |= other.used;
-    for (Value tile : other.read)
-      grows |= read.insert(tile);
-    for (Value tile : other.staged)
-      grows |= staged.insert(tile);
+    for (auto values :
+         {&Since::read, &Since::staged, &Since::loaded, &Since::stored})
+      for (Value value : other.*values)
+        grows |= (this->*values).insert(value);
     return grows;
   }
 };
 
 class Finder {
 public:
-  explicit Finder(const StagedTiles &stages) : stages(stages) {}
+  Finder(KernelOp kernel, const StagedTiles &stages) : stages(stages) {
+    kernel.walk([&](ArriveOp) { arrives = true; });
+  }
 
   Since walk(Block &block, Since since) {
     for (Operation &op : block)
@@ -48,14 +52,31 @@ private:
   void visitLoop(Operation &op, Since &since);
   void visitRegions(Operation &op, Since &since);
   bool needsBarrier(Operation &op, const Since &since);
+  Value memoryOf(Operation &op) const;
 
   const StagedTiles &stages;
+  bool arrives = false;
   std::map<Operation *, Since> rounds; // before a round of each loop
 };
 
 } // namespace
 
+static bool stores(Operation &op) { return isa<StoreOp, ScatterOp>(op); }
+
+/// Global memory that warps find what others have stored in, or null. Those
+/// that are on their own do not, and who counts arrivals keeps its own order.
+Value Finder::memoryOf(Operation &op) const {
+  if (arrives || op.getParentOfType<WarpsOp>())
+    return {};
+  return TypeSwitch<Operation *, Value>(&op)
+      .Case<LoadOp, GatherOp, StoreOp, ScatterOp>(
+          [](auto access) { return access.getMemory(); })
+      .Default([](Operation *) { return Value(); });
+}
+
 bool Finder::needsBarrier(Operation &op, const Since &since) {
+  if (Value memory = memoryOf(op))
+    return (stores(op) ? since.loaded : since.stored).contains(memory);
   if (isa<AsyncCopyOp>(op))
     return since.used;
   if (isa<DotOp>(op))
@@ -110,6 +131,8 @@ void Finder::visit(Operation &op, Since &since) {
     for (Value operand : op.getOperands())
       if (stages.contains(operand))
         since.read.insert(operand);
+  if (Value memory = memoryOf(op))
+    (stores(op) ? since.stored : since.loaded).insert(memory);
   since.used |= hasTiles(&op);
   if (isa<scf::ForOp, scf::WhileOp>(op))
     visitLoop(op, since);
@@ -119,7 +142,7 @@ void Finder::visit(Operation &op, Since &since) {
 
 DenseSet<Operation *>
 mlir::kvarn::nvptx::findBarriers(KernelOp kernel, const StagedTiles &stages) {
-  Finder finder(stages);
+  Finder finder(kernel, stages);
   finder.walk(kernel.getBody().front(), {});
   return std::move(finder.barriers);
 }

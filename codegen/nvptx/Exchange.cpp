@@ -53,9 +53,13 @@ static bool reducesAtOnce(ReduceKind kind, const Layout &from, Type element) {
   return element.isF32() || element.isInteger(32);
 }
 
-bool mlir::kvarn::nvptx::isNeverNegative(Value value) {
+bool mlir::kvarn::nvptx::isNeverNegative(Value value, int depth) {
   Operation *op = value.getDefiningOp();
-  auto operand = [&](unsigned i) { return isNeverNegative(op->getOperand(i)); };
+  if (depth == 0)
+    return false;
+  auto operand = [&](unsigned i) {
+    return isNeverNegative(op->getOperand(i), depth - 1);
+  };
   if (isa_and_nonnull<math::AbsFOp, math::Exp2Op>(op))
     return true;
   if (isa_and_nonnull<arith::AddFOp, arith::MulFOp>(op))

@@ -6,6 +6,7 @@
 #include "passes/TileBuilder.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -75,6 +76,26 @@ static LogicalResult checkTile(Operation *op, Value value, int64_t lanes) {
                            << " lanes: " << value.getType();
 }
 
+/// The functions that PTX has instructions for, or that become some.
+static LogicalResult checkFunction(Operation *op) {
+  Type type = getElementTypeOrSelf(op->getResult(0));
+  bool any = isa<math::AbsFOp, math::AbsIOp, math::CeilOp, math::CopySignOp,
+                 math::FloorOp, math::FmaOp, math::RoundEvenOp, math::RoundOp,
+                 math::TruncOp>(op);
+  if (any ||
+      (type.isF32() && isa<math::ExpOp, math::Exp2Op, math::LogOp, math::Log2Op,
+                           math::SqrtOp, math::TanhOp>(op)))
+    return success();
+  return op->emitOpError() << "of " << type << " is unknown to NVIDIA targets";
+}
+
+/// A slot is a place that instructions name, and no value.
+static LogicalResult checkSlot(Operation *op, Value value) {
+  if (!isa<SlotType>(value.getType()) || value.getDefiningOp<SlotOp>())
+    return success();
+  return op->emitOpError("has a slot that is not from tile.alloc_slot itself");
+}
+
 static LogicalResult checkOp(Operation *op) {
   if (isa_and_nonnull<memref::MemRefDialect>(op->getDialect()) &&
       failed(checkMemory(op)))
@@ -82,6 +103,11 @@ static LogicalResult checkOp(Operation *op) {
   if (auto loop = dyn_cast<scf::WhileOp>(op); loop && failed(checkRepeat(loop)))
     return failure();
   bool tiles = hasTiles(op);
+  if (isa<math::MathDialect>(op->getDialect()))
+    return checkFunction(op);
+  if (auto constant = dyn_cast<arith::ConstantOp>(op))
+    if (tiles && !isa<SplatElementsAttr>(constant.getValue()))
+      return op->emitOpError("has elements that differ");
   bool known = isa<TileDialect>(op->getDialect()) ||
                isa<scf::ForOp, scf::WhileOp, scf::ConditionOp, scf::IfOp,
                    scf::YieldOp, arith::ConstantOp>(op);
@@ -149,8 +175,10 @@ LogicalResult KernelEmitter::checkSupported() {
     for (ValueRange values :
          {ValueRange(op->getOperands()), ValueRange(op->getResults())})
       for (Value value : values)
-        if (failed(checkTile(op, value, lanes)))
+        if (failed(checkTile(op, value, lanes)) || failed(checkSlot(op, value)))
           return WalkResult::interrupt();
+    if (auto wait = dyn_cast<WaitOp>(op); wait && failed(checkWait(wait)))
+      return WalkResult::interrupt();
     repeats |= isa<scf::WhileOp>(op);
     if (auto op_ = dyn_cast<WarpsOp>(op)) {
       hasOwnWarps = true;

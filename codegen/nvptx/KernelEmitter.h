@@ -255,7 +255,7 @@ private:
   void waitForBarrier(const Slot &slot, Value parity);
   void emitBulkCopy(const Slot &slot, Value predicate, Value from, Value to);
   void emitLaneCopies(const Slot &slot, Value predicate, Value from, Value to);
-  Value slotOf(Value token);
+  LogicalResult checkWait(tile::WaitOp op);
   Value slotAddress(Value slot);
   Value sharedNumber(Value pointer);
   Value slotMemory();
@@ -341,7 +341,7 @@ inline bool isInPairs(Value value) {
 
 /// Whether the numbers of `value` cannot be below 0, as far as what they are
 /// made of shows it: the bits of such floats are in order as they are.
-bool isNeverNegative(Value value);
+bool isNeverNegative(Value value, int depth = 12);
 
 /// Bits from the first of a part to the code at `place` of a tile whose
 /// dimension `tokenDim` counts tokens.

@@ -8,6 +8,7 @@
 
 #include "codegen/nvptx/KernelEmitter.h"
 
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
@@ -131,6 +132,14 @@ LogicalResult KernelEmitter::emitLoadCodes(LoadCodesOp op) {
     next[key] = tokens;
     // Tiles follow one another at a fixed distance.
     int64_t bytes = bitOf(all->format, all->part, next, key) / 8;
+    APInt start;
+    if (matchPattern(op.getStart(), m_ConstantInt(&start)) &&
+        start.getSExtValue() % tokens)
+      return op.emitOpError() << "starts at token " << start.getSExtValue()
+                              << ", expected a multiple of " << tokens;
+    if (covered == 0 || bytes == 0)
+      return op.emitOpError()
+             << "loads " << tokens << " tokens, which share bytes with others";
     all->unit = std::min(all->unit, bytes & -bytes);
     Value tile = ir.create<arith::DivUIOp>(ir.toI32(scalar(op.getStart())),
                                            ir.i32(tokens));

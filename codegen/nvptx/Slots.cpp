@@ -9,6 +9,8 @@
 
 #include "codegen/nvptx/KernelEmitter.h"
 
+#include "llvm/ADT/SetVector.h"
+
 using namespace mlir;
 using namespace mlir::kvarn;
 using namespace mlir::kvarn::nvptx;
@@ -44,13 +46,20 @@ void KernelEmitter::allocateSlots() {
 }
 
 /// What warps exchange lies where their slots are, because barriers separate
-/// both; but those that work together exchange while copies are under way.
+/// both; but those that work together, or copy outside of regions of their own,
+/// exchange while copies are under way.
 /// Nothing but barriers may lie where barriers are: they would no longer work.
 void KernelEmitter::allocateMemory() {
   allocateSlots();
   scratchOffset = slotsOffset;
+  WalkResult allInWarps = kernel.walk([](AsyncCopyOp copy) {
+    return copy->getParentOfType<WarpsOp>() ? WalkResult::advance()
+                                            : WalkResult::interrupt();
+  });
   if (together)
     scratchOffset = stages.allocate(slotsOffset + slotBytes);
+  else if (allInWarps.wasInterrupted())
+    scratchOffset += warps * slotBytes;
   syncsBefore = findBarriers(kernel, stages);
 }
 
@@ -257,10 +266,57 @@ void KernelEmitter::sayTogether(Value word) {
               "r,~{memory}", {word});
 }
 
+/// What `token` is where it comes from, by one step.
+static SmallVector<Value> sourcesOf(Value token) {
+  if (auto argument = dyn_cast<BlockArgument>(token)) {
+    unsigned number = argument.getArgNumber();
+    Operation *parent = argument.getOwner()->getParentOp();
+    if (auto loop = dyn_cast<scf::ForOp>(parent))
+      return {loop.getTiedLoopInit(argument)->get(),
+              loop.getTiedLoopYieldedValue(argument)->get()};
+    auto loop = cast<scf::WhileOp>(parent);
+    if (argument.getOwner() == loop.getBeforeBody())
+      return {loop.getInits()[number], loop.getYieldOp()->getOperand(number)};
+    return {loop.getConditionOp().getArgs()[number]};
+  }
+  unsigned index = cast<OpResult>(token).getResultNumber();
+  Operation *op = token.getDefiningOp();
+  if (auto loop = dyn_cast<scf::ForOp>(op))
+    return {loop.getInits()[index], loop.getYieldedValues()[index]};
+  if (auto loop = dyn_cast<scf::WhileOp>(op))
+    return {loop.getConditionOp().getArgs()[index]};
+  if (auto select = dyn_cast<arith::SelectOp>(op))
+    return {select.getTrueValue(), select.getFalseValue()};
+  auto branch = cast<scf::IfOp>(op);
+  return {branch.thenYield().getOperand(index),
+          branch.elseYield().getOperand(index)};
+}
+
+/// The slots that a token's copy may go to.
+static llvm::SetVector<Value> slotsOf(Value token) {
+  llvm::SetVector<Value> seen, slots;
+  seen.insert(token);
+  for (size_t i = 0; i < seen.size(); ++i) {
+    if (auto copy = seen[i].getDefiningOp<AsyncCopyOp>())
+      slots.insert(copy.getSlot());
+    else
+      for (Value source : sourcesOf(seen[i]))
+        seen.insert(source);
+  }
+  return slots;
+}
+
+/// The barrier that is waited at is that of one slot.
+LogicalResult KernelEmitter::checkWait(WaitOp op) {
+  if (slotsOf(op.getToken()).size() == 1)
+    return success();
+  return op.emitOpError("waits for copies to different slots");
+}
+
 void KernelEmitter::emitWait(WaitOp op) {
   Value token = scalar(op.getToken());
   if (bulkCopies)
-    return waitForBarrier(slots.find(slotOf(op.getToken()))->second,
+    return waitForBarrier(slots.find(slotsOf(op.getToken()).front())->second,
                           ir.both(token, ir.i32(1)));
   // Later copies may still be under way: at most one of each other slot.
   Value issued = ir.load(copies, ir.getI32Type(), 4);
@@ -274,22 +330,4 @@ void KernelEmitter::emitWait(WaitOp op) {
     ir.assembly("cp.async.wait_group 1;", "~{memory}", {});
   }
   ir.syncWarp();
-}
-
-/// The slot that a token's copy goes to: the same wherever the token has been.
-Value KernelEmitter::slotOf(Value token) {
-  if (auto copy = token.getDefiningOp<AsyncCopyOp>())
-    return copy.getSlot();
-  if (auto argument = dyn_cast<BlockArgument>(token)) {
-    auto loop = cast<LoopLikeOpInterface>(argument.getOwner()->getParentOp());
-    return slotOf(loop.getTiedLoopInit(argument)->get());
-  }
-  unsigned index = cast<OpResult>(token).getResultNumber();
-  if (auto loop = token.getDefiningOp<scf::WhileOp>())
-    return slotOf(loop.getInits()[index]);
-  if (auto select = token.getDefiningOp<arith::SelectOp>())
-    return slotOf(select.getTrueValue());
-  if (auto branch = token.getDefiningOp<scf::IfOp>())
-    return slotOf(branch.thenYield().getOperand(index));
-  return slotOf(token.getDefiningOp<scf::ForOp>().getInits()[index]);
 }

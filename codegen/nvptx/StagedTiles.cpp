@@ -93,16 +93,6 @@ static bool precedes(StageOp stage, Value tile) {
   return inside || comesBefore(stage, owner);
 }
 
-/// Whether both are in a loop that `tile` comes from outside of: then one may
-/// follow the other in either order.
-static bool shareLoopWithout(Value tile, Operation *stage, Operation *user) {
-  for (Operation *loop = user->getParentOp(); loop; loop = loop->getParentOp())
-    if (isa<scf::ForOp, scf::WhileOp>(loop) && loop->isAncestor(stage) &&
-        !loop->getRegion(0).isAncestor(tile.getParentRegion()))
-      return true;
-  return false;
-}
-
 LogicalResult StagedTiles::check(const Place &place) const {
   for (auto [i, tile] : llvm::enumerate(place.tiles))
     for (Value other : ArrayRef(place.tiles).take_front(i))
@@ -117,7 +107,7 @@ LogicalResult StagedTiles::check(const Place &place) const {
       for (Value other : place.tiles)
         if (auto stage = other.getDefiningOp<StageOp>();
             stage && other != tile &&
-            (shareLoopWithout(tile, stage, user) ||
+            (shareLoopOutside(tile.getParentRegion(), user, stage) ||
              (!precedes(stage, tile) && comesBefore(stage, user))))
           return user->emitOpError(
               "uses a staged tile in whose place another one was staged");

@@ -91,6 +91,17 @@ Value KernelEmitter::ownsCopy(const Layout &layout) {
 // Elementwise
 //===----------------------------------------------------------------------===//
 
+/// `index` has 32 bits, other integers have their own.
+static Value castIndex(Ir &ir, Value value, Type type) {
+  if (value.getType().getIntOrFloatBitWidth() < 32)
+    value = ir.createOrFold<arith::ExtSIOp>(ir.getI32Type(), value);
+  if (type.isInteger(64))
+    return ir.toI64(value);
+  value = ir.toI32(value);
+  return type.isInteger(32) ? value
+                            : ir.createOrFold<arith::TruncIOp>(type, value);
+}
+
 /// One scalar op, folded if its operands are constants. Functions without an
 /// instruction of full precision become the approximations of the hardware.
 Value KernelEmitter::math(Operation *op, ValueRange operands) {
@@ -134,7 +145,7 @@ Value KernelEmitter::math(Operation *op, ValueRange operands) {
     return ir.create<LLVM::MinNumOp>(operands[0], operands[1]);
   Type type = registerType(getElementTypeOrSelf(op->getResult(0)));
   if (isa<arith::IndexCastOp>(op))
-    return type.isInteger(64) ? ir.toI64(operands[0]) : ir.toI32(operands[0]);
+    return castIndex(ir, operands[0], type);
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
     if (auto index = dyn_cast<IntegerAttr>(constant.getValue());
         index && index.getType().isIndex())

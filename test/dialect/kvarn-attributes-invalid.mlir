@@ -45,7 +45,7 @@
 
 // -----
 
-// expected-error @+1 {{tokens is 48, expected a multiple of 32}}
+// expected-error @+1 {{tokens is 48, expected a power of two from 32 on}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 48, pool_tokens = 48, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----
@@ -60,7 +60,18 @@
 
 // -----
 
-// expected-error @+1 {{pool_tokens is 40, expected a multiple of 16}}
+// No group consists of such tiles.
+// expected-error @+1 {{tokens is 96, expected a power of two from 32 on}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 96, pool_tokens = 64, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{pool_tokens is 48, expected a power of two from 16 on}}
+"test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 48, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
+
+// -----
+
+// expected-error @+1 {{pool_tokens is 40, expected a power of two from 16 on}}
 "test.op"() {a = #kvarn.schedule<rows = 8, tokens = 128, pool_tokens = 40, warps = 1, splits = 1, copy = direct, expand = convert, operand = f32, register_rows = 4, register_columns = 32>} : () -> ()
 
 // -----

@@ -255,7 +255,7 @@ func.func @f(%x: tensor<4x8xf32>) {
 // -----
 
 func.func @f(%x: tensor<4x8xi32>) {
-  // expected-error @+1 {{'tile.reduce' op squares need floats, got 'tensor<4x8xi32>'}}
+  // expected-error @+1 {{'tile.reduce' op squares need f32, got 'tensor<4x8xi32>'}}
   %0 = tile.reduce squares %x dim 1 : tensor<4x8xi32> -> tensor<4xi32>
   return
 }
@@ -287,7 +287,7 @@ func.func @f(%x: tensor<8xcomplex<f32>>) {
 // -----
 
 func.func @f(%x: tensor<8xf32>) {
-  // expected-error @+1 {{'tile.scan' op operand #0 must be 1D tensor of 32-bit signless integer or index values, but got 'tensor<8xf32>'}}
+  // expected-error @+1 {{'tile.scan' op operand #0 must be statically shaped 1D tensor with elements of 32-bit signless integer or index values, but got 'tensor<8xf32>'}}
   %0 = tile.scan %x : tensor<8xf32>
   return
 }
@@ -354,7 +354,7 @@ func.func @f(%x: memref<?xi64>, %n: index) {
 // -----
 
 func.func @f(%x: tensor<8x8xi32>) {
-  // expected-error @+1 {{'tile.scan' op operand #0 must be 1D tensor of 32-bit signless integer or index values, but got 'tensor<8x8xi32>'}}
+  // expected-error @+1 {{'tile.scan' op operand #0 must be statically shaped 1D tensor with elements of 32-bit signless integer or index values, but got 'tensor<8x8xi32>'}}
   %0 = tile.scan %x : tensor<8x8xi32>
   return
 }
@@ -394,7 +394,7 @@ func.func @f(%a: tensor<64xf16>, %b: tensor<64x8xf16>, %c: tensor<1x8xf32>) {
 // -----
 
 func.func @f(%a: tensor<16x64xf16>, %b: tensor<64x8xf16>, %c: tensor<16x8xf16>) {
-  // expected-error @+1 {{'tile.dot' op operand #2 must be statically shaped tensor of 32-bit float values, but got 'tensor<16x8xf16>'}}
+  // expected-error @+1 {{'tile.dot' op operand #2 must be statically shaped tensor with elements of 32-bit float values, but got 'tensor<16x8xf16>'}}
   %0 = tile.dot %a, %b, %c : tensor<16x64xf16>, tensor<64x8xf16> -> tensor<16x8xf16>
   return
 }
@@ -793,6 +793,21 @@ func.func @copied_in_branch(%p: memref<?x?x?xi8>, %i: index, %slot: !tile.slot<#
 // -----
 
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+// The second round of the loop would use what the first one copied.
+func.func @copied_in_loop(%p: memref<?x?x?xi8>, %i: index, %slot: !tile.slot<#fmt, key>, %yes: i1) {
+  // expected-error @+1 {{'tile.load_codes' op is used by 'tile.expand' behind a copy into its slot, expected all uses before}}
+  %c = tile.load_codes key %slot[] start %i format #fmt : !tile.slot<#fmt, key> -> tensor<128x32xi8>
+  scf.for %j = %i to %i step %i {
+    %k = tile.expand convert %c part key format #fmt : tensor<128x32xi8> -> tensor<128x32xf32>
+    // expected-note @+1 {{the copy}}
+    %t = tile.async_copy %p[%i, %j] to %slot if %yes : memref<?x?x?xi8>, !tile.slot<#fmt, key>
+  }
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
 func.func @f(%c: tensor<128x32xi8>) {
   // expected-error @+1 {{'tile.expand' op subnormal gives f16, not 'tensor<128x32xf32>'}}
   %0 = tile.expand subnormal %c part key format #fmt : tensor<128x32xi8> -> tensor<128x32xf32>
@@ -997,7 +1012,104 @@ tile.kernel @stage_shape() {
 // -----
 
 func.func @keep_f32(%x: tensor<16x8xf32>) {
-  // expected-error @+1 {{'tile.keep' op operand #0 must be statically shaped tensor of 16-bit float values, but got 'tensor<16x8xf32>'}}
+  // expected-error @+1 {{'tile.keep' op operand #0 must be statically shaped tensor with elements of 16-bit float values, but got 'tensor<16x8xf32>'}}
   %0 = tile.keep %x : tensor<16x8xf32>
   return
+}
+
+// -----
+
+// expected-error @+1 {{'tile.kernel' op is called 'a b', expected letters, digits and '_', no digit first}}
+tile.kernel @"a b"() {
+  tile.return
+}
+
+// -----
+
+// expected-error @+1 {{'tile.kernel' op is called '1x', expected letters, digits and '_', no digit first}}
+tile.kernel @"1x"() {
+  tile.return
+}
+
+// -----
+
+tile.kernel @k() {
+  tile.warps 4 (%w) {
+    // expected-error @+1 {{'tile.warps' op stands in a region of tile.warps}}
+    tile.warps 4 (%v) {
+    }
+  }
+  tile.return
+}
+
+// -----
+
+tile.kernel @k(%counters: memref<?xi32>) {
+  %c1 = arith.constant 1 : index
+  tile.warps 4 (%w) {
+    // expected-error @+1 {{'tile.arrive' op stands in a region of tile.warps}}
+    %l = tile.arrive %counters[%w] of %c1 : memref<?xi32>
+  }
+  tile.return
+}
+
+// -----
+
+tile.kernel @k() {
+  tile.warps 4 (%w) {
+    // expected-error @+1 {{'tile.begin_next' op stands in a region of tile.warps}}
+    tile.begin_next
+  }
+  tile.return
+}
+
+// -----
+
+func.func @f(%x: tensor<16xf32>) {
+  // expected-error @+1 {{'tile.warps' op result is 'tensor<4x16xi32>', expected 'tensor<4x16xf32>'}}
+  %0 = tile.warps 4 (%w) -> (tensor<4x16xi32>) {
+    tile.yield %x : tensor<16xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: f32) {
+  // expected-error @+1 {{custom op 'tile.splat' 'result' must be statically shaped tensor with elements of}}
+  %0 = tile.splat %x : tensor<0xf32>
+  return
+}
+
+// -----
+
+func.func @f(%m: memref<?xf32>, %i: tensor<?xindex>) {
+  // expected-error @+1 {{'tile.gather' op operand #1 must be variadic of index or statically shaped 1D tensor with elements of index values, but got 'tensor<?xindex>'}}
+  %0 = tile.gather %m[%i] : memref<?xf32>, tensor<?xindex> -> tensor<8xf32>
+  return
+}
+
+// -----
+
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+func.func @f(%p: memref<?xi8>, %i: index, %slot: !tile.slot<#fmt, key>, %yes: i1) {
+  // expected-error @+1 {{'tile.async_copy' op expected pages of rank 3}}
+  %t = tile.async_copy %p[%i, %i] to %slot if %yes : memref<?xi8>, !tile.slot<#fmt, key>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf16>) {
+  // expected-error @+1 {{'tile.reduce' op squares need f32, got 'tensor<4x8xf16>'}}
+  %0 = tile.reduce squares %x dim 0 : tensor<4x8xf16> -> tensor<8xf16>
+  return
+}
+
+// -----
+
+tile.kernel @k() {
+  // expected-error @+1 {{'arith.constant' op has elements that are not dense}}
+  %v = arith.constant sparse<[[1]], [2.0]> : tensor<8xf32>
+  tile.return
 }

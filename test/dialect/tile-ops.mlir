@@ -35,6 +35,8 @@ func.func @launch(%n: index, %x: memref<?xf32>, %y: memref<?xf32, strided<[1]>>,
   tile.check_shape %x[%n] : memref<?xf32>
   // CHECK: tile.multiprocessors
   %m = tile.multiprocessors
+  // CHECK: tile.counters : memref<?xi32>
+  %counters = tile.counters : memref<?xi32>
   // CHECK: tile.launch @copy grid(%{{.*}}, %{{.*}}, %{{.*}}) (%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) : memref<?xf32>, memref<?xf32, strided<[1]>>, i64, i32, f32
   tile.launch @copy grid(%n, %n, %n) (%x, %y, %a, %b, %c) : memref<?xf32>, memref<?xf32, strided<[1]>>, i64, i32, f32
   // CHECK: tile.launch @scheduled grid(%{{.*}}, %{{.*}}, %{{.*}}) (){{$}}

@@ -229,13 +229,10 @@
 // SPLITS: func.func @decode(%[[Q:[a-z0-9]+]]: {{.*}} %[[OUT:[a-z0-9]+]]: memref<?x?x64xf16, strided<[?, ?, 1]>> {kvarn.name = "out", kvarn.output}) {
 // SPLITS-DAG: %[[T:.*]] = memref.dim %[[Q]], %c0
 // SPLITS-DAG: %[[H:.*]] = memref.dim %[[Q]], %c1
-// The counters of other schedules have the beginning of a workspace.
-// SPLITS: tile.multiprocessors
-// SPLITS: %[[COUNTERS:.*]] = memref.alloc(%{{.*}}) : memref<?xi32>
 // SPLITS: %[[PARTS:.*]] = memref.alloc(%[[T]], %[[H]]) : memref<8x?x?x64xf32>
 // SPLITS: %[[LSE:.*]] = memref.alloc(%[[T]], %[[H]]) : memref<8x?x?xf32>
 // SPLITS: tile.launch @decode_attend grid(%{{.*}}, %{{.*}}, %c8) ({{.*}}, %[[PARTS]], %[[LSE]])
-// SPLITS: tile.launch @decode_combine grid(%{{.*}}, %{{.*}}, %c1) (%[[Q]], {{.*}}, %[[OUT]], %[[PARTS]], %[[LSE]], %[[COUNTERS]])
+// SPLITS: tile.launch @decode_combine grid(%{{.*}}, %{{.*}}, %c1) (%[[Q]], {{.*}}, %[[OUT]], %[[PARTS]], %[[LSE]])
 // SPLITS-NEXT: return
 
 //===----------------------------------------------------------------------===//
@@ -306,12 +303,10 @@
 // SHARES-DAG: %[[C2:.*]] = arith.constant 2 : index
 // SHARES-DAG: %[[N:.*]] = tile.multiprocessors
 // SHARES: %[[P:.*]] = arith.muli %[[N]], %[[C2]] : index
-// As many counters as any schedule may need, at the beginning of the workspace.
-// SHARES: %[[MOST:.*]] = arith.muli %[[N]], %c32 : index
-// SHARES: memref.alloc(%[[MOST]]) : memref<?xi32>
+// SHARES: %[[COUNTERS:.*]] = tile.counters : memref<?xi32>
 // SHARES: memref.alloc(%[[P]]) : memref<?x2x4x64xf32>
 // SHARES: memref.alloc(%[[P]]) : memref<?x2x4xf32>
-// SHARES: tile.launch @decode_attend grid(%[[P]], %{{.*}}, %{{.*}})
+// SHARES: tile.launch @decode_attend grid(%[[P]], %{{.*}}, %{{.*}}) ({{.*}}, %[[COUNTERS]])
 
 // ends = again: the first query row of the request and of the next one, and its
 // length, are read again behind the blocks.

@@ -205,3 +205,16 @@ func.func @unflush(%pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %pages: tenso
   %new = kvarn.unflush %pairs, %count, %cache : tensor<?x2xi32>, tensor<1xi32>, !kvarn.cache<#fmt>
   return %new : !kvarn.cache<#fmt>
 }
+
+// -----
+
+// What a cache holds is updated where it is, for those too who do not ask the cache.
+#fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 128, head_dim = 128, layout = reference>
+
+func.func @tensor_after_append(%k: tensor<?x?x128xf16>, %map: tensor<?xi64>, %pages: tensor<?x?x?xi8>, %pk: tensor<?x128x?x128xf16>, %pv: tensor<?x128x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>) -> (!kvarn.cache<#fmt>, tensor<?x128x?x128xf16>) {
+  %cache = kvarn.cache pages %pages, pool %pk, %pv, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x128x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
+  %new = kvarn.append %k, %k, %map, %cache : tensor<?x?x128xf16>, tensor<?xi64>, !kvarn.cache<#fmt>
+  // expected-error @+1 {{uses a cache after 'kvarn.append' has updated it in place}}
+  %before = kvarn.rotate %pk : tensor<?x128x?x128xf16>
+  return %new, %before : !kvarn.cache<#fmt>, tensor<?x128x?x128xf16>
+}

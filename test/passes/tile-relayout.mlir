@@ -40,8 +40,9 @@
 // Only the pages of both caches are arguments, and those of the second are
 // written. Heads, capacity, two parts.
 // CHECK: func.func @relayout(%[[PAIRS:[a-z0-9]+]]: memref<?x2xi32, {{.*}}>, %[[COUNT:[a-z0-9]+]]: memref<1xi32>, %[[SOURCE:[a-z0-9]+]]: memref<?x?x?xi8, strided<[?, ?, 1]>>, %[[PAGES:[a-z0-9]+]]: memref<?x?x?xi8, strided<[?, ?, 1]>> {kvarn.output}) {
-// CHECK-DAG: %[[H:.*]] = memref.dim %[[PAGES]], %c1
-// CHECK-DAG: %[[N:.*]] = memref.dim %[[PAIRS]], %c0
+// CHECK-DAG: %[[H:.*]] = memref.dim %[[SOURCE]], %c1
+// CHECK: tile.check_shape %[[PAGES]][%{{.*}}, %[[H]], %{{.*}}]
+// CHECK: %[[N:.*]] = memref.dim %[[PAIRS]], %c0
 // CHECK: tile.launch @relayout_relayout grid(%[[H]], %[[N]], %c2) (%[[PAIRS]], %[[COUNT]], %[[SOURCE]], %[[PAGES]])
 // CHECK-NEXT: return{{$}}
 func.func @relayout(%pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %from: tensor<?x?x?xi8>, %from_k: tensor<?x64x?x128xf16>, %from_v: tensor<?x64x?x128xf16>, %pages: tensor<?x?x?xi8>, %pool_k: tensor<?x64x?x128xf16>, %pool_v: tensor<?x64x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>) -> !kvarn.cache<#to> {
