@@ -67,6 +67,9 @@ class LoadedVariant {
 public:
   virtual ~LoadedVariant() = default;
 
+  /// Loads it on the current device, if it is not there yet.
+  virtual kvarn_status prepare() const = 0;
+
   /// Runs the calls in order on `device`, one that Backend::deviceFor() gave.
   virtual kvarn_status run(const std::vector<LaunchCall> &calls,
                            const kvarn_launch_options &options,

@@ -38,6 +38,7 @@ static kvarn_status failErrno(const std::string &path, const char *what) {
 /// 0, or the error. Whoever removes a lock file has its lock, so a file that is
 /// no longer at `path` once we have its lock is worth nothing.
 int FileLock::lock(const std::string &path, int operation) {
+  file = path;
   for (;;) {
     descriptor =
         open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -53,8 +54,7 @@ int FileLock::lock(const std::string &path, int operation) {
         stat(path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
         ours.st_dev == there.st_dev)
       return 0;
-    close(descriptor);
-    descriptor = -1;
+    release();
     if (error != 0)
       return error;
   }
@@ -69,10 +69,18 @@ bool FileLock::tryTake(const std::string &path) {
   return lock(path, LOCK_EX | LOCK_NB) == 0;
 }
 
-FileLock::~FileLock() {
+void FileLock::release() {
   if (descriptor >= 0)
     close(descriptor);
+  descriptor = -1;
 }
+
+void FileLock::discard() {
+  unlink(file.c_str());
+  release();
+}
+
+FileLock::~FileLock() { release(); }
 
 //===----------------------------------------------------------------------===//
 // Opening
@@ -266,7 +274,7 @@ size_t Cache::evict(const std::string &keep) const {
     if (use.key == keep || !lock.tryTake(lockFile(use.key)))
       continue;
     remove(entry(use.key));
-    unlink(lockFile(use.key).c_str());
+    lock.discard();
     total -= use.bytes;
     ++removed;
   }

@@ -2,9 +2,9 @@
 //
 // A folder of kernel libraries KEY.kvlib/, each of which appears under its name
 // whole, by a rename. Beside it lies KEY.lock, an empty file that is locked
-// while KEY is being made or removed; the system releases it when its process
-// ends, however that happens. All that is being made or removed is a folder
-// .new-XXXXXX, and left behind only by a crash.
+// while KEY is being made or removed, and goes when that failed; the system
+// releases it when its process ends, however that happens. All that is being
+// made or removed is a folder .new-XXXXXX, and left behind only by a crash.
 //
 // Kernels are code: the folder must belong to the user and to nobody else.
 //
@@ -34,10 +34,14 @@ public:
   kvarn_status take(const std::string &path);
   /// Takes it if nobody has it. Returns whether it did.
   bool tryTake(const std::string &path);
+  /// Removes its file and gives it back. Those who wait for it make a new file.
+  void discard();
 
 private:
   int lock(const std::string &path, int operation);
+  void release();
 
+  std::string file;
   int descriptor = -1;
 };
 

@@ -83,18 +83,17 @@ static Compilation runInProcess(const std::vector<std::string> &arguments) {
   std::vector<const char *> words = {"kvarn-compile"};
   for (const std::string &argument : arguments)
     words.push_back(argument.c_str());
-  std::string output;
   auto print = [](void *context, const char *text, size_t size) {
     static_cast<std::string *>(context)->append(text, size);
   };
   // LLVM needs more stack than threads of servers may have.
   std::thread([&] {
     result.exitCode = library.run(static_cast<int>(words.size()), words.data(),
-                                  print, &output);
+                                  print, &result.output);
   }).join();
   if (result.exitCode != 0)
     result.failure = "the compiler failed with exit code " +
-                     std::to_string(result.exitCode) + "\n" + output;
+                     std::to_string(result.exitCode) + "\n" + result.output;
   return result;
 }
 
@@ -113,6 +112,7 @@ static Compilation runChild(const std::string &program,
   words.insert(words.end(), arguments.begin(), arguments.end());
   ProcessResult process = runProcess(words);
   result.exitCode = process.exitCode;
+  result.output = process.output;
   if (!process.failure.empty())
     result.missing = process.failure;
   else if (process.exitCode != 0)
@@ -147,12 +147,13 @@ kvarn_status Compiler::create(int32_t mode, const char *program,
 Compilation Compiler::run(const std::vector<std::string> &arguments) const {
   switch (mode) {
   case KVARN_COMPILER_NONE:
-    return {"compiling is switched off", 0, ""};
+    return {"compiling is switched off", 0, "", ""};
   case KVARN_COMPILER_IN_PROCESS:
     return runInProcess(arguments);
   default:
     if (program.empty())
-      return {"kvarn-compile not found beside this program or in PATH", 0, ""};
+      return {"kvarn-compile not found beside this program or in PATH", 0, "",
+              ""};
     return runChild(program, arguments);
   }
 }

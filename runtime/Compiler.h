@@ -22,6 +22,7 @@ struct Compilation {
   std::string missing; // why there is no compiler, or ""
   int exitCode = 0;    // as of kvarn-compile
   std::string failure; // for people, without the command; "" = all is well
+  std::string output;  // of the compiler
 };
 
 class Compiler {

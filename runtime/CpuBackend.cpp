@@ -73,6 +73,7 @@ public:
       : variant(variant), object(std::move(object)),
         entries(std::move(entries)) {}
 
+  kvarn_status prepare() const override { return KVARN_STATUS_OK; }
   kvarn_status run(const std::vector<LaunchCall> &calls,
                    const kvarn_launch_options &options,
                    kvarn_device device) const override;

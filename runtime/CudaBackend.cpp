@@ -29,7 +29,9 @@ public:
   DeviceModule &operator=(const DeviceModule &) = delete;
   ~DeviceModule();
 
-  kvarn_status load(const Variant &variant, const std::string &image);
+  /// `stream` is that of a launch, or nullptr.
+  kvarn_status load(const Variant &variant, const std::string &image,
+                    const CUstream *stream);
   /// `follows`: the launch before it in the manifest is right before it.
   kvarn_status launch(const Variant &variant, const LaunchCall &call,
                       CUstream stream, bool follows) const;
@@ -42,6 +44,7 @@ private:
   const DeviceInfo &info() const {
     return driver.devices()[static_cast<size_t>(device)];
   }
+  kvarn_status checkNotCapturing(const Variant &variant, CUstream stream) const;
   kvarn_status loadImage(const Variant &variant, const std::string &image);
   kvarn_status loadEntry(const Variant &variant, size_t index);
   kvarn_status raiseLimits(const Launch &launch, const std::string &what,
@@ -56,16 +59,19 @@ public:
   CudaVariant(const Driver &driver, const Variant &variant, std::string image)
       : driver(driver), variant(variant), image(std::move(image)) {}
 
+  kvarn_status prepare() const override {
+    const DeviceModule *ignored;
+    return get(driver.currentDevice(), nullptr, ignored);
+  }
   kvarn_status run(const std::vector<LaunchCall> &calls,
                    const kvarn_launch_options &options,
                    kvarn_device device) const override;
-  /// The module of a device, loaded if it is not yet. `stream` is that of a
-  /// launch.
-  kvarn_status get(int device, const CUstream *stream,
-                   const DeviceModule *&module) const;
 
 private:
-  kvarn_status checkNotCapturing(int device, CUstream stream) const;
+  /// The module of a device, loaded if it is not yet. `stream` is that of a
+  /// launch, or nullptr.
+  kvarn_status get(int device, const CUstream *stream,
+                   const DeviceModule *&module) const;
 
   const Driver &driver;
   const Variant &variant;
@@ -97,7 +103,8 @@ public:
                               kvarn_device device) const override;
 };
 
-/// Loading allocates, which a capture in this or another thread may forbid.
+/// Loading allocates and unloading frees, which a capture in this or another
+/// thread may forbid.
 class RelaxedCapture {
 public:
   explicit RelaxedCapture(const Driver &driver) : driver(driver) {
@@ -275,6 +282,7 @@ DeviceModule::~DeviceModule() {
     return;
   if (module) {
     ScopedContext scope(driver, context);
+    RelaxedCapture relaxed(driver);
     driver.cuModuleUnload(module);
   }
   driver.cuDevicePrimaryCtxRelease(info().handle);
@@ -355,26 +363,10 @@ kvarn_status DeviceModule::loadEntry(const Variant &variant, size_t index) {
   return KVARN_STATUS_OK;
 }
 
-kvarn_status DeviceModule::load(const Variant &variant,
-                                const std::string &image) {
-  std::string where = variant.id + ": " + describeDevice(driver, device);
-  if (CUresult result =
-          driver.cuDevicePrimaryCtxRetain(&context, info().handle)) {
-    context = nullptr;
-    return failedCall(driver, result, where);
-  }
-  ScopedContext scope(driver, context);
-  if (scope.result != CUDA_SUCCESS)
-    return failedCall(driver, scope.result, where);
-  RelaxedCapture relaxed(driver);
-  KVARN_TRY(loadImage(variant, image));
-  for (size_t i = 0; i < variant.launches.size(); ++i)
-    KVARN_TRY(loadEntry(variant, i));
-  return KVARN_STATUS_OK;
-}
-
 /// Loading allocates and may wait for the device, which a graph cannot hold.
-kvarn_status CudaVariant::checkNotCapturing(int device, CUstream stream) const {
+/// Needs the device's context: the default stream is that of the current one.
+kvarn_status DeviceModule::checkNotCapturing(const Variant &variant,
+                                             CUstream stream) const {
   int status = CU_STREAM_CAPTURE_STATUS_NONE;
   CUresult result = driver.cuStreamIsCapturing(stream, &status);
   if (result != CUDA_SUCCESS)
@@ -388,6 +380,27 @@ kvarn_status CudaVariant::checkNotCapturing(int device, CUstream stream) const {
                   "launch the kernel there before the capture");
 }
 
+kvarn_status DeviceModule::load(const Variant &variant,
+                                const std::string &image,
+                                const CUstream *stream) {
+  std::string where = variant.id + ": " + describeDevice(driver, device);
+  if (CUresult result =
+          driver.cuDevicePrimaryCtxRetain(&context, info().handle)) {
+    context = nullptr;
+    return failedCall(driver, result, where);
+  }
+  ScopedContext scope(driver, context);
+  if (scope.result != CUDA_SUCCESS)
+    return failedCall(driver, scope.result, where);
+  if (stream)
+    KVARN_TRY(checkNotCapturing(variant, *stream));
+  RelaxedCapture relaxed(driver);
+  KVARN_TRY(loadImage(variant, image));
+  for (size_t i = 0; i < variant.launches.size(); ++i)
+    KVARN_TRY(loadEntry(variant, i));
+  return KVARN_STATUS_OK;
+}
+
 kvarn_status CudaVariant::get(int device, const CUstream *stream,
                               const DeviceModule *&module) const {
   std::lock_guard lock(mutex);
@@ -399,10 +412,8 @@ kvarn_status CudaVariant::get(int device, const CUstream *stream,
   if (std::string missing = missingOn(driver, device, variant);
       !missing.empty())
     return fail(KVARN_STATUS_UNSUPPORTED, variant.id + ": " + missing);
-  if (stream)
-    KVARN_TRY(checkNotCapturing(device, *stream));
   auto loading = std::make_unique<DeviceModule>(driver, device);
-  KVARN_TRY(loading->load(variant, image));
+  KVARN_TRY(loading->load(variant, image, stream));
   module = modules.emplace_back(std::move(loading)).get();
   return KVARN_STATUS_OK;
 }
@@ -418,8 +429,7 @@ kvarn_status CudaBackend::load(const Variant &variant, const std::string &path,
   if (!stream || !(image << stream.rdbuf()))
     return fail(KVARN_STATUS_IO, path + ": cannot be read");
   auto result = std::make_unique<CudaVariant>(*driver, variant, image.str());
-  const DeviceModule *ignored;
-  KVARN_TRY(result->get(driver->currentDevice(), nullptr, ignored));
+  KVARN_TRY(result->prepare());
   loaded = std::move(result);
   return KVARN_STATUS_OK;
 }

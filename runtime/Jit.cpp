@@ -52,6 +52,13 @@ kvarn_jit_stats kvarn_jit::stats() const {
 // Looking
 //===----------------------------------------------------------------------===//
 
+/// Whether an entry that fails so is to be made again.
+static bool isDamage(kvarn_status status) {
+  return status == KVARN_STATUS_NOT_FOUND || status == KVARN_STATUS_IO ||
+         status == KVARN_STATUS_CORRUPT ||
+         status == KVARN_STATUS_INVALID_ARGUMENT;
+}
+
 kvarn_status kvarn_jit::get(kvarn_request request, kvarn_kernel *&kernel) {
   // A program without a format has no layout either.
   if (!request.layout && request.format)
@@ -67,13 +74,19 @@ kvarn_status kvarn_jit::get(kvarn_request request, kvarn_kernel *&kernel) {
     if (found != known.end())
       library = found->second;
   }
-  if (library)
-    return selectKernel(*library, request, key, kernel);
+  if (library) {
+    kvarn_status status = selectKernel(*library, request, key, kernel);
+    if (!isDamage(status))
+      return status;
+    // Other hints may want a variant that was not loaded yet, of an entry that
+    // was deleted since.
+    library = nullptr;
+  }
   KVARN_TRY(find(request, library, kernel));
   std::lock_guard lock(knownMutex);
   if (known.size() >= kMaxKnown)
     known.clear();
-  known.emplace(knownKey, library);
+  known.insert_or_assign(knownKey, library);
   return KVARN_STATUS_OK;
 }
 
@@ -87,14 +100,13 @@ static kvarn_status selectFrom(kvarn_library &library,
 
 kvarn_status kvarn_jit::find(const kvarn_request &request,
                              kvarn_library *&library, kvarn_kernel *&kernel) {
-  KVARN_TRY(findInLibraries(request, library));
-  if (!library) {
-    Recipe recipe;
-    KVARN_TRY(makeRecipe(request, recipe));
-    KVARN_TRY(openCache());
-    KVARN_TRY(findInCache(recipe, request, library));
-  }
-  return selectFrom(*library, request, kernel);
+  KVARN_TRY(findInLibraries(request, library, kernel));
+  if (library)
+    return KVARN_STATUS_OK;
+  Recipe recipe;
+  KVARN_TRY(makeRecipe(request, recipe));
+  KVARN_TRY(openCache());
+  return findInCache(recipe, request, library, kernel);
 }
 
 kvarn_status kvarn_jit::openCache() {
@@ -108,9 +120,9 @@ kvarn_status kvarn_jit::openCache() {
 /// The first library that has a variant which runs here, if one has. Damage is
 /// an error: what was given is to be used.
 kvarn_status kvarn_jit::findInLibraries(const kvarn_request &request,
-                                        kvarn_library *&library) {
+                                        kvarn_library *&library,
+                                        kvarn_kernel *&kernel) {
   for (kvarn_library *candidate : libraries) {
-    kvarn_kernel *kernel = nullptr;
     kvarn_status status = selectFrom(*candidate, request, kernel);
     if (status == KVARN_STATUS_NOT_FOUND || status == KVARN_STATUS_UNSUPPORTED)
       continue;
@@ -123,40 +135,41 @@ kvarn_status kvarn_jit::findInLibraries(const kvarn_request &request,
   return KVARN_STATUS_OK;
 }
 
-/// Whether an entry that fails so is to be made again.
-static bool isDamage(kvarn_status status) {
-  return status == KVARN_STATUS_NOT_FOUND || status == KVARN_STATUS_IO ||
-         status == KVARN_STATUS_CORRUPT ||
-         status == KVARN_STATUS_INVALID_ARGUMENT;
-}
-
 kvarn_status kvarn_jit::findInCache(const Recipe &recipe,
                                     const kvarn_request &request,
-                                    kvarn_library *&library) {
+                                    kvarn_library *&library,
+                                    kvarn_kernel *&kernel) {
   std::string key = recipe.key();
-  kvarn_status status = openEntry(key, request, library);
+  kvarn_status status = openEntry(key, request, library, kernel);
   if (isDamage(status))
-    return make(recipe, request, library);
+    return make(recipe, request, library, kernel);
   if (status == KVARN_STATUS_OK)
     count(&kvarn_jit_stats::from_cache);
   return status;
 }
 
-/// Opens the entry and loads the kernel, which checks its hash: what is wrong
-/// with it must come out while it can still be made again.
+kvarn_jit::Entry &kvarn_jit::entryOf(const std::string &key) {
+  std::lock_guard lock(mutex);
+  return entries[key];
+}
+
+/// Opens the entry, if it is not open, and loads the kernel, which checks its
+/// hash: what is wrong with it must come out while it can still be made again.
+/// What was open and turns out to be damaged is opened anew: others may have
+/// made it again.
 kvarn_status kvarn_jit::openEntry(const std::string &key,
                                   const kvarn_request &request,
-                                  kvarn_library *&library) {
-  {
-    std::lock_guard lock(mutex);
-    auto found = entries.find(key);
-    if (found != entries.end()) {
-      library = found->second.get();
-      return KVARN_STATUS_OK;
-    }
+                                  kvarn_library *&library,
+                                  kvarn_kernel *&kernel) {
+  Entry &entry = entryOf(key);
+  std::lock_guard lock(entry.mutex);
+  if (!entry.opened.empty()) {
+    library = entry.opened.back().get();
+    kvarn_status status = selectFrom(*library, request, kernel);
+    if (!isDamage(status))
+      return status;
   }
   std::unique_ptr<kvarn_library> opened;
-  kvarn_kernel *kernel = nullptr;
   KVARN_TRY(openLibrary(cache->entry(key).c_str(), opened));
   if (!opened->manifest.compiler.starts_with(compilerOfThisBuild()))
     return fail(KVARN_STATUS_CORRUPT,
@@ -164,8 +177,7 @@ kvarn_status kvarn_jit::openEntry(const std::string &key,
                     ", expected " + compilerOfThisBuild());
   KVARN_TRY(selectFrom(*opened, request, kernel));
   cache->touch(key);
-  std::lock_guard lock(mutex);
-  library = entries.try_emplace(key, std::move(opened)).first->second.get();
+  library = entry.opened.emplace_back(std::move(opened)).get();
   return KVARN_STATUS_OK;
 }
 
@@ -176,21 +188,25 @@ kvarn_status kvarn_jit::openEntry(const std::string &key,
 /// One thread of one process compiles; the others wait for it, and find the
 /// entry.
 kvarn_status kvarn_jit::make(const Recipe &recipe, const kvarn_request &request,
-                             kvarn_library *&library) {
+                             kvarn_library *&library, kvarn_kernel *&kernel) {
   std::string key = recipe.key();
   FileLock lock;
   KVARN_TRY(lock.take(cache->lockFile(key)));
-  kvarn_status status = openEntry(key, request, library);
+  kvarn_status status = openEntry(key, request, library, kernel);
   if (status == KVARN_STATUS_OK)
     count(&kvarn_jit_stats::from_cache);
   if (!isDamage(status))
     return status;
   std::string damage =
       status == KVARN_STATUS_NOT_FOUND ? "" : kvarn_last_error();
-  KVARN_TRY(compile(recipe, request, damage));
+  status = compile(recipe, request, damage);
+  if (status != KVARN_STATUS_OK) {
+    lock.discard(); // else it stays forever: there is no entry to evict
+    return status;
+  }
   count(&kvarn_jit_stats::compiled);
   count(&kvarn_jit_stats::evicted, static_cast<int64_t>(cache->evict(key)));
-  return openEntry(key, request, library);
+  return openEntry(key, request, library, kernel);
 }
 
 namespace {
@@ -216,7 +232,13 @@ kvarn_status kvarn_jit::compile(const Recipe &recipe,
   if (!compilation.missing.empty() || !compilation.failure.empty())
     return explainFailure(recipe, compilation, damage);
   std::unique_ptr<kvarn_library> opened;
-  KVARN_TRY(openLibrary(made.c_str(), opened));
+  kvarn_status status = openLibrary(made.c_str(), opened);
+  if (status == KVARN_STATUS_NOT_FOUND) {
+    // So fails a child whose exit code is lost, as SIGCHLD is ignored.
+    compilation.failure = "the compiler made nothing\n" + compilation.output;
+    return explainFailure(recipe, compilation, damage);
+  }
+  KVARN_TRY(status);
   if (!opened->manifest.compiler.starts_with(compilerOfThisBuild()))
     return fail(KVARN_STATUS_COMPILER,
                 compiler.programName() + " is " + opened->manifest.compiler +

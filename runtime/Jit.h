@@ -30,17 +30,26 @@ public:
 private:
   using Recipe = kvarn::runtime::Recipe;
 
+  /// What was opened of an entry of the cache.
+  struct Entry {
+    std::mutex mutex; // held while it is opened, and a kernel of it loaded
+    // The last one is used. Those before it turned out to be damaged or deleted
+    // when one more variant was wanted; kernels of them were handed out.
+    std::vector<std::unique_ptr<kvarn_library>> opened;
+  };
+
   kvarn_status find(const kvarn_request &request, kvarn_library *&library,
                     kvarn_kernel *&kernel);
   kvarn_status openCache();
   kvarn_status findInLibraries(const kvarn_request &request,
-                               kvarn_library *&library);
+                               kvarn_library *&library, kvarn_kernel *&kernel);
   kvarn_status findInCache(const Recipe &recipe, const kvarn_request &request,
-                           kvarn_library *&library);
+                           kvarn_library *&library, kvarn_kernel *&kernel);
+  Entry &entryOf(const std::string &key);
   kvarn_status openEntry(const std::string &key, const kvarn_request &request,
-                         kvarn_library *&library);
+                         kvarn_library *&library, kvarn_kernel *&kernel);
   kvarn_status make(const Recipe &recipe, const kvarn_request &request,
-                    kvarn_library *&library);
+                    kvarn_library *&library, kvarn_kernel *&kernel);
   kvarn_status compile(const Recipe &recipe, const kvarn_request &request,
                        const std::string &damage);
   kvarn_status explainFailure(const Recipe &recipe,
@@ -56,7 +65,7 @@ private:
 
   mutable std::mutex mutex;                     // for what follows
   std::unique_ptr<kvarn::runtime::Cache> cache; // opened when first needed
-  std::map<std::string, std::unique_ptr<kvarn_library>> entries; // by key
+  std::map<std::string, Entry> entries;         // by key
   kvarn_jit_stats counts = {};
 
   std::shared_mutex knownMutex;

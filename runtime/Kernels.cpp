@@ -112,7 +112,9 @@ kvarn_status Call::tensor(const char *name, const kvarn_tensor *tensor,
     names.push_back(dims.substr(begin, end - begin));
     begin = end + 1;
   }
-  if (tensor->ndim != static_cast<int32_t>(names.size()) || !tensor->shape)
+  if (!tensor->shape)
+    return invalid(name, "shape is NULL");
+  if (tensor->ndim != static_cast<int32_t>(names.size()))
     return invalid(name, "expected rank " + std::to_string(names.size()) +
                              " (" + std::string(dims) + "), got " +
                              std::to_string(tensor->ndim));

@@ -124,30 +124,41 @@ bool kvarn_kernel::hasFeature(std::string_view name) const {
   return std::find(features.begin(), features.end(), name) != features.end();
 }
 
-kvarn_status kvarn_library::load(size_t index, kvarn_kernel *&kernel) {
-  std::lock_guard lock(mutex);
-  std::unique_ptr<kvarn_kernel> &cached = kernels[index];
-  if (!cached) {
-    const VariantEntry &entry = entries[index];
-    const Variant &variant = entry.variant;
-    const Backend *backend = findBackend(variant.requirements.arch);
-    std::string missing = backend ? backend->missing(variant)
-                                  : "is for " + variant.requirements.arch +
-                                        ", which this runtime does not support";
-    if (!missing.empty())
-      return fail(KVARN_STATUS_UNSUPPORTED, variant.id + ": " + missing);
-    std::string path = folder + "/" + variant.binary.file;
-    KVARN_TRY(checkBinary(path, variant.binary));
-    std::unique_ptr<kvarn_kernel> loading(
-        new kvarn_kernel{entry, *backend, nullptr, std::nullopt});
-    KVARN_TRY(backend->load(variant, path, loading->loaded));
-    loading->format = parseFormatName(variant.key.format);
-    if (loading->format) {
-      loading->format->headDim = variant.key.headDim;
-      loading->format->layout = *parseLayout(variant.key.layout);
-    }
-    cached = std::move(loading);
+static kvarn_status loadKernel(const std::string &folder,
+                               const VariantEntry &entry,
+                               std::unique_ptr<kvarn_kernel> &kernel) {
+  const Variant &variant = entry.variant;
+  const Backend *backend = findBackend(variant.requirements.arch);
+  std::string missing = backend ? backend->missing(variant)
+                                : "is for " + variant.requirements.arch +
+                                      ", which this runtime does not support";
+  if (!missing.empty())
+    return fail(KVARN_STATUS_UNSUPPORTED, variant.id + ": " + missing);
+  std::string path = folder + "/" + variant.binary.file;
+  KVARN_TRY(checkBinary(path, variant.binary));
+  std::unique_ptr<kvarn_kernel> loading(
+      new kvarn_kernel{entry, *backend, nullptr, std::nullopt});
+  KVARN_TRY(backend->load(variant, path, loading->loaded));
+  loading->format = parseFormatName(variant.key.format);
+  if (loading->format) {
+    loading->format->headDim = variant.key.headDim;
+    loading->format->layout = *parseLayout(variant.key.layout);
   }
-  kernel = cached.get();
+  kernel = std::move(loading);
+  return KVARN_STATUS_OK;
+}
+
+kvarn_status kvarn_library::load(size_t index, kvarn_kernel *&kernel) {
+  kvarn_kernel *found = nullptr;
+  {
+    std::lock_guard lock(mutex);
+    std::unique_ptr<kvarn_kernel> &cached = kernels[index];
+    if (!cached)
+      KVARN_TRY(loadKernel(folder, entries[index], cached));
+    found = cached.get();
+  }
+  // It may have been loaded while another device was the current one.
+  KVARN_TRY(found->loaded->prepare());
+  kernel = found;
   return KVARN_STATUS_OK;
 }

@@ -70,7 +70,8 @@ struct kvarn_library {
   std::unordered_map<std::string, std::vector<kvarn::runtime::Candidate>>
       remembered;
 
-  /// Checks and loads variant number `index`, once.
+  /// Checks and loads variant number `index`, once for each device that is
+  /// current when it is asked for.
   kvarn_status load(size_t index, kvarn_kernel *&kernel);
 };
 

@@ -101,6 +101,10 @@ kvarn_status kvarn_pages_measure(const kvarn_pages_options *options,
                                  int64_t memory_bytes,
                                  kvarn_pages_sizes *sizes) {
   return guarded([&] {
+    if (memory_bytes < 0)
+      return fail(KVARN_STATUS_INVALID_ARGUMENT,
+                  "memory_bytes is " + std::to_string(memory_bytes) +
+                      ", expected at least 0");
     kvarn_pages_options copy;
     KVARN_TRY(copyIn(options, copy, "options"));
     kvarn_pages_sizes result;

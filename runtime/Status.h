@@ -39,6 +39,10 @@ kvarn_status copyIn(const Struct *from, Struct &to, const char *what) {
   if (size < sizeof(size_t))
     return fail(KVARN_STATUS_INVALID_ARGUMENT,
                 std::string(what) + ".struct_size is not set");
+  if (size % alignof(Struct) != 0) // no version ends within a member
+    return fail(KVARN_STATUS_INVALID_ARGUMENT,
+                std::string(what) + ".struct_size is " + std::to_string(size) +
+                    ", expected a size of this struct");
   const auto *bytes = reinterpret_cast<const char *>(from);
   for (size_t i = sizeof(Struct); i < size; ++i)
     if (bytes[i] != 0)

@@ -72,7 +72,8 @@ typedef struct kvarn_pages_sizes {
 } kvarn_pages_sizes;
 
 /* Sizes in bytes, before anything is allocated. Uses format, head_dim,
- * kv_heads, layers, record_stride and slots; the other options may be 0. */
+ * kv_heads, layers, record_stride and slots; the other options may be 0.
+ * `memory_bytes` is at least 0. */
 KVARN_API kvarn_status kvarn_pages_measure(const kvarn_pages_options *options,
                                            int64_t memory_bytes,
                                            kvarn_pages_sizes *sizes);

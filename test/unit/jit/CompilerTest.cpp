@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <thread>
 
 using namespace kvarn;
 using namespace kvarn::test;
@@ -65,6 +66,15 @@ TEST(JitCompiler, AChildOfAProgramThatIgnoresChildren) {
   signal(SIGCHLD, SIG_IGN);
   Jit jit({}, child(cache.path(), KVARN_COMPILE));
   EXPECT_EQ(small().check(jit.get(small().request()), 1), "");
+  // Its exit code is lost, what it said is not.
+  TempCache empty;
+  Script script("echo it broke; exit 1");
+  Jit broken({}, child(empty.path(), script.path.c_str()));
+  std::string error =
+      errorOf(KVARN_STATUS_COMPILER, [&] { broken.get(small().request()); });
+  EXPECT_TRUE(error.ends_with("\nthe compiler made nothing\nit broke\n"))
+      << error;
+  EXPECT_EQ(broken.stats().failed, 1);
   signal(SIGCHLD, SIG_DFL);
 }
 
@@ -137,8 +147,7 @@ TEST(JitCompiler, ACrashOfAChildIsAnErrorAndNotRemembered) {
   EXPECT_EQ(errorOf(KVARN_STATUS_COMPILER, get), expected);
   EXPECT_EQ(errorOf(KVARN_STATUS_COMPILER, get), expected);
   EXPECT_EQ(jit.stats().failed, 2);
-  // Nothing is left but the lock.
-  EXPECT_EQ(cache.list("").size(), 1u);
+  EXPECT_EQ(cache.list("").size(), 0u); // not even the lock
   std::ofstream(script.path + ".works");
   EXPECT_EQ(small().check(jit.get(small().request()), 1), "");
 }
@@ -190,9 +199,33 @@ TEST(JitCompiler, ItMustBeOfTheSameBuild) {
 
 TEST(JitCompiler, AChildThatMakesNothing) {
   TempCache cache;
-  Script script("exit 0");
+  Script script("echo all is well");
   Jit jit({}, child(cache.path(), script.path.c_str()));
-  EXPECT_TRUE(errorOf(KVARN_STATUS_NOT_FOUND, [&] {
-                jit.get(small().request());
-              }).ends_with("/kernel.kvlib: No such file or directory"));
+  EXPECT_EQ(errorOf(KVARN_STATUS_COMPILER, [&] { jit.get(small().request()); }),
+            "kernel 'append' cannot be compiled; to build it: " +
+                commandOf(jit, script.path) +
+                "\nthe compiler made nothing\nall is well\n");
+  EXPECT_EQ(jit.stats().failed, 1);
+  EXPECT_EQ(cache.list("").size(), 0u);
+}
+
+/// Each removes the file of the lock that the others wait for.
+TEST(JitCompiler, FailuresOfThreadsFollowOneAnother) {
+  constexpr int kThreads = 8;
+  TempCache cache;
+  Script script("mkdir \"$0.busy\" || echo two > \"$0.at-once\"\n"
+                "rmdir \"$0.busy\"\nexit 1");
+  Jit jit({}, child(cache.path(), script.path.c_str()));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i)
+    threads.emplace_back([&] {
+      EXPECT_NE(
+          errorOf(KVARN_STATUS_COMPILER, [&] { jit.get(small().request()); }),
+          "no error");
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(jit.stats().failed, kThreads);
+  EXPECT_FALSE(std::filesystem::exists(script.path + ".at-once"));
+  EXPECT_EQ(cache.list("").size(), 0u);
 }

@@ -96,6 +96,21 @@ TEST_F(JitSchedules, KernelsInTheTableAreMadeByIt) {
   }
 }
 
+TEST_F(JitSchedules, AnEntryThatWasDeletedIsMadeAgain) {
+  write("cpu.json", table());
+  Jit jit({}, jitOptions(cache.path()));
+  Kernel small = jit.get(attendRequest().context(2000));
+  std::filesystem::remove_all(
+      cache.path("cache/" + cache.list(".kvlib").at(0)));
+  // Another variant of the same entry, which was not loaded yet.
+  Kernel large = jit.get(attendRequest().context(50000));
+  EXPECT_TRUE(contains(scheduleOf(large), "tokens = 64, pool_tokens = 32"))
+      << scheduleOf(large);
+  EXPECT_EQ(jit.stats().compiled, 2);
+  EXPECT_EQ(checkAttend(small, 1), "");
+  EXPECT_EQ(checkAttend(large, 2), "");
+}
+
 TEST_F(JitSchedules, AnEntryOfTheCacheIsOfItsTable) {
   auto get = [&](const char *from) {
     Jit jit({}, jitOptions(cache.path()));

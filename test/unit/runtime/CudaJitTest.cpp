@@ -7,7 +7,9 @@
 #include "format/Fingerprint.h"
 #include "test/unit/runtime/CudaFixture.h"
 
+#include <barrier>
 #include <fstream>
+#include <thread>
 
 using namespace kvarn;
 using namespace kvarn::test;
@@ -17,12 +19,7 @@ namespace {
 class CudaJit : public Cuda {
 protected:
   CudaJit() : cache(folder.path("cache")), program(folder.path("compiler")) {
-    std::string error;
-    Manifest manifest =
-        readManifest(folder.readFile("manifest.json"), error).value();
-    manifest.compiler = std::string("kvarn ") + kvarn_version() + " (build " +
-                        kFingerprint + ")";
-    folder.writeFile("manifest.json", writeManifest(manifest));
+    handOut(folder);
     std::ofstream(program)
         << "#!/bin/sh\necho \"$@\" >> \"$0.calls\"\n"
            "while [ \"$1\" != -o ]; do shift; done\nmkdir \"$2\"\n"
@@ -30,6 +27,36 @@ protected:
         << folder.path("manifest.json") << " " << folder.path("kernels.cubin")
         << " \"$2\"\n";
     fs::permissions(program, fs::perms::owner_all);
+  }
+
+  /// Makes `library` what the compiler makes.
+  void handOut(const TempLibrary &library) const {
+    std::string error;
+    Manifest manifest =
+        readManifest(library.readFile("manifest.json"), error).value();
+    manifest.compiler = std::string("kvarn ") + kvarn_version() + " (build " +
+                        kFingerprint + ")";
+    folder.writeFile("manifest.json", writeManifest(manifest));
+    folder.writeFile("kernels.cubin", library.readFile("kernels.cubin"));
+  }
+  /// The same, of two variants, with `more` behind their code.
+  void handOutTwo(const std::string &more = "") const {
+    Variant small = append("sm_90a"), large = small;
+    small.id = "small";
+    small.hint.context = 1000;
+    large.id = "large";
+    large.hint.context = 100000;
+    handOut(
+        TempLibrary({small, large}, folder.readFile("kernels.cubin") + more));
+  }
+  void emptyCache() const {
+    for (const fs::directory_entry &entry : fs::directory_iterator(cache))
+      fs::remove_all(entry);
+  }
+  void truncateBinaries() const {
+    for (const fs::directory_entry &entry : fs::directory_iterator(cache))
+      if (entry.is_directory())
+        fs::resize_file(entry.path() / "kernels.cubin", 100);
   }
 
   kvarn_jit_options options() const {
@@ -60,6 +87,13 @@ protected:
 };
 } // namespace
 
+static void expectItRuns(const Kernel &kernel) {
+  DeviceFloats x(0, {1, 2, 3, 4}), y(0, {0, 0, 0, 0});
+  kernel.launch(
+      {{"x", x.tensor({2, 2})}, {"factor", 2.0}, {"y", y.tensor({2, 2})}});
+  EXPECT_EQ(y.read(), (std::vector<float>{2, 4, 6, 8}));
+}
+
 TEST_F(CudaJit, CompilesForTheCurrentDevice) {
   Jit jit({}, options());
   EXPECT_NE(jit.command(request()).find(" --target=sm_90a "),
@@ -85,11 +119,7 @@ TEST_F(CudaJit, CompilesForTheCurrentDevice) {
   EXPECT_NE(line.find(" --target=sm_90a "), std::string::npos) << line;
   std::getline(calls, line);
   EXPECT_NE(line.find(" --target=sm_80 "), std::string::npos) << line;
-
-  DeviceFloats x(0, {1, 2, 3, 4}), y(0, {0, 0, 0, 0});
-  first.launch(
-      {{"x", x.tensor({2, 2})}, {"factor", 2.0}, {"y", y.tensor({2, 2})}});
-  EXPECT_EQ(y.read(), (std::vector<float>{2, 4, 6, 8}));
+  expectItRuns(first);
 }
 
 /// A table of schedules, as far as the runtime reads it.
@@ -149,6 +179,79 @@ TEST_F(CudaJit, AnErrorOfTheDriverIsReported) {
   EXPECT_STREQ(jit.get(request()).variant().id, "append.sm_90a");
   EXPECT_EQ(jit.stats().compiled, 1);
   EXPECT_EQ(jit.stats().from_cache, 1);
+}
+
+/// Variants are loaded when they are first wanted: an entry may be damaged or
+/// gone by then. It may come back with other code.
+TEST_F(CudaJit, AnEntryThatWasLoadedInPartIsMadeAgain) {
+  for (bool gone : {true, false})
+    for (const char *more : {"", "\n"})
+      for (const char *target : {"nvidia", "sm_90a"}) { // of one entry
+        handOutTwo();
+        Jit jit({}, options());
+        Kernel small = jit.get(request().context(1000));
+        EXPECT_STREQ(small.variant().id, "small");
+        gone ? emptyCache() : truncateBinaries();
+        handOutTwo(more);
+        auto getLarge = [&] {
+          return jit.get(request().target(target).context(100000));
+        };
+        std::optional<Kernel> large;
+        ASSERT_EQ(errorOf(KVARN_STATUS_OK, [&] { large.emplace(getLarge()); }),
+                  "no error");
+        EXPECT_STREQ(large->variant().id, "large");
+        EXPECT_EQ(getLarge().get(), large->get());
+        EXPECT_EQ(jit.stats().compiled, 2);
+        EXPECT_EQ(jit.stats().failed, 0);
+        for (const Kernel &kernel :
+             {small, *large, jit.get(request().context(1000))})
+          expectItRuns(kernel);
+        EXPECT_EQ(jit.stats().compiled, 2);
+        emptyCache();
+      }
+}
+
+/// Calls `get` in eight threads at once; nullptr stands for an error.
+template <typename Get>
+static std::vector<const kvarn_kernel *> getInThreads(Get get) {
+  constexpr int count = 8;
+  std::barrier start(count);
+  std::vector<const kvarn_kernel *> kernels(count);
+  std::vector<std::thread> threads;
+  for (const kvarn_kernel *&kernel : kernels)
+    threads.emplace_back([&] {
+      start.arrive_and_wait();
+      errorOf(KVARN_STATUS_OK, [&] { kernel = get().get(); });
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  return kernels;
+}
+
+TEST_F(CudaJit, ThreadsMakeAnEntryAgainOnce) {
+  handOutTwo();
+  Jit jit({}, options());
+  Kernel small = jit.get(request().context(1000));
+  emptyCache();
+  handOutTwo("\n");
+  Request large = request().context(100000);
+  auto kernels = getInThreads([&] { return jit.get(large); });
+  EXPECT_EQ(jit.stats().compiled, 2);
+  for (const kvarn_kernel *kernel : kernels)
+    EXPECT_EQ(kernel, jit.get(large).get());
+  expectItRuns(jit.get(large));
+  expectItRuns(small);
+}
+
+TEST_F(CudaJit, ThreadsLoadAnEntryOnce) {
+  Jit({}, options()).get(request());
+  Jit jit({}, options());
+  fake.calls.clear();
+  for (const kvarn_kernel *kernel :
+       getInThreads([&] { return jit.get(request()); }))
+    EXPECT_EQ(kernel, jit.get(request()).get());
+  EXPECT_EQ(fake.calls["cuModuleLoadDataEx"], 1);
+  EXPECT_EQ(jit.stats().compiled, 0);
 }
 
 TEST_F(CudaJit, SelectionFollowsTheCurrentDevice) {

@@ -276,6 +276,11 @@ TEST_F(CudaLaunch, ADeviceThatCannotRunIt) {
                   {{"x", from}, {"factor", 1}, {"y", to}}),
             "scale.1: is a cubin for sm_90a, which needs compute capability "
             "exactly 9.0, but CUDA device 1 (Fake A100) has 8.0");
+  // Nor is it selected there, though it is loaded elsewhere.
+  ScopedDevice other(1);
+  EXPECT_TRUE(errorOf(KVARN_STATUS_UNSUPPORTED, [&] {
+                library.select("scale.1");
+              }).starts_with("scale.1: is a cubin for sm_90a"));
 }
 
 TEST_F(CudaLaunch, ManyThreadsLoadOnce) {
@@ -382,6 +387,68 @@ TEST_F(CudaLaunch, NothingIsLoadedInACapture) {
   fake.failures["cuStreamIsCapturing"] = 400;
   EXPECT_EQ(error(KVARN_STATUS_DEVICE, fresh, arguments),
             "scale.1: options.stream: CUDA_ERROR_INVALID_HANDLE");
+}
+
+/// What was selected on a device can be captured there, though it was selected
+/// on another one before.
+TEST_F(CudaLaunch, SelectingLoadsOnTheCurrentDevice) {
+  TempLibrary both({onGpu(scaleVariant(), "sm_80", BinaryKind::Ptx)});
+  DeviceFloats data(1, {1, 2}), result(1, {0, 0});
+  Tensor from = data.tensor({1, 2}), to = result.tensor({1, 2});
+  auto check = [&](auto select) {
+    fake.calls.clear();
+    Kernel kernel = select();
+    for (int round = 0; round < 2; ++round) {
+      ScopedDevice other(1);
+      EXPECT_EQ(select().get(), kernel.get());
+    }
+    EXPECT_EQ(fake.calls["cuModuleLoadDataEx"], 2);
+    Capture capture(1);
+    EXPECT_EQ(error(KVARN_STATUS_OK, kernel,
+                    {{"x", from}, {"factor", 3}, {"y", to}}, &capture.options),
+              "no error");
+    EXPECT_EQ(capture.end(), 0);
+  };
+  Request request = Request("scale").target("nvidia");
+  Library one = both.open(), two = both.open();
+  Jit jit({both.open()});
+  check([&] { return one.select(request); });
+  check([&] { return two.select("scale.1"); });
+  check([&] { return jit.get(request); });
+}
+
+/// The default stream is that of the device of the tensors.
+TEST_F(CudaLaunch, TheFirstLaunchNeedsNoCurrentContext) {
+  TempLibrary both({onGpu(scaleVariant(), "sm_80", BinaryKind::Ptx)});
+  DeviceFloats data(1, {1, 2}), result(1, {0, 0});
+  Tensor from = data.tensor({1, 2}), to = result.tensor({1, 2});
+  auto launch = [&](double factor) {
+    return error(KVARN_STATUS_OK, both.open().select("scale.1"),
+                 {{"x", from}, {"factor", factor}, {"y", to}});
+  };
+  EXPECT_EQ(launch(3), "no error");
+  EXPECT_EQ(result.read(), (std::vector<float>{3, 6}));
+  Capture elsewhere(0);
+  EXPECT_EQ(launch(4), "no error");
+  EXPECT_EQ(elsewhere.end(), 0);
+  EXPECT_EQ(result.read(), (std::vector<float>{4, 8}));
+}
+
+TEST_F(CudaLaunch, UnloadsWhileAnotherStreamIsCaptured) {
+  int before = fake.modules;
+  std::optional<Library> one = folder.open(), two = folder.open();
+  one->select("sum.1");
+  two->select("sum.1");
+  EXPECT_EQ(fake.modules, before + 2);
+  Capture capture(0);
+  one.reset();
+  std::thread([&] { two.reset(); }).join();
+  fake.failures["cuFuncGetAttribute"] = 719; // when the module is loaded
+  EXPECT_NE(errorOf(KVARN_STATUS_DEVICE, [&] { library.select("grid.1"); }),
+            "no error");
+  fake.failures.clear();
+  EXPECT_EQ(fake.modules, before);
+  EXPECT_EQ(capture.end(), 0);
 }
 
 TEST_F(CudaLaunch, LoadsWhileAnotherStreamIsCaptured) {

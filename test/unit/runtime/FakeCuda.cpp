@@ -349,6 +349,8 @@ FAKE(cuModuleLoadDataEx, CUmodule *module, const void *image, unsigned count,
 }
 FAKE(cuModuleUnload, CUmodule module) {
   ENTER("cuModuleUnload")
+  if (CUresult unsafe = checkUnsafe())
+    return unsafe;
   if (contextStack().empty() || contextStack().back() != module->context)
     return kInvalidContext;
   for (CUfunction function : module->functions)

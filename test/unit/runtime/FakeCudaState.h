@@ -41,6 +41,8 @@ struct CUfunc_st {
   bool largeClusters = false;
 };
 struct CUstream_st {
+  CUcontext context = nullptr;
+  bool blocking = true;      // waits for the default stream
   CUgraph capture = nullptr; // being recorded
   bool invalidated = false;
 };
@@ -64,7 +66,7 @@ using namespace kvarn::cuda;
 inline constexpr CUresult kNotInitialized = 3, kInvalidDevice = 101,
                           kInvalidContext = 201, kInvalidHandle = 400,
                           kIllegalAddress = 700, kCaptureUnsupported = 900,
-                          kCaptureInvalidated = 901;
+                          kCaptureInvalidated = 901, kCaptureImplicit = 906;
 struct State {
   bool initialized = false;
   std::map<int, CUcontext> primary;

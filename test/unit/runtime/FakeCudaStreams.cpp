@@ -126,11 +126,12 @@ FAKE(cuMemsetD8Async, CUdeviceptr to, unsigned char value, size_t bytes,
   });
 }
 
-FAKE(cuStreamCreate, CUstream *stream, unsigned) {
+FAKE(cuStreamCreate, CUstream *stream, unsigned flags) {
   ENTER("cuStreamCreate")
   if (contextStack().empty())
     return kInvalidContext;
-  *stream = new CUstream_st();
+  *stream =
+      new CUstream_st{contextStack().back(), !(flags & CU_STREAM_NON_BLOCKING)};
   return CUDA_SUCCESS;
 }
 FAKE(cuStreamDestroy_v2, CUstream stream) {
@@ -144,8 +145,20 @@ FAKE(cuStreamSynchronize, CUstream) {
     return unsafe;
   return fakeCuda().launches.empty() ? CUDA_SUCCESS : fakeCuda().crash;
 }
+/// The default stream is that of the current context, and whoever asks about it
+/// touches the streams that wait for it.
+static CUresult checkDefaultStream() {
+  if (contextStack().empty())
+    return kInvalidContext;
+  for (CUstream other : state().capturing)
+    if (other->blocking && other->context == contextStack().back())
+      return kCaptureImplicit;
+  return CUDA_SUCCESS;
+}
 FAKE(cuStreamIsCapturing, CUstream stream, int *status) {
   ENTER("cuStreamIsCapturing")
+  if (CUresult result = stream ? CUDA_SUCCESS : checkDefaultStream())
+    return result;
   *status = streamOf(stream)->capture ? 1 : CU_STREAM_CAPTURE_STATUS_NONE;
   return CUDA_SUCCESS;
 }

@@ -332,6 +332,9 @@ TEST_F(Kernels, FeaturesThatTheKernelLacks) {
             "new_k: given, but the kernel lacks the feature 'new'");
   EXPECT_EQ(error([](auto &args) { args.q = nullptr; }),
             "q: the tensor is NULL");
+  kvarn_tensor shapeless = {};
+  EXPECT_EQ(error([&](auto &args) { args.q = &shapeless; }),
+            "q: shape is NULL");
   EXPECT_EQ(error([](auto &args) { args.struct_size = 0; }),
             "args.struct_size is not set");
 }

@@ -234,6 +234,9 @@ TEST_F(Launching, Options) {
   options = {};
   EXPECT_EQ(errorOf(KVARN_STATUS_INVALID_ARGUMENT, launch),
             "options.struct_size is not set");
+  options.struct_size = 12; // within a pointer
+  EXPECT_EQ(errorOf(KVARN_STATUS_INVALID_ARGUMENT, launch),
+            "options.struct_size is 12, expected a size of this struct");
 }
 
 TEST_F(Launching, HugeBuffersAreErrors) {

@@ -45,6 +45,11 @@ TEST(Pages, Measure) {
   EXPECT_EQ(sizes.tokens_that_fit, 128);
   check(kvarn_pages_measure(&options, 0, &sizes));
   EXPECT_EQ(sizes.blocks_that_fit, 0);
+  for (int64_t bytes : {int64_t(-1), INT64_MIN})
+    EXPECT_KVARN_ERROR(kvarn_pages_measure(&options, bytes, &sizes),
+                       KVARN_STATUS_INVALID_ARGUMENT,
+                       "memory_bytes is " + std::to_string(bytes) +
+                           ", expected at least 0");
 }
 
 TEST(Pages, OptionErrors) {
