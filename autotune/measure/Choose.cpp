@@ -49,12 +49,16 @@ static Times timesOf(const Pack &pack, const Task &task,
       std::vector<double> &each = seconds.emplace_back();
       if (pack.isRuledOut(task, candidate, bucket))
         continue;
-      for (const Measured &measured : all)
-        if (measured.schedule == candidate.schedule &&
-            measured.binary == pack.variant(candidate.id).binary.sha256 &&
-            distance(measured.bucket, bucket) == 0)
-          each.insert(each.end(), measured.seconds.begin(),
-                      measured.seconds.end());
+      // The first has the times of all buckets that are the same.
+      auto found =
+          std::find_if(all.begin(), all.end(), [&](const Measured &measured) {
+            return measured.schedule == candidate.schedule &&
+                   measured.binary ==
+                       pack.variant(candidate.id).binary.sha256 &&
+                   distance(measured.bucket, bucket) == 0;
+          });
+      if (found != all.end())
+        each = found->seconds;
       most = std::max(most, each.size());
     }
     std::vector<double> &row = times.emplace_back();

@@ -5,9 +5,9 @@
 #include "autotune/measure/Error.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 
 namespace kvarn::tune {
@@ -30,6 +30,21 @@ Manifest readLibrary(const std::string &folder) {
   return *manifest;
 }
 
+/// So that a rename puts it in place. "" if it cannot be made. Unlike
+/// mkdtemp's, it is open to whom the umask says.
+static std::string makeFolderBeside(const std::string &path) {
+  std::random_device random;
+  for (int i = 0; i < 100; ++i) {
+    std::string name = path + "." + std::to_string(random());
+    std::error_code error;
+    if (fs::create_directory(name, error))
+      return name;
+    if (error)
+      break;
+  }
+  return {};
+}
+
 LibraryFolder::LibraryFolder(const std::string &target,
                              const std::string &compiler)
     : path(target) {
@@ -39,9 +54,8 @@ LibraryFolder::LibraryFolder(const std::string &target,
   std::error_code error;
   if (fs::exists(path, error) && !fs::exists(path + "/manifest.json", error))
     fail("it exists and is no kernel library");
-  // Beside the target, so that a rename puts it in place.
-  std::string name = path + ".XXXXXX";
-  if (!mkdtemp(name.data()))
+  std::string name = makeFolderBeside(path);
+  if (name.empty())
     fail("cannot create a folder beside it");
   temporary = name;
 }
@@ -113,7 +127,6 @@ void LibraryFolder::commit() {
     fail(problem);
   addFile(std::string(kManifestFileName), writeManifest(manifest));
   std::error_code error;
-  fs::permissions(temporary, fs::perms(0750), error);
   // rename() replaces no folder that has files: move an older one away.
   std::string old = temporary + ".old";
   bool replaced = fs::exists(path, error);

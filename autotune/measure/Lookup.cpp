@@ -35,15 +35,56 @@ Failures::Failures(const std::vector<Record> &records) {
       failed.insert(kernel);
 }
 
+namespace {
+
+/// What a bucket is to a kernel: heads and requests are the same to it.
+using Work = std::tuple<int64_t, int64_t, int64_t>;
+
+/// Times of kernels by their work, in whatever bucket they were measured.
+class WorkTimes {
+public:
+  void add(const Record &record) {
+    std::vector<double> &seconds =
+        bySchedule[{place(record), record.binary, record.schedule}];
+    seconds.insert(seconds.end(), record.seconds.begin(), record.seconds.end());
+    size_t &launches = most[place(record)];
+    launches = std::max(launches, seconds.size());
+  }
+  const std::vector<double> &of(const Record &record) const {
+    return bySchedule.at({place(record), record.binary, record.schedule});
+  }
+  /// The launches of the schedule that came farthest.
+  size_t mostBeside(const Record &record) const {
+    return most.at(place(record));
+  }
+
+private:
+  using Place = std::tuple<std::string, Work, std::string>;
+  static Place place(const Record &record) {
+    const Bucket &bucket = *record.bucket;
+    return {toJson(record.key).dump(),
+            {bucket.work(), bucket.context, bucket.queryTokens},
+            toJson(record.device).dump()};
+  }
+
+  std::map<std::tuple<Place, std::string, std::string>, std::vector<double>>
+      bySchedule;
+  std::map<Place, size_t> most;
+};
+
+} // namespace
+
 std::vector<Measured> collect(const std::vector<Record> &records,
                               const std::string &compiler) {
   Failures failures(records);
+  WorkTimes times;
   std::map<std::tuple<std::string, std::string, Bucket, std::string>, Measured>
       all;
   for (const Record &record : records) {
     if (record.status != Status::Ok || record.compiler != compiler ||
         failures.has(record))
       continue;
+    times.add(record);
     Measured &each =
         all[{toJson(record.key).dump() + record.binary, record.schedule,
              *record.bucket, toJson(record.device).dump()}];
@@ -51,22 +92,13 @@ std::vector<Measured> collect(const std::vector<Record> &records,
     each.binary = record.binary;
     each.bucket = *record.bucket;
     each.device = record.device;
-    each.seconds.insert(each.seconds.end(), record.seconds.begin(),
-                        record.seconds.end());
     each.last = record;
-  }
-  std::map<std::tuple<std::string, Bucket, std::string>, size_t> most;
-  auto place = [](const Measured &each) {
-    return std::tuple(toJson(each.last.key).dump(), each.bucket,
-                      toJson(each.device).dump());
-  };
-  for (auto &[name, each] : all) {
-    size_t &launches = most[place(each)];
-    launches = std::max(launches, each.seconds.size());
   }
   std::vector<Measured> result;
   for (auto &[name, each] : all) {
-    each.comparable = isSameRung(each.seconds.size(), most[place(each)]);
+    each.seconds = times.of(each.last);
+    each.comparable =
+        isSameRung(each.seconds.size(), times.mostBeside(each.last));
     Record together = each.last;
     together.seconds = each.seconds;
     each.median = together.median();

@@ -45,11 +45,13 @@ struct Measured {
   std::string schedule, binary;
   Bucket bucket;
   DeviceName device;
+  /// Also of other buckets at no distance from this one, which are the same to
+  /// the kernel.
   std::vector<double> seconds;
   double median = 0;
   Record last;
-  /// Whether it was timed as often as others for the same bucket and device,
-  /// so that they can be compared.
+  /// Whether it was timed as often as others for the same work and device, so
+  /// that they can be compared.
   bool comparable = false;
 };
 

@@ -16,9 +16,8 @@ static ExitCode exitCode(kvarn_status status) {
   case KVARN_STATUS_COMPILER:
     return kMissing;
   case KVARN_STATUS_INTERNAL:
-  case KVARN_STATUS_OUT_OF_MEMORY:
     return kInternal;
-  default:
+  default: // out of memory too, as GpuMemory says: less may fit
     return kInput;
   }
 }

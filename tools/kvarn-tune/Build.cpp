@@ -41,7 +41,8 @@ void BuildStep::addTo(CLI::App &app) {
       ->type_name("NAME")
       ->group(group);
   app.add_option("--features", features,
-                 "Of attend: causal,window,softcap,sinks,lse,new or none")
+                 "Of attend: causal,window,softcap,sinks,lse,new or none; of a "
+                 "library those that it has, if they are the same everywhere")
       ->delimiter(',')
       ->type_name("LIST")
       ->default_str("causal")

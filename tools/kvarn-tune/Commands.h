@@ -27,7 +27,8 @@ inline constexpr int kInterrupted = 130;
 struct BuildStep {
   std::string input; // a format name, a library or ""
   bench::Shape shape;
-  std::vector<std::string> features = {"causal"};
+  /// Of attend. None = not given: those that a library has, else causal.
+  std::vector<std::string> features;
   std::string target, shapesFile;
   uint64_t seed = 1;
   int64_t candidates = 40, jobs = 0, timeout = 120;

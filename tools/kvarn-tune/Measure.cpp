@@ -70,6 +70,8 @@ private:
   std::optional<Outcome> check(size_t task, const Candidate &candidate);
   bool prepare(const json &question, const std::string &what, json &answer);
   Outcome ask(const json &question, double seconds, json &answer);
+  Outcome askCandidate(const json &question, json &answer);
+  void checkGpu(const std::string &failure);
   void keep(const Task &task, const Candidate &candidate,
             const std::optional<Bucket> &bucket, const Outcome &outcome,
             double predicted);
@@ -197,6 +199,27 @@ static void judge(const json &answer, Outcome &outcome) {
     outcome = {Status::Wrong, answer.value("message", ""), {}};
 }
 
+/// A GPU that is gone fails for any kernel, in another process too. Throws
+/// Error then, with the `failure` that was first.
+void Measuring::checkGpu(const std::string &failure) {
+  json answer;
+  try {
+    prepare({{"do", "bandwidth"}}, "reading memory", answer);
+  } catch (const Error &error) {
+    throw Error(error.code == run::kInput ? run::kInput : run::kMissing,
+                failure + "; after that, " + error.what());
+  }
+}
+
+/// What a candidate can be blamed for.
+Outcome Measuring::askCandidate(const json &question, json &answer) {
+  Outcome outcome = ask(question, options.timeout, answer);
+  judge(answer, outcome);
+  if (outcome.status == Status::Fault && pack.facts.gpu && !isInterrupted())
+    checkGpu(outcome.message);
+  return outcome;
+}
+
 /// Nothing if the results are right.
 std::optional<Outcome> Measuring::check(size_t task,
                                         const Candidate &candidate) {
@@ -209,9 +232,8 @@ std::optional<Outcome> Measuring::check(size_t task,
       return Outcome{Status::Fault, "interrupted", {}};
     prepared.insert(task);
   }
-  Outcome outcome = ask({{"do", "check"}, {"task", task}, {"id", candidate.id}},
-                        options.timeout, answer);
-  judge(answer, outcome);
+  Outcome outcome = askCandidate(
+      {{"do", "check"}, {"task", task}, {"id", candidate.id}}, answer);
   if (outcome.status != Status::Ok)
     return outcome;
   checked.insert(candidate.id);
@@ -235,10 +257,8 @@ Outcome Measuring::measure(size_t task, size_t bucket, const Entry &entry,
     bytes = answer.at("bytes").get<double>();
     current = std::pair(task, bucket);
   }
-  Outcome outcome =
-      ask({{"do", "time"}, {"id", candidate.id}, {"launches", launches}},
-          options.timeout, answer);
-  judge(answer, outcome);
+  Outcome outcome = askCandidate(
+      {{"do", "time"}, {"id", candidate.id}, {"launches", launches}}, answer);
   if (outcome.status == Status::Ok)
     answer.at("seconds").get_to(outcome.seconds);
   if (!isInterrupted() || outcome.status == Status::Ok)

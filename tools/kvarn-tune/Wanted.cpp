@@ -6,6 +6,7 @@
 #include "autotune/measure/LibraryFolder.h"
 #include "format/Format.h"
 #include "tools/kvarn-run/Compiler.h"
+#include "tools/kvarn-run/Text.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -33,6 +34,11 @@ Bucket bucketOf(const bench::Shape &shape) {
           of("tokens", shape.tokens)};
 }
 
+static bool readsNewTokens(const VariantKey &key) {
+  return std::find(key.features.begin(), key.features.end(), "new") !=
+         key.features.end();
+}
+
 bench::Shape shapeOf(const VariantKey &key, const Bucket &bucket) {
   bench::Shape shape;
   shape.kernel = key.kernel;
@@ -43,8 +49,7 @@ bench::Shape shapeOf(const VariantKey &key, const Bucket &bucket) {
   shape.tokens = bucket.tokens;
   shape.kvHeads = bucket.kvHeads;
   shape.queryHeads = bucket.kvHeads * key.ratio;
-  shape.newTokens = std::find(key.features.begin(), key.features.end(),
-                              "new") != key.features.end();
+  shape.newTokens = readsNewTokens(key);
   return shape;
 }
 
@@ -56,6 +61,9 @@ static void checkPlain(const bench::Shape &shape, const std::string &where) {
                      "tuning takes packed caches of even length; remove "
                      "context_from, pool_fraction, pool_ends and "
                      "compare_pool");
+  if (shape.has("context") && shape.context < 1)
+    throw InputError(where + "context: found 0, expected 1 or more; tuning "
+                             "measures reading a cache, and there is none");
 }
 
 //===----------------------------------------------------------------------===//
@@ -91,6 +99,23 @@ Wanted::Wanted(const BuildStep &options)
                options.shapesFile + ": [" + std::to_string(i) + "]: ");
 }
 
+/// Sorted, as in keys.
+static std::vector<std::string>
+featuresOf(const std::vector<std::string> &given) {
+  std::vector<std::string> features;
+  for (const std::string &feature : given)
+    if (!feature.empty() && feature != "none")
+      features.push_back(feature);
+  std::sort(features.begin(), features.end());
+  return features;
+}
+
+/// Whether they agree on where the newest tokens are: the context of a shape
+/// has them or not.
+static bool agree(const bench::Shape &shape, const VariantKey &key) {
+  return !shape.has("new") || shape.newTokens == readsNewTokens(key);
+}
+
 VariantKey Wanted::keyFor(const bench::Shape &shape) const {
   VariantKey key;
   key.kernel = shape.kernel;
@@ -105,30 +130,85 @@ VariantKey Wanted::keyFor(const bench::Shape &shape) const {
                                                     : Layout::Reference);
   if (key.kernel == "attend") {
     key.ratio = shape.queryHeads / shape.kvHeads;
-    for (const std::string &feature : options.features)
-      if (!feature.empty() && feature != "none")
-        key.features.push_back(feature);
-    std::sort(key.features.begin(), key.features.end());
+    key.features = options.features.empty() ? std::vector<std::string>{"causal"}
+                                            : featuresOf(options.features);
   }
-  if (library.empty()) {
-    if (key.format.empty())
-      throw InputError(options.shapesFile + ": " + shape.describe() +
-                       ": no format; name one beside --shapes or in the shape");
-    return key;
-  }
-  for (const VariantKey &each : libraryKeys)
-    if (each.kernel == key.kernel && each.ratio == key.ratio &&
+  if (!library.empty())
+    return keyInLibrary(key, shape);
+  std::string where = options.shapesFile + ": " + shape.describe() + ": ";
+  if (key.format.empty())
+    throw InputError(where +
+                     "no format; name one beside --shapes or in the shape");
+  if (!agree(shape, key))
+    throw InputError(
+        where + "found --features=" +
+        (key.features.empty() ? "none" : run::joinList(key.features, ",")) +
+        ", expected them to have 'new' if and only if the shape has \"new\": "
+        "true");
+  return key;
+}
+
+/// "attend ... (causal)", "flush ... iterations 3, prescale on, range mse"
+static std::string describeWithOptions(const VariantKey &key) {
+  std::vector<std::string> words;
+  for (auto &[name, value] : key.options)
+    words.push_back(name + " " + value);
+  return describe(key) +
+         (words.empty() ? "" : " " + run::joinList(words, ", "));
+}
+
+/// What tells `keys` apart, and how to choose.
+static std::string waysToChoose(const std::vector<VariantKey> &keys) {
+  std::vector<std::string> ways;
+  auto add = [&](auto member, const char *way) {
+    for (const VariantKey &key : keys)
+      if (key.*member != keys.front().*member) {
+        ways.emplace_back(way);
+        return;
+      }
+  };
+  add(&VariantKey::format, "\"format\" in the shape");
+  add(&VariantKey::layout, "--layout");
+  add(&VariantKey::headDim, "--head-dim");
+  add(&VariantKey::dtype, "--dtype");
+  add(&VariantKey::features, "--features");
+  add(&VariantKey::options, "a library with one of these options");
+  return run::joinList(ways, " and ");
+}
+
+/// The kernel of the library for `shape`. What was not said may be as it is
+/// there, but it must be the same in all that fit.
+VariantKey Wanted::keyInLibrary(const VariantKey &wanted,
+                                const bench::Shape &shape) const {
+  std::vector<VariantKey> found;
+  for (VariantKey each : libraryKeys) {
+    each.queryRows = 0;
+    if (each.kernel == wanted.kernel && each.ratio == wanted.ratio &&
         (shape.format.empty() || each.format == shape.format) &&
         (shape.layout.empty() || each.layout == shape.layout) &&
         (shape.dtype.empty() || !shape.has("dtype") ||
          each.dtype == shape.dtype) &&
-        (shape.headDim == 0 || each.headDim == shape.headDim)) {
-      VariantKey found = each;
-      found.queryRows = 0;
-      return found;
-    }
-  throw InputError(library + ": no kernel '" + key.kernel + "' for " +
-                   shape.describe());
+        (shape.headDim == 0 || each.headDim == shape.headDim) &&
+        (options.features.empty() || each.features == wanted.features) &&
+        agree(shape, each) &&
+        std::find(found.begin(), found.end(), each) == found.end())
+      found.push_back(each);
+  }
+  std::string what = "kernel '" + wanted.kernel + "' for " + shape.describe();
+  if (found.empty())
+    throw InputError(
+        library + ": no " + what +
+        (options.features.empty() || wanted.kernel != "attend"
+             ? ""
+             : " with --features=" + run::joinList(options.features, ",")));
+  if (found.size() == 1)
+    return found.front();
+  std::vector<std::string> names;
+  for (const VariantKey &each : found)
+    names.push_back(describeWithOptions(each));
+  throw InputError(library + ": more than one " + what + ": " +
+                   run::joinList(names, "; ") + "; choose by " +
+                   waysToChoose(found));
 }
 
 //===----------------------------------------------------------------------===//

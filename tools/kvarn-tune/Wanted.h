@@ -29,6 +29,8 @@ public:
 
 private:
   void readLibraryKeys();
+  VariantKey keyInLibrary(const VariantKey &wanted,
+                          const bench::Shape &shape) const;
 
   const BuildStep &options;
   std::string compiler;

@@ -122,6 +122,18 @@ json Worker::time(const std::string &id, int64_t launches) {
   return {{"status", "ok"}, {"seconds", seconds}};
 }
 
+/// What `work` on a candidate answers. A launch that the driver refuses is the
+/// candidate's doing, as one that fails while it runs is.
+template <typename Work> static json onCandidate(Work work) {
+  try {
+    return work();
+  } catch (const run::RuntimeError &error) {
+    if (error.status == KVARN_STATUS_DEVICE)
+      throw run::Error(run::kCheckFailed, error.what());
+    throw;
+  }
+}
+
 json Worker::answer(const json &question) {
   const auto what = question.at("do").get<std::string>();
   json device = start();
@@ -132,14 +144,18 @@ json Worker::answer(const json &question) {
   if (what == "prepare")
     return prepare(question.at("task").get<size_t>());
   if (what == "check")
-    return check(question.at("task").get<size_t>(),
-                 question.at("id").get<std::string>());
+    return onCandidate([&] {
+      return check(question.at("task").get<size_t>(),
+                   question.at("id").get<std::string>());
+    });
   if (what == "bucket")
     return setBucket(question.at("task").get<size_t>(),
                      question.at("bucket").get<size_t>());
   if (what == "time")
-    return time(question.at("id").get<std::string>(),
-                question.at("launches").get<int64_t>());
+    return onCandidate([&] {
+      return time(question.at("id").get<std::string>(),
+                  question.at("launches").get<int64_t>());
+    });
   throw InputError("unknown question '" + what + "'");
 }
 

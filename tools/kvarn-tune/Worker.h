@@ -13,7 +13,8 @@
 //
 // `prepare` has the oracle work for `check`, `bucket` makes the cache that
 // `time` reads: what may take long for no fault of the kernel.
-// What fails is {"error": "..", "code": exit code}.
+// What fails is {"error": "..", "code": exit code}; with codes 2 and 3 it is no
+// fault of a candidate, and would happen to the next one too.
 //
 //===----------------------------------------------------------------------===//
 

@@ -104,6 +104,21 @@ TEST(Choose, HintsOnlyWhereNeeded) {
   }
 }
 
+/// Candidate 0 was measured in several buckets that are the same to a kernel.
+TEST(Choose, TimesOfEqualBucketsCountOnce) {
+  Tuned setup({{20, 10}});
+  setup.records[1].seconds.assign(27, 10e-6);
+  setup.records[0].seconds.assign(9, 20e-6);
+  for (const Bucket &equal : {Bucket{2, 4096, 1, 4}, Bucket{4, 4096, 1, 2}}) {
+    setup.records.push_back(setup.records[0]);
+    setup.records.back().bucket = equal;
+  }
+  TaskChoice choice = setup.choose(0);
+  ASSERT_EQ(choice.choices.size(), 1u);
+  EXPECT_EQ(choice.choices[0].candidate, 1u);
+  EXPECT_NEAR(choice.choices[0].defaultSeconds, 20e-6, 1e-12);
+}
+
 /// Candidate 0 shares the work evenly, 1 and 2 have a fixed number of splits.
 TEST(Choose, FixedSplitsAreForOneRequest) {
   Tuned setup({{30, 20, 10}, {30, 20, 10}});

@@ -58,6 +58,32 @@ TEST(Lookup, HeadsAndRequestsAreTheSame) {
             Source::Exact);
 }
 
+/// Nor does a lucky time win that was measured in another bucket with the same
+/// work: all such times are one list.
+TEST(Lookup, EqualBucketsAreComparedAsOne) {
+  const Bucket equal = {4, 4096, 1, 16};
+  Record lucky = makeRecord("lucky", kBucket, 1e-6);
+  Record often = makeRecord("often", equal, 4e-6);
+  often.seconds.assign(27, 4e-6);
+  for (const Bucket &bucket : {kBucket, equal})
+    EXPECT_EQ(lookUp({lucky, often}, ask(bucket)).schedule, "often");
+  Record more = makeRecord("lucky", equal, 5e-6);
+  more.seconds.assign(24, 5e-6);
+  Answer answer = lookUp({lucky, often, more}, ask());
+  EXPECT_EQ(answer.schedule, "often");
+  EXPECT_NEAR(answer.seconds, 4e-6, 1e-12);
+  for (const Measured &each : collect({lucky, often, more}, "kvarn 1")) {
+    EXPECT_EQ(each.seconds.size(), 27u);
+    EXPECT_TRUE(each.comparable);
+  }
+  // What was measured on another GPU is another list.
+  lucky.device = kH100;
+  for (const Measured &each : collect({lucky, often}, "kvarn 1")) {
+    EXPECT_EQ(each.seconds.size(), each.device == kH100 ? 3u : 27u);
+    EXPECT_TRUE(each.comparable);
+  }
+}
+
 /// What was fast for requests of one length is nothing for several of any.
 TEST(Lookup, FixedSplitsAreForOneRequest) {
   const Bucket one = {1, 4096, 1, 8};
