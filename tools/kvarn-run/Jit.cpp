@@ -2,6 +2,7 @@
 
 #include "tools/kvarn-run/Commands.h"
 #include "tools/kvarn-run/Gpu.h"
+#include "tools/kvarn-run/OptionChecks.h"
 
 #include <chrono>
 #include <cstdio>
@@ -46,7 +47,7 @@ void JitOptions::addTo(CLI::App &app) {
   auto number = [&](const char *name, int64_t &value, const char *help) {
     app.add_option(name, value, help)
         ->type_name("N")
-        ->check(CLI::PositiveNumber)
+        ->check(integerFrom<int64_t>(1, kMostCounted))
         ->group(group);
   };
   text("--kernel", request.kernel, "attend, append, ...")->required();

@@ -7,6 +7,8 @@
 
 #include "runtime/KernelTensors.h"
 #include "tools/kvarn-run/Commands.h"
+#include "tools/kvarn-run/Indices.h"
+#include "tools/kvarn-run/OptionChecks.h"
 #include "tools/kvarn-run/Tensors.h"
 #include "tools/kvarn-run/Text.h"
 
@@ -40,8 +42,8 @@ public:
 
   bool given(const std::string &name) const {
     auto in = inputs.find(name), out = outputs.find(name);
-    return (in != inputs.end() && !in->second.empty()) ||
-           (out != outputs.end() && !out->second.empty());
+    return (in != inputs.end() && !in->second.path.empty()) ||
+           (out != outputs.end() && !out->second.path.empty());
   }
   /// NULL if it was not given.
   HostTensor *find(const std::string &name) {
@@ -50,34 +52,57 @@ public:
   }
   void create(const std::string &name, DType dtype,
               std::vector<int64_t> shape) {
-    tensors[name] = HostTensor(dtype, std::move(shape));
+    tensors[name] =
+        createTensor(outputs.at(name).option, dtype, std::move(shape));
   }
 
   void read() {
-    for (const auto &[name, path] : inputs)
-      if (!path.empty())
-        tensors[name] = loadTensor(path);
+    checkOutputs();
+    for (const auto &[name, file] : inputs)
+      if (!file.path.empty())
+        tensors[name] = loadTensor(file.path);
+  }
+  /// What was read, for checkIndices.
+  std::map<std::string, IndexInputs::Tensor> indexTensors() const {
+    std::map<std::string, IndexInputs::Tensor> found;
+    for (const auto &[name, file] : inputs)
+      if (!file.path.empty())
+        found[name] = {file.option + "=" + file.path, &tensors.at(name)};
+    return found;
   }
   void write() {
     OutputFiles files;
-    for (const auto &[name, path] : outputs)
-      if (!path.empty())
-        saveTensor(files, path, tensors.at(name));
+    for (const auto &[name, file] : outputs)
+      if (!file.path.empty())
+        saveTensor(files, file.path, tensors.at(name));
     commit(files);
   }
 
 private:
-  using Paths = std::map<std::string, std::string>;
-  CLI::Option *file(Paths &paths, const std::string &name, std::string option,
+  struct File {
+    std::string option, path;
+  };
+  using Files = std::map<std::string, File>;
+
+  CLI::Option *file(Files &files, const std::string &name, std::string option,
                     const std::string &help, const char *group) {
     std::replace(option.begin(), option.end(), '_', '-');
-    return app.add_option("--" + option, paths[name], help)
+    File &added = files[name];
+    added.option = "--" + option;
+    return app.add_option(added.option, added.path, help)
         ->type_name("FILE")
         ->group(group);
   }
+  void checkOutputs() const {
+    std::vector<std::pair<std::string, std::string>> written;
+    for (const auto &[name, file] : outputs)
+      if (!file.path.empty())
+        written.emplace_back(file.option, file.path);
+    requireDistinct(written);
+  }
 
   CLI::App &app;
-  Paths inputs, outputs;
+  Files inputs, outputs;
   std::map<std::string, HostTensor> tensors;
 };
 
@@ -108,6 +133,11 @@ public:
   }
   Kernel select(const Request &request) const {
     return selection.select(*library, request);
+  }
+  /// Tokens of a block.
+  int64_t group(const Kernel &kernel) const {
+    std::optional<Format> format = formatOf(kernel.info());
+    return std::max<int64_t>(format ? format->group : extent("G"), 1);
   }
   /// Runs the kernel on `args`, whose scalars are set, and writes the results.
   int run(const Kernel &kernel, Args args = {});
@@ -185,6 +215,10 @@ int KernelCommand<Args>::run(const Kernel &kernel, Args args) {
                  std::move(shape));
   }
   Launch launch(selection.running, kernel);
+  launch.beforeLaunch = [&] {
+    checkIndices(
+        {KernelOf<Args>::name, files.indexTensors(), extents, group(kernel)});
+  };
   args.struct_size = sizeof args;
   for (const KernelTensor<Args> &each : KernelOf<Args>::tensors) {
     HostTensor *tensor = files.find(each.name);
@@ -250,12 +284,13 @@ static void addAttend(CLI::App &app, Action &action) {
   CLI::App &sub = command->app;
   const char *group = "Scalars";
   sub.add_option("--scale", options->scale, "Of the scores, 0 = 1 / sqrt(D)")
+      ->check(finiteNumber(/*hasSign=*/true))
       ->group(group);
   sub.add_option("--window", options->window, "Tokens seen, 0 = no window")
-      ->check(CLI::NonNegativeNumber)
+      ->check(integerFrom<int32_t>(0, INT32_MAX))
       ->group(group);
   sub.add_option("--softcap", options->softcap, "0 = none")
-      ->check(CLI::NonNegativeNumber)
+      ->check(finiteNumber(/*hasSign=*/false))
       ->group(group);
   sub.add_flag("--non-causal", options->full,
                "Every query token sees all tokens")
@@ -263,7 +298,7 @@ static void addAttend(CLI::App &app, Action &action) {
   command->finish(action, [=] { return runAttend(*command, *options); });
 }
 
-/// The longest of seq_lens; bad ones are left to the runtime.
+/// The longest of seq_lens; bad ones are refused later.
 static int64_t longest(const HostTensor &lengths) {
   int64_t length = 0;
   if (lengths.dtype() == DType::I32)
@@ -280,6 +315,11 @@ static int runMaterialize(KernelCommand<kvarn_materialize_args> &command,
     throw Error(kInput, "--length: " + std::to_string(length) +
                             " is less than the longest of seq_lens, " +
                             std::to_string(least));
+  // No tensors for requests that are longer than the table: they are refused
+  // later, too.
+  int64_t group = command.group(kernel), room = command.extent("max_blocks");
+  if ((least + group - 1) / group > room)
+    least = room * group;
   command.setExtent("L", length > 0 ? length : least);
   return command.run(kernel);
 }
@@ -290,7 +330,7 @@ static void addMaterialize(CLI::App &app, Action &action) {
   auto length = std::make_shared<int64_t>(0);
   command->app
       .add_option("--length", *length, "L (default: the longest request)")
-      ->check(CLI::PositiveNumber)
+      ->check(integerFrom<int64_t>(1, kMostCounted))
       ->group("Scalars");
   command->finish(action, [=] { return runMaterialize(*command, *length); });
 }

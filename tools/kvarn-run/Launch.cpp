@@ -1,10 +1,10 @@
 //===- Launch.cpp - launch: kernels of users' programs --------------------===//
 
 #include "tools/kvarn-run/Commands.h"
+#include "tools/kvarn-run/OptionChecks.h"
 #include "tools/kvarn-run/Tensors.h"
 #include "tools/kvarn-run/Text.h"
 
-#include <charconv>
 #include <map>
 #include <memory>
 
@@ -40,22 +40,15 @@ splitArgument(const char *option, const std::string &text,
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-/// A number all of whose characters are used.
-template <typename T> static bool parse(const std::string &text, T &value) {
-  const char *end = text.data() + text.size();
-  auto [stop, status] = std::from_chars(text.data(), end, value);
-  return status == std::errc() && stop == end;
-}
-
 void LaunchCommand::readInput(const std::string &text) {
   auto [name, value] = splitArgument("--arg", text, "NAME=FILE or NAME=NUMBER");
   if (tensors.count(name) || scalars.count(name))
     throw Error(kInput, "--arg: '" + name + "' is given twice");
   kvarn_argument argument = {};
-  if (parse(value, argument.value.integer)) {
+  if (parseNumber(value, argument.value.integer)) {
     argument.kind = KVARN_ARGUMENT_INTEGER;
     scalars[name] = argument;
-  } else if (parse(value, argument.value.real)) {
+  } else if (parseNumber(value, argument.value.real)) {
     argument.kind = KVARN_ARGUMENT_REAL;
     scalars[name] = argument;
   } else {
@@ -81,7 +74,7 @@ void LaunchCommand::makeOutput(const std::string &text) {
   for (const std::string &item :
        splitList(std::string_view(type).substr(0, colon), 'x')) {
     int64_t extent = 0;
-    if (!parse(item, extent) || extent < 0)
+    if (!parseNumber(item, extent) || extent < 0)
       throw Error(kInput, "--out: found extent '" + item + "' of '" + name +
                               "', expected a number");
     shape.push_back(extent);
@@ -93,7 +86,8 @@ void LaunchCommand::makeOutput(const std::string &text) {
     throw Error(kInput, "--out: found element type '" + dtypeText + "' of '" +
                             name +
                             "', expected f16, bf16, f32, i8, u8, i32 or i64");
-  tensors[name] = HostTensor(*dtype, std::move(shape));
+  tensors[name] =
+      createTensor("--out: '" + name + "'", *dtype, std::move(shape));
   outputPaths[name] = path;
 }
 
@@ -106,6 +100,10 @@ int LaunchCommand::run() {
     readInput(text);
   for (const std::string &text : outputs)
     makeOutput(text);
+  std::vector<std::pair<std::string, std::string>> written;
+  for (const auto &[name, path] : outputPaths)
+    written.emplace_back("--out: '" + name + "'", path);
+  requireDistinct(written);
   std::vector<kvarn_argument> arguments;
   for (auto &[name, argument] : scalars) {
     argument.name = name.c_str();

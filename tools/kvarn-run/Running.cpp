@@ -102,6 +102,8 @@ const kvarn_tensor *Launch::write(HostTensor *tensor) {
 }
 
 kvarn_launch_options Launch::prepare(size_t bytes) {
+  if (beforeLaunch)
+    beforeLaunch();
   if (bytes != workspace->bytes) {
     workspace->bytes = bytes;
     if (gpu) {

@@ -7,6 +7,7 @@
 #include "tools/kvarn-run/Runtime.h"
 #include "tools/kvarn-run/Tensors.h"
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -73,6 +74,10 @@ public:
   void run(const kvarn_materialize_args &args);
   void run(const kvarn_relayout_args &args);
   void run(const std::vector<kvarn_argument> &arguments);
+
+  /// Called by run() before the kernel runs, when the runtime has checked the
+  /// shapes and types of the arguments; may throw.
+  std::function<void()> beforeLaunch;
 
 private:
   struct Placed {

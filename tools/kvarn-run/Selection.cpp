@@ -1,6 +1,7 @@
 //===- Selection.cpp - Options that choose a kernel -----------------------===//
 
 #include "tools/kvarn-run/Commands.h"
+#include "tools/kvarn-run/OptionChecks.h"
 #include "tools/kvarn-run/RunningOptions.h"
 
 #include <cstdio>
@@ -19,7 +20,7 @@ void Selection::addTo(CLI::App &app) {
   auto number = [&](const char *name, int64_t &value, const char *help) {
     app.add_option(name, value, help)
         ->type_name("N")
-        ->check(CLI::PositiveNumber)
+        ->check(integerFrom<int64_t>(1, kMostCounted))
         ->group(group);
   };
   text("--format", request.format, "kvarn_k4v2_g128, ...");

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
+#include <map>
 #include <new>
 
 namespace kvarn::run {
@@ -68,6 +70,18 @@ const kvarn_tensor *HostTensor::descriptor() const {
   return &tensor;
 }
 
+HostTensor createTensor(const std::string &owner, DType dtype,
+                        std::vector<int64_t> shape) {
+  try {
+    return HostTensor(dtype, shape);
+  } catch (const std::bad_alloc &) {
+    throw Error(kInput, owner + ": no memory for a tensor of shape " +
+                            npy::shapeText(shape));
+  } catch (const Error &error) {
+    throw Error(error.code, owner + ": " + error.what());
+  }
+}
+
 HostTensor loadTensor(const std::string &path) {
   std::string error;
   std::optional<npy::Array> array = npy::readNpy(path, error);
@@ -87,6 +101,26 @@ void saveTensor(OutputFiles &files, const std::string &path,
                   {reinterpret_cast<const char *>(bytes.data()), bytes.size()}},
                  error))
     throw Error(kInput, error);
+}
+
+/// Where a file appears. It replaces a link that is there.
+static std::filesystem::path placeOf(const std::filesystem::path &file) {
+  std::error_code error;
+  std::filesystem::path folder =
+      std::filesystem::canonical("." / file.parent_path(), error);
+  return (error ? file.parent_path() : folder) / file.filename();
+}
+
+void requireDistinct(
+    const std::vector<std::pair<std::string, std::string>> &outputs) {
+  std::map<std::filesystem::path, std::string> options;
+  for (const auto &[option, path] : outputs) {
+    auto [found, isNew] = options.emplace(placeOf(path), option);
+    if (!isNew)
+      throw Error(kInput, option + ": found '" + path +
+                              "', expected another file than that of " +
+                              found->second);
+  }
 }
 
 void commit(OutputFiles &files) {

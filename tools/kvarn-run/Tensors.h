@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kvarn::run {
@@ -60,12 +61,22 @@ private:
 /// "f16" of the runtime's own dtype.
 kvarn_dtype runtimeDType(DType dtype);
 
+/// A tensor of zeros. Throws Error, which begins with `owner`, if memory does
+/// not suffice.
+HostTensor createTensor(const std::string &owner, DType dtype,
+                        std::vector<int64_t> shape);
+
 /// The tensor in a .npy file. Throws Error.
 HostTensor loadTensor(const std::string &path);
 
 /// Adds `tensor` as the .npy file `path`. Throws Error.
 void saveTensor(OutputFiles &files, const std::string &path,
                 const HostTensor &tensor);
+
+/// Throws Error if two of `outputs`, each an option and its file, are written
+/// to one place.
+void requireDistinct(
+    const std::vector<std::pair<std::string, std::string>> &outputs);
 
 /// Makes all files appear. Throws Error.
 void commit(OutputFiles &files);

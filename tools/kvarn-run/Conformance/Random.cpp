@@ -10,6 +10,7 @@
 #include "tools/kvarn-run/Commands.h"
 #include "tools/kvarn-run/Conformance/Relayout.h"
 #include "tools/kvarn-run/Conformance/Sources.h"
+#include "tools/kvarn-run/OptionChecks.h"
 #include "tools/kvarn-run/Text.h"
 
 #include "test/oracle/Half.h"
@@ -251,6 +252,10 @@ static void checkBothLayouts(const Context &context,
 //===----------------------------------------------------------------------===//
 
 int RandomCommand::run() {
+  if (only >= cases)
+    throw Error(kInput, "--only: found " + std::to_string(only) +
+                            ", expected a case from 0 to " +
+                            std::to_string(cases - 1) + ", as --cases says");
   source.open();
   Report report;
   std::vector<Plan> plans = makePlans(seed, (cases + perPlan - 1) / perPlan);
@@ -288,6 +293,7 @@ void addRandomCommand(CLI::App &app, Action &action) {
       *app.add_subcommand("random", "The same checks on random cases");
   const char *group = "Cases";
   sub.add_option("--seed", command->seed, "The same seed, the same cases")
+      ->check(integerFrom<uint64_t>(0, UINT64_MAX))
       ->capture_default_str()
       ->group(group);
   sub.add_option("--cases", command->cases, "Number of cases")
@@ -300,7 +306,7 @@ void addRandomCommand(CLI::App &app, Action &action) {
       ->capture_default_str()
       ->group(group);
   sub.add_option("--only", command->only, "Only the case of this number")
-      ->check(CLI::NonNegativeNumber)
+      ->check(integerFrom<int64_t>(0, kMostCounted))
       ->group(group);
   sub.add_option("--max-length", command->maxLength, "Tokens of a request")
       ->check(CLI::Range(1, 1000000))

@@ -1,6 +1,7 @@
 //===- Roundtrip.cpp - roundtrip: a cache over many steps -----------------===//
 
 #include "tools/kvarn-run/Commands.h"
+#include "tools/kvarn-run/OptionChecks.h"
 #include "tools/kvarn-run/Roundtrip/Simulation.h"
 #include "tools/kvarn-run/Text.h"
 
@@ -81,6 +82,7 @@ void addRoundtripCommand(CLI::App &app, Action &action) {
       ->capture_default_str()
       ->group(group);
   sub.add_option("--seed", options.seed, "The same seed, the same steps")
+      ->check(integerFrom<uint64_t>(0, UINT64_MAX))
       ->capture_default_str()
       ->group(group);
   sub.add_option("--every", options.every, "Check attention at each Nth step")
