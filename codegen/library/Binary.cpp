@@ -3,6 +3,7 @@
 #include "codegen/library/Binary.h"
 
 #include "codegen/Codegen.h"
+#include "codegen/ExternalTool.h"
 #include "codegen/nvptx/Assemble.h"
 #include "codegen/nvptx/FatBinary.h"
 
@@ -10,6 +11,15 @@ using namespace mlir;
 using namespace mlir::kvarn;
 using ::kvarn::BinaryKind;
 using ::kvarn::Variant;
+
+static LogicalResult writeBytes(ModuleOp kernels, StringRef bytes,
+                                const LibraryWriter &writer,
+                                const Variant &variant) {
+  std::string error;
+  if (failed(writer.write(variant.binary.file, bytes, error)))
+    return emitError(kernels.getLoc()) << error;
+  return success();
+}
 
 //===----------------------------------------------------------------------===//
 // CPUs: a shared object
@@ -29,8 +39,15 @@ static LogicalResult writeSharedObject(ModuleOp kernels, const Target &target,
     return failure();
   variant.binary.kind = BinaryKind::SharedObject;
   variant.binary.file = variant.id + ".so";
-  return linkSharedObject(*object, writer.binaryPath(variant.binary.file),
-                          [&] { return emitError(kernels.getLoc()); });
+  // Not in its place: on a full disk a linker crashes, and names no library.
+  TemporaryFile linked("so");
+  if (linked.error())
+    return emitError(kernels.getLoc())
+           << "cannot create a temporary file: " << linked.error().message();
+  if (failed(linkSharedObject(*object, linked.path(),
+                              [&] { return emitError(kernels.getLoc()); })))
+    return failure();
+  return writeBytes(kernels, linked.read(), writer, variant);
 }
 
 //===----------------------------------------------------------------------===//
@@ -78,11 +95,7 @@ static LogicalResult writeCubinOrPtx(ModuleOp kernels, const Target &target,
     variant.binary.kind = BinaryKind::Cubin;
     variant.binary.file = variant.id + ".cubin";
   }
-  std::string error;
-  if (failed(writeFileAtomically(writer.binaryPath(variant.binary.file), bytes,
-                                 error)))
-    return emitError(kernels.getLoc()) << error;
-  return success();
+  return writeBytes(kernels, bytes, writer, variant);
 }
 
 //===----------------------------------------------------------------------===//

@@ -5,7 +5,6 @@
 #include "format/Hash.h"
 
 #include "llvm/ADT/SmallString.h"
-#include "llvm/Support/Error.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -15,27 +14,47 @@ using namespace mlir::kvarn;
 namespace fs = llvm::sys::fs;
 namespace path = llvm::sys::path;
 
+/// A name beside `target`, for what will be renamed to it.
+static std::string temporaryName(StringRef target) {
+  // For the end only: the target's name may have a '%' of its own.
+  llvm::SmallString<16> end;
+  fs::createUniquePath(".%%%%%%", end, /*MakeAbsolute=*/false);
+  return (target + end).str();
+}
+
+static std::error_code writeNew(StringRef path, StringRef bytes) {
+  std::error_code code;
+  llvm::raw_fd_ostream stream(path, code, fs::CD_CreateNew);
+  if (code)
+    return code;
+  stream << bytes;
+  stream.close();
+  code = stream.error();
+  stream.clear_error(); // else its destructor ends the program
+  return code;
+}
+
 LogicalResult mlir::kvarn::writeFileAtomically(StringRef target,
                                                StringRef bytes,
                                                std::string &error) {
   fs::file_status status;
-  if (target != "-" && !fs::status(target, status) &&
+  if (!fs::status(target, status) &&
       status.type() != fs::file_type::regular_file) {
     // A rename would take a folder, pipe or device away.
     error = "cannot write '" + target.str() + "': not a regular file";
     return failure();
   }
-  auto write = [&](llvm::raw_ostream &os) {
-    os << bytes;
-    return llvm::Error::success();
-  };
-  if (llvm::Error failed = llvm::writeToOutput(target, write)) {
-    // The library's message names a temporary file; the user's name counts.
-    error = "cannot write '" + target.str() +
-            "': " + llvm::errorToErrorCode(std::move(failed)).message();
-    return failure();
-  }
-  return success();
+  std::string temporary = temporaryName(target);
+  std::error_code code = writeNew(temporary, bytes);
+  bool existed = code == std::errc::file_exists; // and is not ours
+  if (!code)
+    code = fs::rename(temporary, target);
+  if (!code)
+    return success();
+  if (!existed)
+    fs::remove(temporary);
+  error = "cannot write '" + target.str() + "': " + code.message();
+  return failure();
 }
 
 LibraryWriter::LibraryWriter(StringRef target, StringRef compiler)
@@ -44,13 +63,14 @@ LibraryWriter::LibraryWriter(StringRef target, StringRef compiler)
     path.pop_back();
   manifest.compiler = compiler.str();
   // Beside the target, so that a rename puts it in place.
-  llvm::SmallString<128> folder;
-  fs::createUniquePath(path + ".%%%%%%", folder, /*MakeAbsolute=*/false);
-  if (std::error_code code = fs::create_directory(folder, false)) {
+  std::string folder = temporaryName(path);
+  // By default it would be closed to others, whatever the umask says.
+  if (std::error_code code =
+          fs::create_directory(folder, /*IgnoreExisting=*/false, fs::all_all)) {
     (void)fail(code.message());
     return;
   }
-  temporary = folder.str();
+  temporary = std::move(folder);
 }
 
 LibraryWriter::~LibraryWriter() {
@@ -58,8 +78,12 @@ LibraryWriter::~LibraryWriter() {
     fs::remove_directories(temporary);
 }
 
+std::string LibraryWriter::describe(const Twine &text) const {
+  return ("cannot write library '" + path + "': " + text).str();
+}
+
 LogicalResult LibraryWriter::fail(const Twine &text) {
-  message = ("cannot write library '" + path + "': " + text).str();
+  message = describe(text);
   return failure();
 }
 
@@ -67,6 +91,16 @@ std::string LibraryWriter::binaryPath(StringRef fileName) const {
   llvm::SmallString<128> full(temporary);
   path::append(full, fileName);
   return full.str().str();
+}
+
+LogicalResult LibraryWriter::write(StringRef fileName, StringRef bytes,
+                                   std::string &error) const {
+  std::error_code code = writeNew(binaryPath(fileName), bytes);
+  if (!code)
+    return success();
+  lacking = true;
+  error = describe(fileName + ": " + code.message());
+  return failure();
 }
 
 LogicalResult LibraryWriter::add(::kvarn::Variant variant) {
@@ -88,10 +122,9 @@ LogicalResult LibraryWriter::finish() {
   std::string error = ::kvarn::describeManifestError(manifest);
   if (!error.empty())
     return fail(error);
-  if (failed(
-          writeFileAtomically(binaryPath(StringRef(::kvarn::kManifestFileName)),
-                              ::kvarn::writeManifest(manifest), error)))
-    return fail(error);
+  if (failed(write(StringRef(::kvarn::kManifestFileName),
+                   ::kvarn::writeManifest(manifest), message)))
+    return failure();
   // rename() replaces no folder that has files: move an older library away.
   std::string old;
   if (fs::exists(path)) {

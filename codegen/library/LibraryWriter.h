@@ -7,6 +7,8 @@
 
 #include "mlir/Support/LLVM.h"
 
+#include <atomic>
+
 namespace mlir::kvarn {
 
 /// A folder that appears under its name whole or not at all.
@@ -20,6 +22,10 @@ public:
   /// Where the binary of a variant is to be written before `add`.
   std::string binaryPath(StringRef fileName) const;
 
+  /// Writes a file of the library, at binaryPath(fileName).
+  LogicalResult write(StringRef fileName, StringRef bytes,
+                      std::string &error) const;
+
   /// Adds a variant whose binary lies at binaryPath(variant.binary.file).
   LogicalResult add(::kvarn::Variant variant);
 
@@ -27,16 +33,20 @@ public:
   LogicalResult finish();
 
   const std::string &error() const { return message; }
+  /// Whether `write` has failed, in any thread.
+  bool lacksFile() const { return lacking; }
 
 private:
+  std::string describe(const Twine &text) const;
   LogicalResult fail(const Twine &text);
 
   std::string path, temporary, message;
   ::kvarn::Manifest manifest;
+  mutable std::atomic<bool> lacking = false;
 };
 
-/// Writes `bytes` to `path` by way of a temporary file, or to standard output
-/// if `path` is "-". The error names the path.
+/// Writes `bytes` to `path` by way of a temporary file beside it: after an
+/// error, which names the path, an older file is as it was.
 LogicalResult writeFileAtomically(StringRef path, StringRef bytes,
                                   std::string &error);
 

@@ -5,7 +5,9 @@
 #include "tools/kvarn-run/Help.h"
 #include "tools/kvarn-run/RunningOptions.h"
 
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <list>
 #include <memory>
@@ -13,6 +15,13 @@
 
 using namespace kvarn::bench;
 using kvarn::run::Error;
+
+/// CLI::Range lets it through.
+static std::string describeNan(const std::string &text) {
+  return std::isnan(std::strtod(text.c_str(), nullptr))
+             ? text + " is no number, expected 0 to 1"
+             : "";
+}
 
 /// Those of the members that `suite.shape.kernel` has.
 static void addShapeOptions(CLI::App &sub, Suite &suite) {
@@ -51,6 +60,7 @@ static void addShapeOptions(CLI::App &sub, Suite &suite) {
     sub.add_option("--pool-fraction", shape.poolFraction,
                    "Blocks in the fp16 pool, 0 to 1")
         ->check(CLI::Range(0.0, 1.0))
+        ->check(CLI::Validator(describeNan, ""))
         ->type_name("X")
         ->capture_default_str()
         ->group(group);

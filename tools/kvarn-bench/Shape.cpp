@@ -3,6 +3,7 @@
 #include "tools/kvarn-bench/Shape.h"
 
 #include "autotune/measure/Task.h"
+#include "format/Format.h"
 #include "tools/kvarn-bench/Workload.h"
 #include "tools/kvarn-run/Error.h"
 #include "tools/kvarn-run/Text.h"
@@ -191,6 +192,21 @@ private:
   std::vector<std::string> known;
 };
 } // namespace
+
+void checkNames(const Shape &shape, const std::string &where) {
+  auto check = [&](const char *what, const std::string &name, bool known,
+                   const std::string &expected) {
+    if (!name.empty() && !known)
+      throw Error(kInput, where + "unknown " + what + " '" + name +
+                              "', expected " + expected);
+  };
+  check("format", shape.format, parseFormatName(shape.format).has_value(),
+        "one of " + knownFormatNames());
+  check("layout", shape.layout, parseLayout(shape.layout).has_value(),
+        "reference or mma16816");
+  check("dtype", shape.dtype, shape.dtype == "f16" || shape.dtype == "bf16",
+        "f16 or bf16");
+}
 
 void checkShape(const Shape &shape, const std::string &where) {
   if (shape.has("query_heads") && shape.queryHeads % shape.kvHeads != 0)

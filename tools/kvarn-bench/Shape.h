@@ -54,6 +54,9 @@ struct Shape {
 /// Throws run::Error, with `where` in front, if the members do not fit.
 void checkShape(const Shape &shape, const std::string &where);
 
+/// The same for a format, layout or dtype that no library can have.
+void checkNames(const Shape &shape, const std::string &where);
+
 /// The shapes of the JSON list in `path`; what a shape does not say is as in
 /// `base`. Throws run::Error.
 std::vector<Shape> readShapes(const std::string &path, const Shape &base);

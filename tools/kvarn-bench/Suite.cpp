@@ -2,25 +2,38 @@
 
 #include "tools/kvarn-bench/Suite.h"
 
+#include "format/Manifest.h"
 #include "tools/kvarn-run/Text.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
+#include <filesystem>
+#include <set>
+#include <unistd.h>
 
 namespace kvarn::bench {
+
+namespace fs = std::filesystem;
 
 using nlohmann::json;
 using run::Error;
 using run::kInput;
 
 std::vector<Shape> Suite::shapes() const {
-  if (!suiteFile.empty())
-    return readShapes(suiteFile, shape);
-  checkShape(shape, "");
-  return {shape};
+  checkNames(shape, "");
+  if (suiteFile.empty()) {
+    checkShape(shape, "");
+    return {shape};
+  }
+  std::vector<Shape> list = readShapes(suiteFile, shape);
+  for (size_t i = 0; i < list.size(); ++i)
+    checkNames(list[i], suiteFile + ": [" + std::to_string(i) + "]: ");
+  return list;
 }
 
 //===----------------------------------------------------------------------===//
@@ -243,13 +256,53 @@ void Suite::writeJson(const Bandwidth &after) const {
     throw Error(kInput, error);
 }
 
-/// "'attend' with the features 'causal' for ratio 8"
+/// "'attend' with the features 'causal' for ratio 8, head_dim 64": all that is
+/// asked for.
 static std::string describeKernel(const Shape &shape) {
   std::string text = "'" + shape.kernel + "'";
   if (shape.kernel == "attend")
     text += " with the features '" + featuresFor(shape) + "' for ratio " +
             std::to_string(shape.queryHeads / shape.kvHeads);
+  auto add = [&](const char *member, const std::string &value) {
+    if (!value.empty() && shape.has(member))
+      text += std::string(", ") + member + " " + value;
+  };
+  add("format", shape.format);
+  add("layout", shape.layout);
+  add("dtype", shape.dtype);
+  add("head_dim", shape.headDim ? std::to_string(shape.headDim) : "");
   return text;
+}
+
+/// "'attend', features causal, ratio 8, format kvarn_k4v2_g128, ..."
+static std::string describeVariant(const kvarn_variant_info &info) {
+  std::string text = "'" + std::string(info.kernel) + "'";
+  auto add = [&](const char *name, const std::string &value) {
+    if (!value.empty() && value != "0")
+      text += std::string(", ") + name + " " + value;
+  };
+  add("features", info.features);
+  add("ratio", std::to_string(info.ratio));
+  add("format", info.format);
+  add("layout", info.layout);
+  add("dtype", info.dtype);
+  add("head_dim", std::to_string(info.head_dim));
+  return text + ", for " + info.target;
+}
+
+std::string Suite::describeMissing(const Shape &shape) const {
+  std::set<std::string> like, others;
+  for (const run::Library &library : opened)
+    for (const kvarn_variant_info &info : library.variants())
+      if (shape.kernel == info.kernel)
+        like.insert(describeVariant(info));
+      else
+        others.insert("'" + std::string(info.kernel) + "'");
+  std::string text, separator = like.empty() ? ", " : "; ";
+  for (const std::string &each : like.empty() ? others : like)
+    text += (text.empty() ? "" : separator) + each;
+  return "no library has a kernel " + describeKernel(shape) +
+         "; what there is: " + (text.empty() ? "nothing" : text);
 }
 
 /// What the shapes are compared with, printed.
@@ -316,11 +369,34 @@ int Suite::measureShapes(const std::vector<Shape> &all) {
   return code;
 }
 
+/// As far as that can be known, before hours are spent on what goes there.
+static void checkWritable(const std::string &path) {
+  std::error_code error;
+  if (fs::exists(path, error) && !fs::is_regular_file(path, error))
+    throw Error(kInput, path + ": cannot write: not a regular file");
+  // "." at the end: what it is in must be a folder.
+  fs::path folder = fs::path(path).parent_path() / ".";
+  if (access(folder.c_str(), W_OK | X_OK) != 0)
+    throw Error(kInput, path + ": cannot write: " + std::strerror(errno));
+}
+
+void Suite::openLibraries() {
+  for (const std::string &path : libraries)
+    for (const std::string &folder : run::findLibraries(path)) {
+      std::error_code error;
+      if (folder == path && fs::is_directory(path, error) &&
+          !fs::exists(fs::path(path) / kManifestFileName, error))
+        throw Error(kInput, path + ": holds no libraries, expected a kernel "
+                                   "library or folders NAME.kvlib");
+      opened.emplace_back(folder);
+    }
+}
+
 int Suite::run() {
   std::vector<Shape> all = shapes();
-  for (const std::string &path : libraries)
-    for (const std::string &folder : run::findLibraries(path))
-      opened.emplace_back(folder);
+  if (!jsonFile.empty())
+    checkWritable(jsonFile);
+  openLibraries();
   Bandwidth after;
   auto write = [&] {
     if (!jsonFile.empty() && !results.empty())
@@ -332,12 +408,16 @@ int Suite::run() {
     if (results.empty() && code)
       return code;
     if (!device)
-      throw Error(kInput, "no library has a kernel " + describeKernel(all[0]));
+      throw Error(kInput, describeMissing(all[0]));
     // Has the machine changed meanwhile?
     after = measureBandwidth(*device, all, " afterwards");
   } catch (const Error &) {
     // What was measured before remains.
-    write();
+    try {
+      write();
+    } catch (const Error &second) {
+      std::fprintf(stderr, "kvarn-bench: error: %s\n", second.what());
+    }
     throw;
   }
   write();

@@ -65,6 +65,8 @@ public:
 
 private:
   std::vector<Shape> shapes() const;
+  void openLibraries();
+  std::string describeMissing(const Shape &shape) const;
   std::optional<run::Kernel> select(const Shape &shape) const;
   Result measure(const run::Kernel &kernel, const Shape &shape) const;
   void measureShape(const Shape &shape, const std::vector<Shape> &all);

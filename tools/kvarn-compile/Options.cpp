@@ -6,7 +6,75 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
+#include <cstdlib>
 #include <sstream>
+
+//===----------------------------------------------------------------------===//
+// What CLI11 takes that we refuse
+//===----------------------------------------------------------------------===//
+
+/// It makes the largest number of one that is larger.
+static std::string describeBadRange(const std::string &text) {
+  errno = 0;
+  (void)std::strtoll(text.c_str(), nullptr, 0);
+  return errno == ERANGE ? text + " is out of range, expected 64 bits" : "";
+}
+
+static CLI::Option *addNumber(CLI::App &app, const std::string &name,
+                              int64_t &value, const std::string &help) {
+  return app.add_option(name, value, help)
+      ->check(CLI::Validator(
+          [](const std::string &text) { return describeBadRange(text); }, ""));
+}
+
+/// Its own lists with a delimiter have no empty items: it leaves them out.
+static std::vector<std::string> splitList(const std::string &name,
+                                          const CLI::results_t &words) {
+  std::vector<std::string> items;
+  for (const std::string &word : words) {
+    if (!word.empty() && ("," + word + ",").find(",,") != std::string::npos)
+      throw CLI::ValidationError(
+          name, "'" + word + "' has an empty item, expected a list like A,B");
+    for (std::string &item : CLI::detail::split(word, ','))
+      items.push_back(std::move(item));
+  }
+  return items;
+}
+
+static void readItem(const std::string &, const std::string &item,
+                     std::string &value) {
+  value = item;
+}
+
+static void readItem(const std::string &name, const std::string &item,
+                     int64_t &value) {
+  std::string error = describeBadRange(item);
+  if (!error.empty())
+    throw CLI::ValidationError(name, error);
+  if (!CLI::detail::lexical_cast(item, value))
+    throw CLI::ConversionError(name, CLI::results_t{item});
+}
+
+template <typename T>
+static CLI::Option *addList(CLI::App &app, const std::string &name,
+                            std::vector<T> &list, const std::string &help) {
+  auto read = [name, &list](const CLI::results_t &words) {
+    list.clear();
+    for (const std::string &item : splitList(name, words))
+      readItem(name, item, list.emplace_back());
+    return true;
+  };
+  return app.add_option(name, CLI::callback_t(read), help)
+      ->expected(1, CLI::detail::expected_max_vector_size)
+      ->allow_extra_args()
+      ->type_name(CLI::detail::type_name<T>())
+      ->default_str(CLI::detail::join(list));
+}
+
+//===----------------------------------------------------------------------===//
+// The options
+//===----------------------------------------------------------------------===//
 
 static void addOutputOptions(CLI::App &app, Options &o) {
   app.add_option("INPUT", o.input, "MLIR file, level 1 or 2; '-' = stdin");
@@ -35,35 +103,30 @@ static void addModelOptions(CLI::App &app, Options &o) {
   app.add_option("--layout", o.layout, "order of codes: reference, mma16816")
       ->group(group)
       ->capture_default_str();
-  app.add_option("--head-dim", o.headDim, "channels of a head: 64, 128, 256")
+  addNumber(app, "--head-dim", o.headDim, "channels of a head: 64, 128, 256")
       ->group(group)
       ->capture_default_str();
-  app.add_option("--query-heads", o.queryHeads, "query heads of the model")
+  addNumber(app, "--query-heads", o.queryHeads, "query heads of the model")
       ->group(group);
-  app.add_option("--kv-heads", o.kvHeads, "KV heads of the model")
+  addNumber(app, "--kv-heads", o.kvHeads, "KV heads of the model")
       ->group(group);
   app.add_option("--dtype", o.dtype, "type of q, k, v and out: f16, bf16")
       ->group(group)
       ->capture_default_str();
-  app.add_option("--kernels", o.kernels,
-                 "which kernels: "
-                 "attend,append,flush,pack,unflush,materialize,relayout")
+  addList(app, "--kernels", o.kernels,
+          "which kernels: "
+          "attend,append,flush,pack,unflush,materialize,relayout")
       ->group(group)
-      ->delimiter(',')
       ->default_str("all but relayout");
-  app.add_option("--features", o.features,
-                 "of attend: causal,window,softcap,sinks,lse,new or none")
-      ->group(group)
-      ->delimiter(',')
-      ->capture_default_str();
-  app.add_option("--query-tokens", o.queryTokens,
-                 "of attend: query tokens per request, a kernel for each that "
-                 "needs one of its own")
-      ->group(group)
-      ->delimiter(',')
-      ->capture_default_str();
-  app.add_option("--iterations", o.iterations,
-                 "of flush and pack: normalization rounds")
+  addList(app, "--features", o.features,
+          "of attend: causal,window,softcap,sinks,lse,new or none")
+      ->group(group);
+  addList(app, "--query-tokens", o.queryTokens,
+          "of attend: query tokens per request, a kernel for each that "
+          "needs one of its own")
+      ->group(group);
+  addNumber(app, "--iterations", o.iterations,
+            "of flush and pack: normalization rounds")
       ->group(group)
       ->capture_default_str();
   app.add_flag("--prescale", o.prescale,

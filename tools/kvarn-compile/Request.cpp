@@ -3,12 +3,22 @@
 #include "tools/kvarn-compile/Request.h"
 
 #include "codegen/nvptx/Assemble.h"
+#include "tools/kvarn-compile/Nesting.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace mlir::kvarn;
+
+int Request::write(StringRef path, StringRef text) const {
+  std::string error;
+  if (path == "-")
+    out << text;
+  else if (failed(writeFileAtomically(path, text, error)))
+    return fail(error);
+  return 0;
+}
 
 static bool setFeature(Model &model, StringRef name) {
   bool *flag = llvm::StringSwitch<bool *>(name)
@@ -24,23 +34,36 @@ static bool setFeature(Model &model, StringRef name) {
   return flag;
 }
 
-static int checkModel(Request &request) {
+static int checkFormat(Request &request) {
   const Options &o = request.options;
-  Model &model = request.model;
-  auto format = ::kvarn::parseFormatName(o.format);
-  if (!format)
+  ::kvarn::Format &format = request.model.format;
+  auto named = ::kvarn::parseFormatName(o.format);
+  if (!named)
     return request.fail("unknown format '" + o.format + "', expected one of " +
                         ::kvarn::knownFormatNames());
   auto layout = ::kvarn::parseLayout(o.layout);
   if (!layout)
     return request.fail("unknown layout '" + o.layout +
                         "', expected reference or mma16816");
-  model.format = *format;
-  model.format.layout = *layout;
-  model.format.headDim = o.headDim;
-  std::string error = ::kvarn::describeFormatError(model.format);
+  format = *named;
+  format.layout = *layout;
+  format.headDim = o.headDim;
+  std::string error = ::kvarn::describeFormatError(format);
   if (!error.empty())
     return request.fail(error);
+  if (o.sourceLayout.empty())
+    return 0;
+  auto source = ::kvarn::parseLayout(o.sourceLayout);
+  if (!source)
+    return request.fail("unknown layout '" + o.sourceLayout +
+                        "' in --source-layout, expected reference or mma16816");
+  request.model.sourceLayout = *source;
+  return 0;
+}
+
+static int checkAttention(Request &request) {
+  const Options &o = request.options;
+  Model &model = request.model;
   if (o.queryHeads < 1 || o.kvHeads < 1 || o.queryHeads % o.kvHeads)
     return request.fail(
         "--query-heads=" + Twine(o.queryHeads) +
@@ -60,11 +83,22 @@ static int checkModel(Request &request) {
                         "', expected f16 or bf16");
   model.bfloat16 = o.dtype == "bf16";
   model.causal = false;
+  auto isNone = [](StringRef name) { return name.empty() || name == "none"; };
+  if (o.features.size() > 1 && llvm::any_of(o.features, isNone))
+    return request.fail("--features=" + llvm::join(o.features, ",") +
+                        ": expected features, or none alone");
   for (const std::string &feature : o.features)
-    if (!feature.empty() && feature != "none" && !setFeature(model, feature))
+    if (!isNone(feature) && !setFeature(model, feature))
       return request.fail(
           "unknown feature '" + feature +
           "', expected causal, window, softcap, sinks, lse, new or none");
+  return 0;
+}
+
+/// How the cache is written, and given back.
+static int checkStoring(Request &request) {
+  const Options &o = request.options;
+  Model &model = request.model;
   if (o.iterations < 0 || o.iterations > 64)
     return request.fail("--iterations=" + Twine(o.iterations) +
                         ": expected 0 to 64");
@@ -80,6 +114,11 @@ static int checkModel(Request &request) {
     return request.fail("unknown frame '" + o.frame +
                         "', expected original or rotated");
   model.frame = *frame;
+  return 0;
+}
+
+static int checkKernels(Request &request) {
+  const Options &o = request.options;
   for (const std::string &kernel : o.kernels)
     if (!llvm::is_contained(knownKernels(), kernel))
       return request.fail("unknown kernel '" + kernel + "', expected one of " +
@@ -89,14 +128,6 @@ static int checkModel(Request &request) {
       request.kernels.push_back(kernel);
   if (request.kernels.empty())
     request.kernels = llvm::to_vector(servingKernels());
-  if (!o.sourceLayout.empty()) {
-    auto source = ::kvarn::parseLayout(o.sourceLayout);
-    if (!source)
-      return request.fail(
-          "unknown layout '" + o.sourceLayout +
-          "' in --source-layout, expected reference or mma16816");
-    model.sourceLayout = *source;
-  }
   return 0;
 }
 
@@ -174,6 +205,11 @@ static int checkTuned(Request &request) {
   request.tuned = openTuned(o.schedules, error);
   if (!request.tuned)
     return request.fail(error);
+  for (const TunedEntry &entry : request.tuned->entries)
+    for (const TunedVariant &variant : entry.variants)
+      if (findTooDeep(variant.schedule))
+        return request.fail(o.schedules + ": a schedule is " +
+                            describeTooDeep());
   for (const Target *target : request.targets)
     if (o.orDefault || target->name == request.tuned->chip)
       return 0;
@@ -192,8 +228,11 @@ int mlir::kvarn::check(Request &request) {
   if (int code = checkTargets(request))
     return code;
   if (o.input.empty())
-    if (int code = checkModel(request))
-      return code;
+    for (auto check : {checkFormat, checkAttention, checkStoring, checkKernels})
+      if (int code = check(request))
+        return code;
+  if (findTooDeep(o.schedule))
+    return request.fail("--schedule is " + describeTooDeep());
   if (int code = checkTuned(request))
     return code;
   if (o.listSchedules)
@@ -205,6 +244,9 @@ int mlir::kvarn::check(Request &request) {
   if (o.header && request.stage->stage != Stage::Library)
     return request.fail("--header describes a library, --emit=" + o.emit +
                         " makes none");
+  if (request.stage->stage == Stage::Library && o.output == "-")
+    return request.fail("a library cannot go to stdout, expected -o "
+                        "NAME.kvlib");
   if (request.stage->stage == Stage::Library || !o.input.empty())
     return 0;
   return checkOneProgram(request, "--emit=" + o.emit + " writes");

@@ -27,6 +27,10 @@ struct Request {
     return kUsage;
   }
 
+  /// Writes a whole file, or to `out` if `path` is "-". Returns an exit code,
+  /// after an error.
+  int write(StringRef path, StringRef text) const;
+
   const Options &options;
   llvm::raw_ostream &out, &err;
   const StageRow *stage = nullptr;

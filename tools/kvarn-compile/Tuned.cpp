@@ -5,6 +5,9 @@
 #include "autotune/measure/Error.h"
 #include "autotune/measure/Tuned.h"
 
+#include <filesystem>
+#include <ios>
+
 using namespace kvarn;
 
 const TunedEntry *TunedTable::find(VariantKey key, int64_t rows) const {
@@ -26,6 +29,13 @@ std::string TunedTable::describe() const {
 
 std::optional<TunedTable> openTuned(const std::string &path,
                                     std::string &error) {
+  // Reading a folder is an exception, and that of a FIFO may wait forever.
+  namespace fs = std::filesystem;
+  std::error_code code;
+  if (fs::exists(path, code) && !fs::is_regular_file(path, code)) {
+    error = path + ": not a regular file";
+    return std::nullopt;
+  }
   try {
     tune::Tuned tuned = tune::readTuned(path);
     TunedTable table = {tuned.chip, {}};
@@ -38,6 +48,8 @@ std::optional<TunedTable> openTuned(const std::string &path,
     return table;
   } catch (const tune::InputError &problem) {
     error = problem.what();
-    return std::nullopt;
+  } catch (const std::ios_base::failure &) {
+    error = path + ": cannot read";
   }
+  return std::nullopt;
 }

@@ -4,7 +4,9 @@
 
 #include "tools/kvarn-compile/Inspect.h"
 #include "tools/kvarn-compile/Lists.h"
+#include "tools/kvarn-compile/Nesting.h"
 #include "tools/kvarn-compile/Request.h"
+#include "tools/kvarn-compile/StageFolder.h"
 
 #include "codegen/library/Binary.h"
 #include "codegen/library/Compile.h"
@@ -16,16 +18,14 @@
 #include "tools/Registration.h"
 #include "tools/kvarn-compile/Space.h"
 
+#include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
-
-#include <map>
 
 using namespace mlir;
 using namespace mlir::kvarn;
@@ -36,11 +36,7 @@ using namespace mlir::kvarn;
 
 static int writeHeader(const Request &request, const std::string &library,
                        const ::kvarn::Manifest &manifest) {
-  std::string error;
-  if (failed(writeFileAtomically(headerPath(library),
-                                 makeHeader(library, manifest), error)))
-    return request.fail(error);
-  return 0;
+  return request.write(headerPath(library), makeHeader(library, manifest));
 }
 
 static int inspect(const Request &request) {
@@ -112,6 +108,7 @@ struct Job {
   std::vector<::kvarn::Variant> variants = {};
   std::string messages = {};
   int code = 0;
+  bool unwritten = false; // one of its stages
 };
 
 class Driver {
@@ -122,6 +119,7 @@ public:
   int run();
 
 private:
+  int checkNesting(const llvm::MemoryBuffer &file);
   int load();
   int checkTools();
   ScheduleAttr scheduleFor(const Target &target, func::FuncOp function);
@@ -138,8 +136,8 @@ private:
   void run(Job &job, ModuleOp module, const LibraryWriter &writer,
            llvm::raw_ostream &err);
   void runInOwnContext(Job &job, const LibraryWriter &writer);
-  std::optional<std::string> saveStages(StringRef kernel, ModuleOp module,
-                                        CompileOptions compile);
+  void runAll(std::vector<Job> &jobs, const LibraryWriter &writer);
+  int finish(std::vector<Job> &jobs, LibraryWriter &writer);
   CompileOptions optionsFor(const Target &target) const {
     return {&target, request.scheduleFrom, request.options.schedule,
             !request.options.noFuse};
@@ -150,7 +148,8 @@ private:
   llvm::SourceMgr &sources;
   std::vector<Program> programs;
   DenseMap<const Target *, SmallVector<int64_t>> rowsOf; // of attend
-  bool usesTuned = false; // some kernel is in the table
+  bool usesTuned = false;            // some kernel is in the table
+  std::optional<StageFolder> stages; // of --save-temps
 };
 
 } // namespace
@@ -178,6 +177,22 @@ static SmallVector<Model> modelsFor(const Request &request, StringRef kernel) {
   return {model, back};
 }
 
+/// Bytecode has no brackets.
+int Driver::checkNesting(const llvm::MemoryBuffer &file) {
+  StringRef text = file.getBuffer();
+  if (isBytecode(file))
+    return 0;
+  std::optional<size_t> place = findTooDeep(text);
+  if (!place)
+    return 0;
+  // Without the line, which may be long.
+  StringRef before = text.take_front(*place);
+  request.err << file.getBufferIdentifier() << ":" << before.count('\n') + 1
+              << ":" << before.size() - before.rfind('\n')
+              << ": error: " << describeTooDeep() << "\n";
+  return kUsage;
+}
+
 int Driver::load() {
   if (request.options.input.empty()) {
     for (StringRef kernel : request.kernels)
@@ -190,6 +205,8 @@ int Driver::load() {
   auto file = openInputFile(request.options.input, &error);
   if (!file)
     return request.fail(error);
+  if (int code = checkNesting(*file))
+    return code;
   sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
   auto module = parseSourceFile<ModuleOp>(sources, &context);
   if (!module)
@@ -276,35 +293,7 @@ int Driver::emit() {
           : emitStage(module, request.stage->stage, compile);
   if (failed(text))
     return kUsage;
-  std::string error;
-  if (failed(writeFileAtomically(request.options.output, *text, error)))
-    return request.fail(error);
-  return 0;
-}
-
-/// The stages of one program on its way to a library, as files. Returns an
-/// error; that of a stage, empty, is a diagnostic.
-std::optional<std::string> Driver::saveStages(StringRef kernel, ModuleOp module,
-                                              CompileOptions compile) {
-  std::string folder = request.options.output + ".temps", error;
-  if (std::error_code code = llvm::sys::fs::create_directories(folder))
-    return "cannot create '" + folder + "': " + code.message();
-  // A stage of two names is kept under that of its kind of target.
-  std::map<Stage, StringRef> names;
-  for (const StageRow *row : stagesOf(*compile.target))
-    if (row->stage <= Stage::Obj)
-      names[row->stage] = row->name;
-  for (auto [stage, name] : names) {
-    OwningOpRef<ModuleOp> copy = module.clone();
-    FailureOr<std::string> text = emitStage(*copy, stage, compile);
-    if (failed(text))
-      return std::string();
-    std::string path = folder + "/" + kernel.str() + "." +
-                       compile.target->name.str() + "." + name.str();
-    if (failed(writeFileAtomically(path, *text, error)))
-      return error;
-  }
-  return std::nullopt;
+  return request.write(request.options.output, *text);
 }
 
 /// Whether `target` has no program of as many query rows yet; if it has others,
@@ -379,10 +368,11 @@ void Driver::run(Job &job, ModuleOp module, const LibraryWriter &writer,
   if (name.empty())
     name = "program";
   job.code = kUsage;
-  if (request.options.saveTemps)
+  if (stages)
     if (std::optional<std::string> error =
-            saveStages(name + job.options.suffix, module, job.options)) {
-      if (!error->empty())
+            stages->save(name + job.options.suffix, module, job.options)) {
+      job.unwritten = !error->empty();
+      if (job.unwritten)
         err << "kvarn-compile: error: " << *error << "\n";
       return;
     }
@@ -412,15 +402,7 @@ void Driver::runInOwnContext(Job &job, const LibraryWriter &writer) {
   run(job, *module, writer, err);
 }
 
-int Driver::writeLibrary() {
-  LibraryWriter writer(request.options.output, compilerVersion());
-  if (!writer.error().empty())
-    return request.fail(writer.error());
-  std::vector<Job> jobs = listJobs();
-  if (request.tuned && !usesTuned && !request.options.orDefault)
-    return request.fail(request.options.schedules +
-                        ": has no schedules for these kernels, but for " +
-                        request.tuned->describe());
+void Driver::runAll(std::vector<Job> &jobs, const LibraryWriter &writer) {
   llvm::DefaultThreadPool pool;
   for (Job &job : jobs)
     if (job.program.model) {
@@ -430,6 +412,10 @@ int Driver::writeLibrary() {
       run(job, *copy, writer, request.err);
     }
   pool.wait();
+}
+
+/// Says what came of the jobs, and puts the library in its place.
+int Driver::finish(std::vector<Job> &jobs, LibraryWriter &writer) {
   for (Job &job : jobs) {
     request.err << job.messages;
     if (job.code && job.program.model)
@@ -444,10 +430,32 @@ int Driver::writeLibrary() {
       if (failed(writer.add(std::move(variant))))
         return request.fail(writer.error());
   }
-  if (failed(writer.finish()))
+  return failed(writer.finish()) ? request.fail(writer.error()) : 0;
+}
+
+int Driver::writeLibrary() {
+  LibraryWriter writer(request.options.output, compilerVersion());
+  if (!writer.error().empty())
     return request.fail(writer.error());
-  if (!request.options.header)
-    return 0;
+  std::vector<Job> jobs = listJobs();
+  if (request.tuned && !usesTuned && !request.options.orDefault)
+    return request.fail(request.options.schedules +
+                        ": has no schedules for these kernels, but for " +
+                        request.tuned->describe());
+  if (request.options.saveTemps) {
+    std::string error =
+        stages.emplace().create(request.options.output + ".temps");
+    if (!error.empty())
+      return request.fail(error);
+  }
+  runAll(jobs, writer);
+  int code = finish(jobs, writer);
+  // Those of a program that failed are what its author wants to see.
+  auto isUnwritten = [](const Job &job) { return job.unwritten; };
+  if (stages && (writer.lacksFile() || llvm::any_of(jobs, isUnwritten)))
+    stages->discard();
+  if (code || !request.options.header)
+    return code;
   std::string error;
   auto manifest = openManifest(request.options.output, error);
   return manifest ? writeHeader(request, request.options.output, *manifest)
@@ -461,12 +469,7 @@ int Driver::listSchedules() {
                            *program.module->getOps<func::FuncOp>().begin(),
                            FormatAttr::get(&context, request.model.format));
   const std::string &output = request.options.output;
-  if (output.empty())
-    return request.out << text, 0;
-  std::string error;
-  if (failed(writeFileAtomically(output, text, error)))
-    return request.fail(error);
-  return 0;
+  return request.write(output.empty() ? "-" : output, text);
 }
 
 int Driver::run() {
