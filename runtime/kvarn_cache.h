@@ -23,7 +23,7 @@ extern "C" {
  * pages [blocks, Hk, record] i8: the packed cache. record is at least the size
  *   of a record of the format; any strides of at least that are fine.
  * pool_k, pool_v [slots, G, Hk, D] f16: blocks that are not packed, rotated.
- * block_table [B, max_blocks] i32, block_to_slot [blocks] i32 (-1 = packed),
+ * block_table [B, max_blocks] i32, block_to_slot [blocks] i32 (< 0: packed),
  * seq_lens [B] i32.
  * "dtype" is that of the kernel's key. */
 
@@ -59,7 +59,7 @@ typedef struct kvarn_append_args {
   size_t struct_size;
   const kvarn_tensor *k;            /* [T, Hk, D] dtype */
   const kvarn_tensor *v;            /* [T, Hk, D] dtype */
-  const kvarn_tensor *slot_mapping; /* [T] i64: block * G + offset; -1 = skip */
+  const kvarn_tensor *slot_mapping; /* [T] i64: block * G + offset; < 0: skip */
   const kvarn_tensor *pool_k;       /* written */
   const kvarn_tensor *pool_v;       /* written */
   const kvarn_tensor *block_to_slot;

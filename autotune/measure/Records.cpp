@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -130,6 +131,10 @@ std::optional<Record> readRecord(std::string_view line, std::string &error) {
 
 RecordFile readRecords(const std::string &path) {
   RecordFile result;
+  // A device may have no end.
+  if (std::error_code error; std::filesystem::exists(path, error) &&
+                             !std::filesystem::is_regular_file(path, error))
+    throw InputError(path + ": not a regular file");
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
   if (!stream) {

@@ -3,6 +3,7 @@
 #include "format/Environment.h"
 #include "tools/kvarn-bench/Suite.h"
 #include "tools/kvarn-run/Help.h"
+#include "tools/kvarn-run/OptionChecks.h"
 #include "tools/kvarn-run/RunningOptions.h"
 
 #include <cmath>
@@ -15,13 +16,6 @@
 
 using namespace kvarn::bench;
 using kvarn::run::Error;
-
-/// CLI::Range lets it through.
-static std::string describeNan(const std::string &text) {
-  return std::isnan(std::strtod(text.c_str(), nullptr))
-             ? text + " is no number, expected 0 to 1"
-             : "";
-}
 
 /// Those of the members that `suite.shape.kernel` has.
 static void addShapeOptions(CLI::App &sub, Suite &suite) {
@@ -60,7 +54,7 @@ static void addShapeOptions(CLI::App &sub, Suite &suite) {
     sub.add_option("--pool-fraction", shape.poolFraction,
                    "Blocks in the fp16 pool, 0 to 1")
         ->check(CLI::Range(0.0, 1.0))
-        ->check(CLI::Validator(describeNan, ""))
+        ->check(kvarn::run::notNan())
         ->type_name("X")
         ->capture_default_str()
         ->group(group);

@@ -13,6 +13,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <string>
 
@@ -39,6 +40,16 @@ template <typename T> CLI::Validator integerFrom(T least, T most) {
       return "";
     return "found '" + text + "', expected an integer from " +
            std::to_string(least) + " to " + std::to_string(most);
+  };
+  return {check, ""};
+}
+
+/// Beside CLI::Range, whose comparisons NaN passes.
+inline CLI::Validator notNan() {
+  auto check = [](std::string &text) -> std::string {
+    return std::isnan(std::strtod(text.c_str(), nullptr))
+               ? "found '" + text + "', expected a number"
+               : "";
   };
   return {check, ""};
 }

@@ -112,9 +112,11 @@ static std::filesystem::path placeOf(const std::filesystem::path &file) {
 }
 
 void requireDistinct(
-    const std::vector<std::pair<std::string, std::string>> &outputs) {
+    const std::vector<std::pair<std::string, std::string>> &files) {
   std::map<std::filesystem::path, std::string> options;
-  for (const auto &[option, path] : outputs) {
+  for (const auto &[option, path] : files) {
+    if (path.empty())
+      continue;
     auto [found, isNew] = options.emplace(placeOf(path), option);
     if (!isNew)
       throw Error(kInput, option + ": found '" + path +

@@ -73,10 +73,11 @@ HostTensor loadTensor(const std::string &path);
 void saveTensor(OutputFiles &files, const std::string &path,
                 const HostTensor &tensor);
 
-/// Throws Error if two of `outputs`, each an option and its file, are written
-/// to one place.
+/// Throws Error if two of `files`, each an option and what it names, are one
+/// place: what is written shall not replace what is read, or written too. Those
+/// that are empty were not given.
 void requireDistinct(
-    const std::vector<std::pair<std::string, std::string>> &outputs);
+    const std::vector<std::pair<std::string, std::string>> &files);
 
 /// Makes all files appear. Throws Error.
 void commit(OutputFiles &files);

@@ -97,11 +97,19 @@ struct Compiled {
   std::string schedule, folder, failure;
 };
 
+constexpr const char *kListedName = "schedules.json";
+
 class Building {
 public:
   Building(const BuildStep &options, std::string output)
       : options(options), output(std::move(output)), wanted(options),
         parts(this->output + ".parts") {}
+  // What there is to go on from are candidates; a folder that has some stays.
+  ~Building() {
+    std::error_code ignored;
+    fs::remove(parts / kListedName, ignored);
+    fs::remove(parts, ignored);
+  }
 
   int run();
 
@@ -137,7 +145,7 @@ private:
 
 json Building::listSchedules(const VariantKey &key, int64_t queryTokens) const {
   std::vector<std::string> words = wanted.command(key, queryTokens);
-  std::string file = parts / "schedules.json";
+  std::string file = parts / kListedName;
   words.insert(words.end(), {"--list-schedules", "-o", file});
   ProcessResult result =
       run::runCompiler(words, options.timeout, isInterrupted);
@@ -449,6 +457,9 @@ void Building::addOthers(LibraryFolder &folder) {
 
 int Building::run() {
   std::error_code error;
+  if (fs::exists(output, error) &&
+      !fs::exists(fs::path(output) / kPackFileName, error))
+    throw InputError(output + ": exists and is no pack, expected a new name");
   fs::create_directories(parts, error);
   if (error)
     throw InputError(parts.string() + ": cannot create: " + error.message());

@@ -4,6 +4,7 @@
 #include "autotune/measure/Lookup.h"
 #include "autotune/measure/Pack.h"
 #include "autotune/measure/Search.h"
+#include "tools/kvarn-run/OptionChecks.h"
 #include "tools/kvarn-run/RunningOptions.h"
 #include "tools/kvarn-run/Text.h"
 #include "tools/kvarn-tune/Child.h"
@@ -30,12 +31,14 @@ void MeasureStep::addTo(CLI::App &app) {
                  "Seconds for all measurements, shared by the shapes; 0 = no "
                  "limit")
       ->check(CLI::Range(0.0, 1e9))
+      ->check(run::notNan())
       ->type_name("X")
       ->capture_default_str()
       ->group(group);
   app.add_option("--timeout", timeout,
                  "Seconds after which a candidate that does not end is killed")
       ->check(CLI::Range(0.1, 1e6))
+      ->check(run::notNan())
       ->type_name("X")
       ->capture_default_str()
       ->group(group);

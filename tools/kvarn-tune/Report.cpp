@@ -2,6 +2,7 @@
 
 #include "autotune/measure/Report.h"
 #include "autotune/measure/Error.h"
+#include "tools/kvarn-run/Tensors.h"
 #include "tools/kvarn-tune/Commands.h"
 #include "tools/npy/Files.h"
 
@@ -18,6 +19,10 @@ static int writeReport(const std::string &packFolder,
                        const std::string &output, const std::string &pairs) {
   if (output.empty() && pairs.empty())
     throw InputError("expected -o, the page to write, or --json");
+  run::requireDistinct({{"--records", recordFile},
+                        {"--pack", packFolder},
+                        {"-o", output},
+                        {"--json", pairs}});
   Pack pack = readPack(packFolder);
   RecordFile file = readRecords(recordFile);
   warnOfDamage(file.damaged);

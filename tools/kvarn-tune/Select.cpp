@@ -4,6 +4,8 @@
 #include "autotune/measure/Error.h"
 #include "autotune/measure/LibraryFolder.h"
 #include "autotune/measure/Tuned.h"
+#include "tools/kvarn-run/OptionChecks.h"
+#include "tools/kvarn-run/Tensors.h"
 #include "tools/kvarn-run/Text.h"
 #include "tools/kvarn-tune/Commands.h"
 #include "tools/npy/Files.h"
@@ -18,6 +20,7 @@ void SelectStep::addTo(CLI::App &app) {
                  "A kernel that serves several shapes may take longer by this "
                  "share of the best time")
       ->check(CLI::Range(0.0, 1.0))
+      ->check(run::notNan())
       ->type_name("X")
       ->capture_default_str()
       ->group(group);
@@ -183,6 +186,11 @@ int SelectStep::run(const std::vector<std::string> &packs,
                     const std::string &output) const {
   if (output.empty() && schedules.empty())
     throw InputError("expected -o, the library to write, or --schedules");
+  std::vector<std::pair<std::string, std::string>> files = {
+      {"--records", recordFile}, {"-o", output}, {"--schedules", schedules}};
+  for (const std::string &folder : packs)
+    files.emplace_back("--pack", folder);
+  run::requireDistinct(files);
   RecordFile file = readRecords(recordFile);
   warnOfDamage(file.damaged);
   std::vector<Selected> all;
