@@ -3,7 +3,7 @@
 #ifndef KVARN_DIALECT_NAMES_H
 #define KVARN_DIALECT_NAMES_H
 
-#include "mlir/Support/LLVM.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringExtras.h"
 
 namespace mlir::kvarn {
@@ -17,6 +17,15 @@ inline bool isName(StringRef name) {
 
 inline constexpr const char *kNameRule =
     "letters, digits and '_', no digit first";
+
+/// What it is called is part of the names of kernels, files and manifests.
+inline LogicalResult checkProgramName(func::FuncOp program) {
+  if (isName(program.getName()))
+    return success();
+  return program.emitError()
+         << "'" << program.getName() << "' cannot name a program, expected "
+         << kNameRule;
+}
 
 } // namespace mlir::kvarn
 

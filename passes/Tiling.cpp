@@ -243,11 +243,8 @@ static LogicalResult checkDisjoint(ArrayRef<Operation *> ops) {
 LogicalResult Tiling::run() {
   if (!llvm::hasSingleElement(hostFunc.getBody()))
     return hostFunc.emitError() << "expected a function with one block";
-  // Kernels are called after it.
-  if (!isName(hostFunc.getName()))
-    return hostFunc.emitError()
-           << "'" << hostFunc.getName() << "' cannot name a program, expected "
-           << kNameRule;
+  if (failed(checkProgramName(hostFunc)))
+    return failure();
   SmallVector<Operation *> ops;
   for (Operation &op : hostFunc.getBody().front().without_terminator())
     ops.push_back(&op);

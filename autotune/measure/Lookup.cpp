@@ -44,10 +44,11 @@ using Work = std::tuple<int64_t, int64_t, int64_t>;
 class WorkTimes {
 public:
   void add(const Record &record) {
+    Place at = place(record);
     std::vector<double> &seconds =
-        bySchedule[{place(record), record.binary, record.schedule}];
+        bySchedule[{at, record.binary, record.schedule}];
     seconds.insert(seconds.end(), record.seconds.begin(), record.seconds.end());
-    size_t &launches = most[place(record)];
+    size_t &launches = most[at];
     launches = std::max(launches, seconds.size());
   }
   const std::vector<double> &of(const Record &record) const {

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
-#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -131,10 +130,7 @@ std::optional<Record> readRecord(std::string_view line, std::string &error) {
 
 RecordFile readRecords(const std::string &path) {
   RecordFile result;
-  // A device may have no end.
-  if (std::error_code error; std::filesystem::exists(path, error) &&
-                             !std::filesystem::is_regular_file(path, error))
-    throw InputError(path + ": not a regular file");
+  requireFile(path);
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
   if (!stream) {

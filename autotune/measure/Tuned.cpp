@@ -170,6 +170,7 @@ static Tuned tunedFromJson(const json &object) {
 }
 
 Tuned readTuned(const std::string &path) {
+  requireFile(path);
   std::ifstream stream(path, std::ios::binary);
   if (!stream)
     throw InputError(path + ": cannot read");

@@ -250,11 +250,8 @@ static LogicalResult compileProgram(ModuleOp program, func::FuncOp host,
                                     const LibraryWriter &writer,
                                     std::vector<Variant> &variants) {
   const Target &target = *options.target;
-  // It becomes a file name and a name in the manifest.
-  if (!isName(host.getName()))
-    return host.emitError()
-           << "'" << host.getName() << "' cannot name a program, expected "
-           << kNameRule;
+  if (failed(checkProgramName(host)))
+    return failure();
   FailureOr<Variant> variant = planLaunches(host);
   if (failed(variant))
     return failure();

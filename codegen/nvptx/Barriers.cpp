@@ -66,12 +66,12 @@ static bool stores(Operation &op) { return isa<StoreOp, ScatterOp>(op); }
 /// Global memory that warps find what others have stored in, or null. Those
 /// that are on their own do not, and who counts arrivals keeps its own order.
 Value Finder::memoryOf(Operation &op) const {
-  if (arrives || op.getParentOfType<WarpsOp>())
-    return {};
-  return TypeSwitch<Operation *, Value>(&op)
-      .Case<LoadOp, GatherOp, StoreOp, ScatterOp>(
-          [](auto access) { return access.getMemory(); })
-      .Default([](Operation *) { return Value(); });
+  auto memory = TypeSwitch<Operation *, Value>(&op)
+                    .Case<LoadOp, GatherOp, StoreOp, ScatterOp>(
+                        [](auto access) { return access.getMemory(); })
+                    .Default([](Operation *) { return Value(); });
+  bool alone = memory && op.getParentOfType<WarpsOp>();
+  return arrives || alone ? Value() : memory;
 }
 
 bool Finder::needsBarrier(Operation &op, const Since &since) {

@@ -314,6 +314,10 @@ LogicalResult KernelEmitter::emitBlock(Block &block) {
 LogicalResult KernelEmitter::emitOp(Operation &op) {
   if (emitted.contains(&op))
     return success();
+  // Others wait by themselves, and not only for one another's stores.
+  if (isa<LoadOp, GatherOp, StoreOp, ScatterOp>(op) &&
+      syncsBefore.contains(&op))
+    ir.syncBlock();
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<scf::ForOp, scf::WhileOp, scf::IfOp>(
           [&](auto op) { return emitRegions(op); })

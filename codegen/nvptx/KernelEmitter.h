@@ -340,7 +340,8 @@ inline bool isInPairs(Value value) {
 }
 
 /// Whether the numbers of `value` cannot be below 0, as far as what they are
-/// made of shows it: the bits of such floats are in order as they are.
+/// made of shows it, over `depth` ops: the bits of such floats are in order as
+/// they are.
 bool isNeverNegative(Value value, int depth = 12);
 
 /// Bits from the first of a part to the code at `place` of a tile whose

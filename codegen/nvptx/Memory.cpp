@@ -64,8 +64,6 @@ Value KernelEmitter::existing(Value memref, Value address, Value exists) {
 }
 
 LogicalResult KernelEmitter::emitLoad(LoadOp op) {
-  if (syncsBefore.contains(op))
-    ir.syncBlock();
   llvm::SaveAndRestore order(ir.loadsInOrder,
                              exchanged.contains(op.getMemory()));
   Value result = op.getResult();
@@ -99,8 +97,6 @@ LogicalResult KernelEmitter::emitLoad(LoadOp op) {
 }
 
 LogicalResult KernelEmitter::emitStore(StoreOp op) {
-  if (syncsBefore.contains(op))
-    ir.syncBlock();
   Value tile = op.getValue();
   Values values = registers(tile);
   auto access = [&](Value address, Value exists, ArrayRef<int64_t> covered) {
@@ -125,8 +121,6 @@ LogicalResult KernelEmitter::emitStore(StoreOp op) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult KernelEmitter::emitGather(GatherOp op) {
-  if (syncsBefore.contains(op))
-    ir.syncBlock();
   llvm::SaveAndRestore order(ir.loadsInOrder,
                              exchanged.contains(op.getMemory()));
   Type element = cast<RankedTensorType>(op.getType()).getElementType();
@@ -148,8 +142,6 @@ LogicalResult KernelEmitter::emitGather(GatherOp op) {
 }
 
 LogicalResult KernelEmitter::emitScatter(ScatterOp op) {
-  if (syncsBefore.contains(op))
-    ir.syncBlock();
   Values values = registers(op.getValue());
   Value owner = ownsCopy(layout(op.getValue()));
   for (auto [i, value] : llvm::enumerate(values)) {

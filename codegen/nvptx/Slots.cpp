@@ -45,6 +45,13 @@ void KernelEmitter::allocateSlots() {
       kAlignment);
 }
 
+static bool copiesOutsideWarps(KernelOp kernel) {
+  bool any = false;
+  kernel.walk(
+      [&](AsyncCopyOp copy) { any |= !copy->getParentOfType<WarpsOp>(); });
+  return any;
+}
+
 /// What warps exchange lies where their slots are, because barriers separate
 /// both; but those that work together, or copy outside of regions of their own,
 /// exchange while copies are under way.
@@ -52,13 +59,9 @@ void KernelEmitter::allocateSlots() {
 void KernelEmitter::allocateMemory() {
   allocateSlots();
   scratchOffset = slotsOffset;
-  WalkResult allInWarps = kernel.walk([](AsyncCopyOp copy) {
-    return copy->getParentOfType<WarpsOp>() ? WalkResult::advance()
-                                            : WalkResult::interrupt();
-  });
   if (together)
     scratchOffset = stages.allocate(slotsOffset + slotBytes);
-  else if (allInWarps.wasInterrupted())
+  else if (copiesOutsideWarps(kernel))
     scratchOffset += warps * slotBytes;
   syncsBefore = findBarriers(kernel, stages);
 }
@@ -287,7 +290,9 @@ static SmallVector<Value> sourcesOf(Value token) {
     return {loop.getConditionOp().getArgs()[index]};
   if (auto select = dyn_cast<arith::SelectOp>(op))
     return {select.getTrueValue(), select.getFalseValue()};
-  auto branch = cast<scf::IfOp>(op);
+  auto branch = dyn_cast<scf::IfOp>(op);
+  if (!branch)
+    return {};
   return {branch.thenYield().getOperand(index),
           branch.elseYield().getOperand(index)};
 }
@@ -308,9 +313,12 @@ static llvm::SetVector<Value> slotsOf(Value token) {
 
 /// The barrier that is waited at is that of one slot.
 LogicalResult KernelEmitter::checkWait(WaitOp op) {
-  if (slotsOf(op.getToken()).size() == 1)
-    return success();
-  return op.emitOpError("waits for copies to different slots");
+  size_t count = slotsOf(op.getToken()).size();
+  if (count == 0)
+    return op.emitOpError("waits for something that is no copy");
+  if (count > 1)
+    return op.emitOpError("waits for copies to different slots");
+  return success();
 }
 
 void KernelEmitter::emitWait(WaitOp op) {

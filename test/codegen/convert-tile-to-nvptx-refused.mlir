@@ -163,3 +163,13 @@ tile.kernel @between(%p: memref<?x?x?xi8, strided<[?, ?, 1]>>, %o: memref<?x?xi8
   tile.store %v, %o[%i, %c0] : tensor<128x32xi8>, memref<?x?xi8, strided<[?, 1]>>, tensor<128xindex>, index
   tile.return
 }
+
+// -----
+
+tile.kernel @no_copy() {
+  %c0 = arith.constant 0 : i32
+  %t = builtin.unrealized_conversion_cast %c0 : i32 to !tile.token
+  // expected-error @+1 {{'tile.wait' op waits for something that is no copy}}
+  tile.wait %t
+  tile.return
+}

@@ -6,9 +6,7 @@
 #include "tools/kvarn-run/OptionChecks.h"
 #include "tools/kvarn-run/RunningOptions.h"
 
-#include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <list>
 #include <memory>

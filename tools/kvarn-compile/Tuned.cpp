@@ -5,7 +5,6 @@
 #include "autotune/measure/Error.h"
 #include "autotune/measure/Tuned.h"
 
-#include <filesystem>
 #include <ios>
 
 using namespace kvarn;
@@ -29,13 +28,6 @@ std::string TunedTable::describe() const {
 
 std::optional<TunedTable> openTuned(const std::string &path,
                                     std::string &error) {
-  // Reading a folder is an exception, and that of a FIFO may wait forever.
-  namespace fs = std::filesystem;
-  std::error_code code;
-  if (fs::exists(path, code) && !fs::is_regular_file(path, code)) {
-    error = path + ": not a regular file";
-    return std::nullopt;
-  }
   try {
     tune::Tuned tuned = tune::readTuned(path);
     TunedTable table = {tuned.chip, {}};

@@ -96,8 +96,7 @@ private:
   void checkOutputs() const {
     std::vector<std::pair<std::string, std::string>> written;
     for (const auto &[name, file] : outputs)
-      if (!file.path.empty())
-        written.emplace_back(file.option, file.path);
+      written.emplace_back(file.option, file.path);
     requireDistinct(written);
   }
 
