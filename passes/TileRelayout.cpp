@@ -57,7 +57,7 @@ LogicalResult mlir::kvarn::tileRelayout(Tiling &tiling, RelayoutOp op) {
         RelayoutKernel kernel{b, op.getSource().getType().getFormat(),
                               op.getCache().getType().getFormat(), args[2],
                               args[3]};
-        forEachPair(b, args[0], args[1],
+        forEachPair(b, args,
                     [&](RecordPart part, Value head, Value from, Value to) {
                       kernel.copy(part, from, to, head);
                     });

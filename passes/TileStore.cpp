@@ -91,11 +91,15 @@ static void buildRecordPart(TileBuilder &b, Op op, RecordPart part, Value x,
               n.columnScale);
 }
 
-void mlir::kvarn::forEachPair(TileBuilder &b, Value pairs, Value count,
+/// Of pairs there may be more than a GPU has programs in y: heads of a pair are
+/// neighbours in x.
+void mlir::kvarn::forEachPair(TileBuilder &b, ArrayRef<Value> args,
                               PairBody body) {
-  Value head = b.op<tile::ProgramIdOp>(tile::Axis::X);
-  Value pair = b.op<tile::ProgramIdOp>(tile::Axis::Y);
-  Value part = b.op<tile::ProgramIdOp>(tile::Axis::Z);
+  Value pairs = args[0], count = args[1], pages = args[2];
+  Value item = b.op<tile::ProgramIdOp>(tile::Axis::X);
+  Value part = b.op<tile::ProgramIdOp>(tile::Axis::Y);
+  Value heads = b.dim(pages, 1);
+  Value head = b.rem(item, heads), pair = b.div(item, heads);
   Value used = b.toIndex(b.loadScalar(count, {b.index(0)}));
   b.when(b.less(pair, used), [&] {
     auto read = [&](int64_t i) {
@@ -111,14 +115,13 @@ void mlir::kvarn::forEachPair(TileBuilder &b, Value pairs, Value count,
 static void buildFlush(TileBuilder &b, ArrayRef<Value> args, FlushOp op) {
   FormatAttr format = op.getCache().getType().getFormat();
   int64_t group = format.getGroup(), depth = format.getHeadDim();
-  forEachPair(b, args[0], args[1],
-              [&](RecordPart part, Value head, Value block, Value slot) {
-                Value pool = args[part == RecordPart::Key ? 3 : 4];
-                Value token = b.range(b.index(0), group);
-                Value x = b.load(pool, {slot, token, head, b.index(0)},
-                                 {group, depth});
-                buildRecordPart(b, op, part, x, args[2], block, head);
-              });
+  forEachPair(
+      b, args, [&](RecordPart part, Value head, Value block, Value slot) {
+        Value pool = args[part == RecordPart::Key ? 3 : 4];
+        Value token = b.range(b.index(0), group);
+        Value x = b.load(pool, {slot, token, head, b.index(0)}, {group, depth});
+        buildRecordPart(b, op, part, x, args[2], block, head);
+      });
 }
 
 void mlir::kvarn::launchOverPairs(Tiling &tiling, StringRef stem,
@@ -130,8 +133,8 @@ void mlir::kvarn::launchOverPairs(Tiling &tiling, StringRef stem,
   Value heads = host.dim(arguments[2], 1);
   for (Value memory : ArrayRef(arguments).drop_front(3))
     tiling.checkHeads(memory, heads);
-  tiling.launch(stem, {heads, host.dim(arguments[0], 0), host.index(2)},
-                arguments, body);
+  Value items = host.mul(host.dim(arguments[0], 0), heads);
+  tiling.launch(stem, {items, host.index(2), host.index(1)}, arguments, body);
 }
 
 LogicalResult mlir::kvarn::tileFlush(Tiling &tiling, FlushOp op) {
@@ -148,19 +151,18 @@ LogicalResult mlir::kvarn::tileFlush(Tiling &tiling, FlushOp op) {
 static void buildPack(TileBuilder &b, ArrayRef<Value> args, PackOp op) {
   FormatAttr format = op.getCache().getType().getFormat();
   int64_t group = format.getGroup(), depth = format.getHeadDim();
-  forEachPair(b, args[0], args[1],
-              [&](RecordPart part, Value head, Value block, Value first) {
-                Value tokens = args[part == RecordPart::Key ? 3 : 4];
-                Value x =
-                    b.load(tokens, {b.range(first, group), head, b.index(0)},
-                           {group, depth});
-                x = b.toF32(x);
-                if (op.getRotate())
-                  x = b.rotate(x);
-                // As in the pool.
-                x = b.toFloat(x, b.getF16Type());
-                buildRecordPart(b, op, part, x, args[2], block, head);
-              });
+  forEachPair(
+      b, args, [&](RecordPart part, Value head, Value block, Value first) {
+        Value tokens = args[part == RecordPart::Key ? 3 : 4];
+        Value x = b.load(tokens, {b.range(first, group), head, b.index(0)},
+                         {group, depth});
+        x = b.toF32(x);
+        if (op.getRotate())
+          x = b.rotate(x);
+        // As in the pool.
+        x = b.toFloat(x, b.getF16Type());
+        buildRecordPart(b, op, part, x, args[2], block, head);
+      });
 }
 
 LogicalResult mlir::kvarn::tilePack(Tiling &tiling, PackOp op) {

@@ -78,11 +78,12 @@ LogicalResult tileRowwise(Tiling &tiling, Operation *op); // rotate, scale
 LogicalResult tileNormalize(Tiling &tiling, NormalizeOp op);
 LogicalResult tileQuantize(Tiling &tiling, QuantizeOp op);
 
-/// For a kernel over heads, pairs and the two parts of records: runs `body` for
-/// a pair of `pairs` that is among the first `count`.
+/// For a kernel over pairs, heads and the two parts of records, with the
+/// arguments that `launchOverPairs` gives it: runs `body` for a pair that is
+/// among the first `count`.
 using PairBody =
     function_ref<void(RecordPart part, Value head, Value first, Value second)>;
-void forEachPair(TileBuilder &b, Value pairs, Value count, PairBody body);
+void forEachPair(TileBuilder &b, ArrayRef<Value> args, PairBody body);
 
 /// Launches such a kernel with `tensors`: pairs, count, pages and others with
 /// as many heads.
