@@ -52,12 +52,12 @@ protected:
   }
 
   /// Blocks and slots; `zero`: of which nothing has been written yet.
-  void makePool(const WorkloadOptions &o, const Tiles &tiles, int64_t layers,
+  void makePool(const WorkloadOptions &o, const Tiles &tiles, int64_t slots,
                 bool zero) {
-    poolK = o.device.repeat(zero ? empty(tiles.poolK) : tiles.poolK.clone(),
-                            layers * blocks);
-    poolV = o.device.repeat(zero ? empty(tiles.poolV) : tiles.poolV.clone(),
-                            layers * blocks);
+    poolK =
+        o.device.repeat(zero ? empty(tiles.poolK) : tiles.poolK.clone(), slots);
+    poolV =
+        o.device.repeat(zero ? empty(tiles.poolV) : tiles.poolV.clone(), slots);
   }
   void makePages(const WorkloadOptions &o, const Tiles &tiles, int64_t layers,
                  bool zero) {
@@ -128,7 +128,7 @@ public:
     if (toPool)
       packTiles(tiles, o.source, kernel, format);
     packed = !toPool || tiles.packed;
-    makePool(o, tiles, layers, toPool);
+    makePool(o, tiles, layers * blocks, toPool);
     makePages(o, tiles, layers, !toPool);
     std::vector<int32_t> slots = shuffled(layers * blocks);
     makePairs(o, layers, [&](int64_t layer, int64_t i) {
@@ -232,20 +232,20 @@ private:
   Placed source;
 };
 
-/// Tokens of a prompt, one block after the other.
+/// Tokens of a prompt, one block after the other; each layer goes on where the
+/// one before it ended, so that few tokens need no block of their own.
 class AppendWorkload : public StoreWorkload {
 public:
   explicit AppendWorkload(const WorkloadOptions &o) : StoreWorkload(o, 0) {
-    blocks = (o.shape.tokens + format.group - 1) / format.group;
     int64_t rowBytes = 4 * o.shape.kvHeads * format.headDim;
     movedBytes = 2 * o.shape.tokens * rowBytes;
-    int64_t layers = countLayers(
-        o.device, movedBytes,
-        o.shape.tokens * rowBytes + blocks * slotBytes(o.shape), o.memory);
+    // One block is there for any number of tokens.
+    int64_t layers = countLayers(o.device, movedBytes, movedBytes,
+                                 o.memory - slotBytes(o.shape));
+    int64_t count = (layers * o.shape.tokens + format.group - 1) / format.group;
     Tiles tiles = makeTiles(format, o.shape.kvHeads);
-    makePool(o, tiles, layers, true);
-    std::vector<int32_t> slots = shuffled(layers * blocks),
-                         order = shuffled(layers * blocks),
+    makePool(o, tiles, count, true);
+    std::vector<int32_t> slots = shuffled(count), order = shuffled(count),
                          toSlot(slots.size());
     for (size_t i = 0; i < order.size(); ++i)
       toSlot[static_cast<size_t>(order[i])] = slots[i];
@@ -262,11 +262,12 @@ private:
   void addLayer(const WorkloadOptions &o, const std::vector<int32_t> &order,
                 int64_t layer) {
     HostTensor mapping(DType::I64, {o.shape.tokens});
-    for (int64_t t = 0; t < o.shape.tokens; ++t)
+    for (int64_t t = 0; t < o.shape.tokens; ++t) {
+      int64_t place = layer * o.shape.tokens + t;
       mapping.as<int64_t>()[static_cast<size_t>(t)] =
-          order[static_cast<size_t>(layer * blocks + t / format.group)] *
-              format.group +
-          t % format.group;
+          order[static_cast<size_t>(place / format.group)] * format.group +
+          place % format.group;
+    }
     mappings.push_back(o.device.place(std::move(mapping)));
     makeTokens(o, o.shape.tokens);
     rows.push_back(std::move(k));

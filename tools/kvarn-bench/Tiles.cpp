@@ -2,6 +2,8 @@
 
 #include "tools/kvarn-bench/Tiles.h"
 
+#include "test/oracle/Random.h"
+
 #include <algorithm>
 #include <optional>
 #include <random>
@@ -13,13 +15,14 @@ using run::HostTensor;
 
 HostTensor randomTensor(DType dtype, const std::vector<int64_t> &shape,
                         std::mt19937 &random) {
-  std::normal_distribution<double> normal;
+  // That of the standard library takes a logarithm for each number.
+  oracle::Rng normal(random());
   int64_t count = 1;
   for (int64_t extent : shape)
     count *= extent;
   std::vector<double> values(static_cast<size_t>(count));
   for (double &value : values)
-    value = normal(random);
+    value = normal.normal();
   return run::halfTensor(dtype, shape, values);
 }
 
