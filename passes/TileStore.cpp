@@ -91,15 +91,13 @@ static void buildRecordPart(TileBuilder &b, Op op, RecordPart part, Value x,
               n.columnScale);
 }
 
-/// Of pairs there may be more than a GPU has programs in y: heads of a pair are
-/// neighbours in x.
+/// Pairs in x: there may be more than a GPU has programs in y.
 void mlir::kvarn::forEachPair(TileBuilder &b, ArrayRef<Value> args,
                               PairBody body) {
-  Value pairs = args[0], count = args[1], pages = args[2];
-  Value item = b.op<tile::ProgramIdOp>(tile::Axis::X);
-  Value part = b.op<tile::ProgramIdOp>(tile::Axis::Y);
-  Value heads = b.dim(pages, 1);
-  Value head = b.rem(item, heads), pair = b.div(item, heads);
+  Value pairs = args[0], count = args[1];
+  Value pair = b.op<tile::ProgramIdOp>(tile::Axis::X);
+  Value head = b.op<tile::ProgramIdOp>(tile::Axis::Y);
+  Value part = b.op<tile::ProgramIdOp>(tile::Axis::Z);
   Value used = b.toIndex(b.loadScalar(count, {b.index(0)}));
   b.when(b.less(pair, used), [&] {
     auto read = [&](int64_t i) {
@@ -133,8 +131,8 @@ void mlir::kvarn::launchOverPairs(Tiling &tiling, StringRef stem,
   Value heads = host.dim(arguments[2], 1);
   for (Value memory : ArrayRef(arguments).drop_front(3))
     tiling.checkHeads(memory, heads);
-  Value items = host.mul(host.dim(arguments[0], 0), heads);
-  tiling.launch(stem, {items, host.index(2), host.index(1)}, arguments, body);
+  tiling.launch(stem, {host.dim(arguments[0], 0), heads, host.index(2)},
+                arguments, body);
 }
 
 LogicalResult mlir::kvarn::tileFlush(Tiling &tiling, FlushOp op) {

@@ -6,11 +6,9 @@
 #fmt = #kvarn.format<key_bits = 4, value_bits = 2, group = 64, head_dim = 128, layout = mma16816>
 
 // CHECK: tile.kernel @pack_pack(%[[PAIRS:[a-z0-9]+]]: memref<?x2xi32, {{.*}}>, %[[COUNT:[a-z0-9]+]]: memref<1xi32>, %[[PAGES:[a-z0-9]+]]: memref<?x?x?xi8, {{.*}}>, %[[K:[a-z0-9]+]]: memref<?x?x128xbf16, {{.*}}>, %[[V:[a-z0-9]+]]: memref<?x?x128xbf16, {{.*}}>) attributes
-// CHECK: %[[ITEM:.*]] = tile.program_id x
-// CHECK: %[[PART:.*]] = tile.program_id y
-// CHECK: %[[HEADS:.*]] = memref.dim %[[PAGES]], %c1
-// CHECK: %[[HEAD:.*]] = arith.remui %[[ITEM]], %[[HEADS]]
-// CHECK: %[[PAIR:.*]] = arith.divui %[[ITEM]], %[[HEADS]]
+// CHECK: %[[PAIR:.*]] = tile.program_id x
+// CHECK: %[[HEAD:.*]] = tile.program_id y
+// CHECK: %[[PART:.*]] = tile.program_id z
 // CHECK: %[[I:.*]] = memref.load %[[PAIRS]][%[[PAIR]], %c0]
 // CHECK: %[[BLOCK:.*]] = arith.index_cast %[[I]]
 // CHECK: %[[I:.*]] = memref.load %[[PAIRS]][%[[PAIR]], %c1]
@@ -30,7 +28,7 @@
 // CHECK-COUNT-3: tile.store_vector value_
 // CHECK: tile.return
 // CHECK: func.func @pack(%[[K:[a-z0-9]+]]: memref<?x?x128xbf16, {{.*}}>, %[[V:[a-z0-9]+]]: memref<?x?x128xbf16, {{.*}}>, %[[PAIRS:[a-z0-9]+]]: memref<?x2xi32, {{.*}}>, %[[COUNT:[a-z0-9]+]]: memref<1xi32>, %[[PAGES:[a-z0-9]+]]: memref<?x?x?xi8, strided<[?, ?, 1]>> {kvarn.output}) {
-// CHECK: tile.launch @pack_pack grid(%{{.*}}, %c2, %c1) (%[[PAIRS]], %[[COUNT]], %[[PAGES]], %[[K]], %[[V]])
+// CHECK: tile.launch @pack_pack grid({{.*}}, %c2) (%[[PAIRS]], %[[COUNT]], %[[PAGES]], %[[K]], %[[V]])
 // CHECK-NEXT: return{{$}}
 
 // Without `rotate` they are taken as they are.

@@ -8,11 +8,9 @@
 // A program copies one part of one record; pairs behind the count are nothing.
 // CHECK: tile.kernel @relayout_relayout(%[[PAIRS:[a-z0-9]+]]: memref<?x2xi32, {{.*}}>, %[[COUNT:[a-z0-9]+]]: memref<1xi32>, %[[SOURCE:[a-z0-9]+]]: memref<?x?x?xi8, {{.*}}>, %[[PAGES:[a-z0-9]+]]: memref<?x?x?xi8, {{.*}}>) attributes
 // CHECK-SAME: warps = 2, splits = 1, copy = direct
-// CHECK: %[[ITEM:.*]] = tile.program_id x
-// CHECK: %[[PART:.*]] = tile.program_id y
-// CHECK: %[[HEADS:.*]] = memref.dim %[[SOURCE]], %c1
-// CHECK: %[[HEAD:.*]] = arith.remui %[[ITEM]], %[[HEADS]]
-// CHECK: %[[PAIR:.*]] = arith.divui %[[ITEM]], %[[HEADS]]
+// CHECK: %[[PAIR:.*]] = tile.program_id x
+// CHECK: %[[HEAD:.*]] = tile.program_id y
+// CHECK: %[[PART:.*]] = tile.program_id z
 // CHECK: memref.load %[[COUNT]]
 // CHECK: %[[USED:.*]] = arith.cmpi slt, %[[PAIR]]
 // CHECK: scf.if %[[USED]] {
@@ -40,13 +38,12 @@
 // CHECK: tile.return
 
 // Only the pages of both caches are arguments, and those of the second are
-// written. Heads of all pairs, two parts.
+// written. Capacity, heads, two parts.
 // CHECK: func.func @relayout(%[[PAIRS:[a-z0-9]+]]: memref<?x2xi32, {{.*}}>, %[[COUNT:[a-z0-9]+]]: memref<1xi32>, %[[SOURCE:[a-z0-9]+]]: memref<?x?x?xi8, strided<[?, ?, 1]>>, %[[PAGES:[a-z0-9]+]]: memref<?x?x?xi8, strided<[?, ?, 1]>> {kvarn.output}) {
 // CHECK-DAG: %[[H:.*]] = memref.dim %[[SOURCE]], %c1
 // CHECK: tile.check_shape %[[PAGES]][%{{.*}}, %[[H]], %{{.*}}]
 // CHECK: %[[N:.*]] = memref.dim %[[PAIRS]], %c0
-// CHECK: %[[X:.*]] = arith.muli %[[N]], %[[H]]
-// CHECK: tile.launch @relayout_relayout grid(%[[X]], %c2, %c1) (%[[PAIRS]], %[[COUNT]], %[[SOURCE]], %[[PAGES]])
+// CHECK: tile.launch @relayout_relayout grid(%[[N]], %[[H]], %c2) (%[[PAIRS]], %[[COUNT]], %[[SOURCE]], %[[PAGES]])
 // CHECK-NEXT: return{{$}}
 func.func @relayout(%pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %from: tensor<?x?x?xi8>, %from_k: tensor<?x64x?x128xf16>, %from_v: tensor<?x64x?x128xf16>, %pages: tensor<?x?x?xi8>, %pool_k: tensor<?x64x?x128xf16>, %pool_v: tensor<?x64x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>) -> !kvarn.cache<#to> {
   %source = kvarn.cache pages %from, pool %from_k, %from_v, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x64x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#from>

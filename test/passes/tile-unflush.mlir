@@ -9,11 +9,9 @@
 // CHECK: tile.kernel @unflush_unflush(%[[PAIRS:[a-z0-9]+]]: memref<?x2xi32, {{.*}}>, %[[COUNT:[a-z0-9]+]]: memref<1xi32>, %[[PAGES:[a-z0-9]+]]: memref<?x?x?xi8, {{.*}}>, %[[PK:[a-z0-9]+]]: memref<?x64x?x128xf16, {{.*}}>, %[[PV:[a-z0-9]+]]: memref<?x64x?x128xf16, {{.*}}>) attributes
 // CHECK-DAG: %[[C32:.*]] = arith.constant 32 : index
 // CHECK-DAG: %[[C64:.*]] = arith.constant 64 : index
-// CHECK: %[[ITEM:.*]] = tile.program_id x
-// CHECK: %[[PART:.*]] = tile.program_id y
-// CHECK: %[[HEADS:.*]] = memref.dim %[[PAGES]], %c1
-// CHECK: %[[HEAD:.*]] = arith.remui %[[ITEM]], %[[HEADS]]
-// CHECK: %[[PAIR:.*]] = arith.divui %[[ITEM]], %[[HEADS]]
+// CHECK: %[[PAIR:.*]] = tile.program_id x
+// CHECK: %[[HEAD:.*]] = tile.program_id y
+// CHECK: %[[PART:.*]] = tile.program_id z
 // CHECK: memref.load %[[COUNT]]
 // CHECK: %[[USED:.*]] = arith.cmpi slt, %[[PAIR]]
 // CHECK: scf.if %[[USED]] {
@@ -44,8 +42,7 @@
 // CHECK: func.func @unflush(%[[PAIRS:[a-z0-9]+]]: memref<?x2xi32, {{.*}}>, %[[COUNT:[a-z0-9]+]]: memref<1xi32>, %[[PAGES:[a-z0-9]+]]: memref<?x?x?xi8, strided<[?, ?, 1]>>, %[[PK:[a-z0-9]+]]: memref<?x64x?x128xf16, {{.*}}> {kvarn.output}, %[[PV:[a-z0-9]+]]: memref<?x64x?x128xf16, {{.*}}> {kvarn.output}) {
 // CHECK-DAG: %[[H:.*]] = memref.dim %[[PAGES]], %c1
 // CHECK-DAG: %[[N:.*]] = memref.dim %[[PAIRS]], %c0
-// CHECK: %[[X:.*]] = arith.muli %[[N]], %[[H]]
-// CHECK: tile.launch @unflush_unflush grid(%[[X]], %c2, %c1) (%[[PAIRS]], %[[COUNT]], %[[PAGES]], %[[PK]], %[[PV]])
+// CHECK: tile.launch @unflush_unflush grid(%[[N]], %[[H]], %c2) (%[[PAIRS]], %[[COUNT]], %[[PAGES]], %[[PK]], %[[PV]])
 // CHECK-NEXT: return{{$}}
 func.func @unflush(%pairs: tensor<?x2xi32>, %count: tensor<1xi32>, %pages: tensor<?x?x?xi8>, %pool_k: tensor<?x64x?x128xf16>, %pool_v: tensor<?x64x?x128xf16>, %table: tensor<?x?xi32>, %slots: tensor<?xi32>, %lens: tensor<?xi32>) -> !kvarn.cache<#fmt> {
   %cache = kvarn.cache pages %pages, pool %pool_k, %pool_v, table %table, slots %slots, lengths %lens : tensor<?x?x?xi8>, tensor<?x64x?x128xf16>, tensor<?x?xi32>, tensor<?xi32>, tensor<?xi32> -> !kvarn.cache<#fmt>
