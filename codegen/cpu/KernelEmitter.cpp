@@ -85,48 +85,11 @@ void KernelEmitter::mapArguments(func::FuncOp function) {
   }
 }
 
-/// Scalars come from the kernel's arguments only: there is no other memory.
-static LogicalResult checkMemory(Operation *op) {
-  Value memory;
-  if (auto load = dyn_cast<memref::LoadOp>(op))
-    memory = load.getMemRef();
-  else if (auto store = dyn_cast<memref::StoreOp>(op))
-    memory = store.getMemRef();
-  else if (auto dim = dyn_cast<memref::DimOp>(op)) {
-    memory = dim.getSource();
-    std::optional<int64_t> index = dim.getConstantIndex();
-    if (!index || *index < 0 ||
-        *index >= cast<MemRefType>(memory.getType()).getRank())
-      return op->emitOpError("expected a constant dimension of the memref");
-  }
-  if (!isa_and_nonnull<BlockArgument>(memory))
-    return op->emitOpError("expected a load, store or extent of an argument of "
-                           "the kernel");
-  return success();
-}
-
 LogicalResult KernelEmitter::checkSupported() {
   if (!kernel.getBody().hasOneBlock())
     return kernel.emitOpError("has more than one block");
-  WalkResult result = kernel.getBody().walk([&](Operation *op) {
-    if (isa_and_nonnull<memref::MemRefDialect>(op->getDialect()) &&
-        failed(checkMemory(op)))
-      return WalkResult::interrupt();
-    if (auto loop = dyn_cast<scf::WhileOp>(op);
-        loop && failed(checkRepeat(loop)))
-      return WalkResult::interrupt();
-    bool known = op->getDialect() == kernel->getDialect() ||
-                 isa<scf::ForOp, scf::WhileOp, scf::ConditionOp, scf::IfOp,
-                     scf::YieldOp, arith::ConstantOp>(op);
-    bool tiles = llvm::any_of(op->getOperands(), isTile) ||
-                 llvm::any_of(op->getResults(), isTile);
-    if (known ||
-        (tiles && op->getNumResults() == 1 &&
-         OpTrait::hasElementwiseMappableTraits(op)) ||
-        (!tiles && op->getNumRegions() == 0))
-      return WalkResult::advance();
-    op->emitOpError("on tiles is unknown to the CPU target");
-    return WalkResult::interrupt();
+  WalkResult result = kernel.getBody().walk([](Operation *op) -> WalkResult {
+    return checkKernelOp(op, /*storesScalars=*/true, "the CPU target");
   });
   return failure(result.wasInterrupted());
 }

@@ -16,10 +16,6 @@ using namespace mlir::kvarn::tile;
 static constexpr int64_t kCheap = 3;
 static constexpr int64_t kNever = 1000;
 
-bool mlir::kvarn::cpu::isTile(Value value) {
-  return isa<RankedTensorType>(value.getType());
-}
-
 Value mlir::kvarn::cpu::transposedRows(Value tile) {
   auto transpose = tile.getDefiningOp<TransposeOp>();
   // A multiple of the widest vector: no tails in the loop along the rows.

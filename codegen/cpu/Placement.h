@@ -3,6 +3,7 @@
 #ifndef KVARN_CODEGEN_CPU_PLACEMENT_H
 #define KVARN_CODEGEN_CPU_PLACEMENT_H
 
+#include "codegen/KernelOps.h"
 #include "dialect/TileDialect.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -38,8 +39,6 @@ private:
   DenseMap<Value, Operation *> ends;
   DenseMap<Operation *, SmallVector<Value>> endings;
 };
-
-bool isTile(Value value);
 
 /// X if `tile` is the transpose of X, and a dot can use it row by row.
 Value transposedRows(Value tile);

@@ -48,24 +48,6 @@ LogicalResult KernelEmitter::run() {
 // What is supported
 //===----------------------------------------------------------------------===//
 
-/// Scalars come from the kernel's arguments only: there is no other memory.
-static LogicalResult checkMemory(Operation *op) {
-  Value memory;
-  if (auto load = dyn_cast<memref::LoadOp>(op))
-    memory = load.getMemRef();
-  else if (auto dim = dyn_cast<memref::DimOp>(op)) {
-    memory = dim.getSource();
-    std::optional<int64_t> index = dim.getConstantIndex();
-    if (!index || *index < 0 ||
-        *index >= cast<MemRefType>(memory.getType()).getRank())
-      return op->emitOpError("expected a constant dimension of the memref");
-  }
-  if (!isa_and_nonnull<BlockArgument>(memory))
-    return op->emitOpError("expected a load or extent of an argument of the "
-                           "kernel");
-  return success();
-}
-
 static LogicalResult checkTile(Operation *op, Value value, int64_t lanes) {
   if (!isTile(value) || stageOf(value))
     return success();
@@ -97,26 +79,14 @@ static LogicalResult checkSlot(Operation *op, Value value) {
 }
 
 static LogicalResult checkOp(Operation *op) {
-  if (isa_and_nonnull<memref::MemRefDialect>(op->getDialect()) &&
-      failed(checkMemory(op)))
+  if (failed(checkKernelOp(op, /*storesScalars=*/false, "NVIDIA targets")))
     return failure();
-  if (auto loop = dyn_cast<scf::WhileOp>(op); loop && failed(checkRepeat(loop)))
-    return failure();
-  bool tiles = hasTiles(op);
   if (isa<math::MathDialect>(op->getDialect()))
     return checkFunction(op);
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
-    if (tiles && !isa<SplatElementsAttr>(constant.getValue()))
+    if (hasTiles(op) && !isa<SplatElementsAttr>(constant.getValue()))
       return op->emitOpError("has elements that differ");
-  bool known = isa<TileDialect>(op->getDialect()) ||
-               isa<scf::ForOp, scf::WhileOp, scf::ConditionOp, scf::IfOp,
-                   scf::YieldOp, arith::ConstantOp>(op);
-  if (known ||
-      (tiles && op->getNumResults() == 1 &&
-       OpTrait::hasElementwiseMappableTraits(op)) ||
-      (!tiles && op->getNumRegions() == 0))
-    return success();
-  return op->emitOpError("is unknown to NVIDIA targets");
+  return success();
 }
 
 /// Warps that work together have no tiles of their own, and staged tiles lie in

@@ -3,6 +3,7 @@
 #ifndef KVARN_CODEGEN_NVPTX_KERNELEMITTER_H
 #define KVARN_CODEGEN_NVPTX_KERNELEMITTER_H
 
+#include "codegen/KernelOps.h"
 #include "codegen/nvptx/Barriers.h"
 #include "codegen/nvptx/Dot.h"
 #include "codegen/nvptx/Ir.h"
@@ -320,17 +321,6 @@ inline Type registerType(Type type) {
 /// Whether the bit of this basis only makes copies.
 inline bool isCopy(ArrayRef<int64_t> basis) {
   return llvm::all_of(basis, [](int64_t part) { return part == 0; });
-}
-
-/// Whether a value is a tile.
-inline bool isTile(Value value) {
-  return isa<RankedTensorType>(value.getType());
-}
-
-/// Whether `op` takes tiles or gives some.
-inline bool hasTiles(Operation *op) {
-  return llvm::any_of(op->getOperands(), isTile) ||
-         llvm::any_of(op->getResults(), isTile);
 }
 
 /// Whether a word holds two registers of the tile.

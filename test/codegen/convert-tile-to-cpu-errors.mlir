@@ -14,7 +14,7 @@ tile.kernel @erf(%x: memref<?xf32>) {
 
 // -----
 
-// CHECK: 'arith.addui_extended' op on tiles is unknown to the CPU target
+// CHECK: 'arith.addui_extended' op is unknown to the CPU target
 tile.kernel @two_results(%x: memref<?xi32>) {
   %c0 = arith.constant 0 : index
   %a = tile.load %x[%c0] : memref<?xi32>, index -> tensor<16xi32>
