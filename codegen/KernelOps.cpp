@@ -44,7 +44,7 @@ LogicalResult mlir::kvarn::checkKernelOp(Operation *op, bool storesScalars,
           arith::ConstantOp>(op) ||
       (tiles && op->getNumResults() == 1 &&
        OpTrait::hasElementwiseMappableTraits(op)) ||
-      (!tiles && op->getNumRegions() == 0))
+      (!tiles && op->isRegistered() && op->getNumRegions() == 0))
     return success();
   return op->emitOpError() << "is unknown to " << target;
 }

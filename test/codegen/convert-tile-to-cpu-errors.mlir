@@ -1,5 +1,5 @@
-// RUN: not kvarn-opt %s --split-input-file --convert-tile-to-cpu=target=x86-64-v4 2>&1 | FileCheck %s
-// RUN: not kvarn-opt %s --convert-tile-to-cpu=target=z80 2>&1 | FileCheck %s --check-prefix=TARGET
+// RUN: not kvarn-opt %s --split-input-file --allow-unregistered-dialect --convert-tile-to-cpu=target=x86-64-v4 2>&1 | FileCheck %s
+// RUN: not kvarn-opt %s --allow-unregistered-dialect --convert-tile-to-cpu=target=z80 2>&1 | FileCheck %s --check-prefix=TARGET
 
 // TARGET: convert-tile-to-cpu: unknown target 'z80'
 
@@ -56,5 +56,13 @@ tile.kernel @body_behind(%n: i64) {
     %b = arith.subi %a, %n1 : i64
     scf.yield %b : i64
   }
+  tile.return
+}
+
+// -----
+
+// CHECK: 'foo.bar' op is unknown to the CPU target
+tile.kernel @unregistered() {
+  "foo.bar"() : () -> ()
   tile.return
 }

@@ -1,7 +1,7 @@
 // What the dialect allows, and a CPU does, but these targets do not: an error
 // instead of other numbers.
 
-// RUN: kvarn-opt %s --tile-distribute=target=sm_90a --convert-tile-to-nvptx=target=sm_90a -split-input-file -verify-diagnostics
+// RUN: kvarn-opt %s --tile-distribute=target=sm_90a --convert-tile-to-nvptx=target=sm_90a -split-input-file -verify-diagnostics --allow-unregistered-dialect
 
 tile.kernel @constant(%o: memref<?xf32>) {
   %c0 = arith.constant 0 : index
@@ -171,5 +171,13 @@ tile.kernel @no_copy() {
   %t = builtin.unrealized_conversion_cast %c0 : i32 to !tile.token
   // expected-error @+1 {{'tile.wait' op waits for something that is no copy}}
   tile.wait %t
+  tile.return
+}
+
+// -----
+
+tile.kernel @unregistered() {
+  // expected-error @+1 {{'foo.bar' op is unknown to NVIDIA targets}}
+  "foo.bar"() : () -> ()
   tile.return
 }

@@ -12,14 +12,16 @@
 namespace kvarn::bench {
 
 int64_t countLayers(const Device &device, int64_t movedBytes,
-                    int64_t layerBytes, int64_t memory) {
-  int64_t layers = std::min(4 * device.cacheBytes() / movedBytes + 1,
-                            memory / std::max<int64_t>(layerBytes, 1));
+                    int64_t layerBytes, int64_t memory, int64_t sharedBytes) {
+  int64_t layers =
+      std::min(4 * device.cacheBytes() / movedBytes + 1,
+               (memory - sharedBytes) / std::max<int64_t>(layerBytes, 1));
   if (layers < 1)
     throw run::Error(
         run::kInput,
-        run::formatText("a cache of %lld MiB is more than --memory",
-                        static_cast<long long>(layerBytes >> 20)));
+        run::formatText(
+            "a cache of %lld MiB is more than --memory",
+            static_cast<long long>((layerBytes + sharedBytes) >> 20)));
   return layers;
 }
 

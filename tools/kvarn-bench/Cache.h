@@ -16,10 +16,11 @@ namespace kvarn::bench {
 using Placed = std::unique_ptr<DeviceTensor>;
 
 /// How many layers of `layerBytes` to make, of which a launch moves
-/// `movedBytes`: four times what the caches hold, within `memory`. Throws
-/// run::Error if not even one fits.
+/// `movedBytes`: four times what the caches hold, within `memory` beside
+/// `sharedBytes` of all layers. Throws run::Error if not even one fits.
 int64_t countLayers(const Device &device, int64_t movedBytes,
-                    int64_t layerBytes, int64_t memory);
+                    int64_t layerBytes, int64_t memory,
+                    int64_t sharedBytes = 0);
 
 /// The requests of a shape: which block holds what, and where.
 class BlockPlan {

@@ -51,18 +51,23 @@ protected:
     return npy::parseDType(kernel.info().dtype).value_or(DType::F16);
   }
 
-  /// Blocks and slots; `zero`: of which nothing has been written yet.
-  void makePool(const WorkloadOptions &o, const Tiles &tiles, int64_t slots,
-                bool zero) {
-    poolK =
-        o.device.repeat(zero ? empty(tiles.poolK) : tiles.poolK.clone(), slots);
-    poolV =
-        o.device.repeat(zero ? empty(tiles.poolV) : tiles.poolV.clone(), slots);
+  /// A block of which nothing has been written yet.
+  Tiles emptyTiles(const Shape &shape) const {
+    std::vector<int64_t> slot = {1, format.group, shape.kvHeads,
+                                 format.headDim};
+    Tiles tiles;
+    tiles.poolK = HostTensor(DType::F16, slot);
+    tiles.poolV = HostTensor(DType::F16, slot);
+    tiles.pages =
+        HostTensor(DType::U8, {1, shape.kvHeads, format.recordBytes()});
+    return tiles;
   }
-  void makePages(const WorkloadOptions &o, const Tiles &tiles, int64_t layers,
-                 bool zero) {
-    pages = o.device.repeat(zero ? empty(tiles.pages) : tiles.pages.clone(),
-                            layers * blocks);
+  void makePool(const WorkloadOptions &o, const Tiles &tiles, int64_t slots) {
+    poolK = o.device.repeat(tiles.poolK, slots);
+    poolV = o.device.repeat(tiles.poolV, slots);
+  }
+  void makePages(const WorkloadOptions &o, const Tiles &tiles, int64_t count) {
+    pages = o.device.repeat(tiles.pages, count);
   }
   /// Rows of new K and V that all layers share.
   void makeTokens(const WorkloadOptions &o, int64_t tokens) {
@@ -102,13 +107,6 @@ protected:
   std::mt19937 random;
   Placed pages, poolK, poolV, k, v, count;
   std::vector<Placed> pairs; // one per layer
-
-private:
-  static HostTensor empty(const HostTensor &like) {
-    std::vector<int64_t> shape = like.shape();
-    shape[0] = 1;
-    return HostTensor(like.dtype(), shape);
-  }
 };
 
 /// Between slots and records, either way.
@@ -128,8 +126,9 @@ public:
     if (toPool)
       packTiles(tiles, o.source, kernel, format);
     packed = !toPool || tiles.packed;
-    makePool(o, tiles, layers * blocks, toPool);
-    makePages(o, tiles, layers, !toPool);
+    Tiles empty = emptyTiles(o.shape);
+    makePool(o, toPool ? empty : tiles, layers * blocks);
+    makePages(o, toPool ? tiles : empty, layers * blocks);
     std::vector<int32_t> slots = shuffled(layers * blocks);
     makePairs(o, layers, [&](int64_t layer, int64_t i) {
       return slots[static_cast<size_t>(layer * blocks + i)];
@@ -167,8 +166,7 @@ public:
             written = blocks * recordBytes(o.shape);
     movedBytes = read + written;
     int64_t layers = countLayers(o.device, movedBytes, movedBytes, o.memory);
-    Tiles tiles = makeTiles(format, o.shape.kvHeads);
-    makePages(o, tiles, layers, true);
+    makePages(o, emptyTiles(o.shape), layers * blocks);
     makeTokens(o, layers * blocks * format.group);
     makePairs(o, layers, [&](int64_t layer, int64_t i) {
       return static_cast<int32_t>((layer * blocks + i) * format.group);
@@ -205,9 +203,9 @@ public:
                                format.recordBytes()});
     for (uint8_t &byte : tiles.pages.bytes())
       byte = static_cast<uint8_t>(random());
-    makePages(o, tiles, layers, false);
+    makePages(o, tiles, layers * blocks);
     source = std::move(pages);
-    makePages(o, tiles, layers, true);
+    makePages(o, emptyTiles(o.shape), layers * blocks);
     std::vector<int32_t> written = shuffled(layers * blocks);
     makePairs(o, layers, [&](int64_t layer, int64_t i) {
       return written[static_cast<size_t>(layer * blocks + i)];
@@ -239,12 +237,11 @@ public:
   explicit AppendWorkload(const WorkloadOptions &o) : StoreWorkload(o, 0) {
     int64_t rowBytes = 4 * o.shape.kvHeads * format.headDim;
     movedBytes = 2 * o.shape.tokens * rowBytes;
-    // One block is there for any number of tokens.
-    int64_t layers = countLayers(o.device, movedBytes, movedBytes,
-                                 o.memory - slotBytes(o.shape));
+    // One block more, for the last tokens of all layers.
+    int64_t layers = countLayers(o.device, movedBytes, movedBytes, o.memory,
+                                 slotBytes(o.shape));
     int64_t count = (layers * o.shape.tokens + format.group - 1) / format.group;
-    Tiles tiles = makeTiles(format, o.shape.kvHeads);
-    makePool(o, tiles, count, true);
+    makePool(o, emptyTiles(o.shape), count);
     std::vector<int32_t> slots = shuffled(count), order = shuffled(count),
                          toSlot(slots.size());
     for (size_t i = 0; i < order.size(); ++i)
